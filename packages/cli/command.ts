@@ -1,0 +1,60 @@
+/** The shape of a command, and the errors of using one wrongly. */
+import { ExitCode, OtaError } from '@landfall/errors';
+
+/** One option of a command. `value` names the argument in `--help`; without it the option is a flag. */
+export interface OptionSpec {
+  value?: string;
+  short?: string;
+  multiple?: boolean;
+  help: string;
+}
+
+/** What `run` gets. `values` holds only options that were given. */
+export interface Context {
+  readonly values: Readonly<Record<string, string | boolean | string[] | undefined>>;
+  readonly positionals: readonly string[];
+  readonly json: boolean;
+  /** Prints the result: `human` as lines, or `data` as JSON when `--json` was given. */
+  result(data: unknown, human: string | readonly string[]): void;
+  /** A line of progress or a warning, to standard error; nothing with `--json`. */
+  note(line: string): void;
+  /** The value of a string option. Undefined when not given. */
+  text(option: string): string | undefined;
+  flag(option: string): boolean;
+  list(option: string): string[];
+  /** A whole number of at least `min`. Throws `CliError` USAGE. */
+  count(option: string, min?: number): number | undefined;
+}
+
+export interface Command {
+  /** One word: `ship`. */
+  name: string;
+  /** Arguments as shown in help: `[VERSION]`, `FILE…`. */
+  args?: string;
+  summary: string;
+  /** More lines of help, below the options. */
+  details?: readonly string[];
+  /** How many positionals are taken: [at least, at most]. [0, 0] unless told. */
+  arity?: readonly [number, number];
+  options?: Readonly<Record<string, OptionSpec>>;
+  run(context: Context): Promise<ExitCode | void> | ExitCode | void;
+}
+
+/** One program: `release`, `mirrors` or `updater`. */
+export interface Program {
+  name: string;
+  version: string;
+  summary: string;
+  /** Options that every command of the program takes. */
+  options?: Readonly<Record<string, OptionSpec>>;
+  commands: readonly Command[];
+}
+
+type CliErrorCode = 'USAGE' | 'UNKNOWN_COMMAND';
+
+/** Wrong usage of a command; exit code 2. */
+export class CliError extends OtaError<CliErrorCode> {
+  constructor(code: CliErrorCode, message: string, hint: string) {
+    super(code, message, { hint, exit: ExitCode.usage });
+  }
+}

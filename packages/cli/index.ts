@@ -1,0 +1,15 @@
+/**
+ * What the three commands have in common: option parsing, `--help`, `--json`,
+ * exit codes, and errors as one line and a hint. A command is data plus a
+ * `run` function; nothing here knows what any command does.
+ *
+ * Output rules: the result goes to standard output, progress and warnings and
+ * errors to standard error. With `--json`, standard output is one JSON value,
+ * for an error `{"error":{"code","message","hint"}}`. A stack is shown only
+ * with `--debug`.
+ */
+export { main } from './main.ts';
+export { type Command, type Context, type OptionSpec, type Program } from './command.ts';
+export { CliError } from './command.ts';
+export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';
+export { crashPoint } from './crash-point.ts';

@@ -1,0 +1,169 @@
+/** Runs a program: parse, dispatch, print, exit. */
+import { parseArgs } from 'node:util';
+import { describeSystemError, ExitCode, messageOf, OtaError } from '@landfall/errors';
+import { CliError, type Command, type Context, type OptionSpec, type Program } from './command.ts';
+import { commandHelp, programHelp } from './help.ts';
+
+const COMMON: Readonly<Record<string, OptionSpec>> = {
+  help: { short: 'h', help: 'show this help' },
+  json: { help: 'print one JSON value instead of text' },
+  debug: { help: 'show where an error came from' },
+};
+
+/**
+ * Runs `program` with `argv` (without node and script) and resolves to the
+ * exit code, having printed everything. Never rejects.
+ */
+export async function main(program: Program, argv: readonly string[]): Promise<ExitCode> {
+  const json = argv.includes('--json');
+  try {
+    return await dispatch(program, argv);
+  } catch (error) {
+    printError(error, json, argv.includes('--debug'));
+    return error instanceof OtaError ? error.exit : ExitCode.failed;
+  }
+}
+
+async function dispatch(program: Program, argv: readonly string[]): Promise<ExitCode> {
+  const [name, ...rest] = argv;
+  if (name === '--version') {
+    print(program.version);
+    return ExitCode.done;
+  }
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const topic = name === 'help' ? find(program, rest[0]) : undefined;
+    print(topic ? commandHelp(program, topic, optionsOf(program, topic)) : programHelp(program));
+    return name === undefined ? ExitCode.usage : ExitCode.done;
+  }
+  const command = find(program, name);
+  if (command === undefined) {
+    const known = program.commands.map((each) => each.name).join(', ');
+    throw new CliError(
+      'UNKNOWN_COMMAND',
+      `unknown command '${name}'`,
+      `expected one of: ${known}; see '${program.name} --help'`,
+    );
+  }
+  const options = optionsOf(program, command);
+  if (rest.includes('--help') || rest.includes('-h')) {
+    print(commandHelp(program, command, options));
+    return ExitCode.done;
+  }
+  const context = parse(program, command, options, rest);
+  return (await command.run(context)) ?? ExitCode.done;
+}
+
+function find(program: Program, name: string | undefined): Command | undefined {
+  return program.commands.find((each) => each.name === name);
+}
+
+function optionsOf(program: Program, command: Command): Record<string, OptionSpec> {
+  return { ...command.options, ...program.options, ...COMMON };
+}
+
+function parse(
+  program: Program,
+  command: Command,
+  options: Record<string, OptionSpec>,
+  argv: string[],
+): Context {
+  const hint = `see '${program.name} ${command.name} --help'`;
+  const config = Object.fromEntries(
+    Object.entries(options).map(([key, spec]) => [
+      key,
+      {
+        type: spec.value === undefined ? ('boolean' as const) : ('string' as const),
+        ...(spec.short === undefined ? {} : { short: spec.short }),
+        multiple: spec.multiple ?? false,
+      },
+    ]),
+  );
+  let parsed;
+  try {
+    parsed = parseArgs({ args: argv, options: config, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new CliError('USAGE', firstSentence(messageOf(error)), hint);
+  }
+  const { positionals } = parsed;
+  const values: Context['values'] = parsed.values as Context['values'];
+  const [least, most] = command.arity ?? [0, 0];
+  if (positionals.length < least || positionals.length > most) {
+    const expected = command.args ?? 'no arguments';
+    throw new CliError(
+      'USAGE',
+      `expected ${expected}, found ${positionals.length} arguments`,
+      hint,
+    );
+  }
+  return makeContext(values, positionals, hint);
+}
+
+function makeContext(values: Context['values'], positionals: string[], hint: string): Context {
+  const json = values['json'] === true;
+  const text = (option: string): string | undefined => {
+    const value = values[option];
+    return typeof value === 'string' ? value : undefined;
+  };
+  return {
+    values,
+    positionals,
+    json,
+    text,
+    flag: (option) => values[option] === true,
+    list: (option) => {
+      const value = values[option];
+      return Array.isArray(value) ? value.map(String) : [];
+    },
+    count: (option, min = 1) => {
+      const value = text(option);
+      if (value === undefined) return undefined;
+      const number = Number(value);
+      if (!/^\d+$/.test(value) || number < min || !Number.isSafeInteger(number)) {
+        throw new CliError(
+          'USAGE',
+          `--${option}: expected a whole number of at least ${min}, found '${value}'`,
+          hint,
+        );
+      }
+      return number;
+    },
+    note: (line) => {
+      if (!json) process.stderr.write(`${line}\n`);
+    },
+    result: (data, human) => {
+      if (json) print(JSON.stringify(data, null, 2));
+      else if (human.length > 0) print(typeof human === 'string' ? human : human.join('\n'));
+    },
+  };
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Node's own messages explain themselves at length after the first sentence. */
+function firstSentence(message: string): string {
+  return message.split('. ')[0]?.replace(/^./, (first) => first.toLowerCase()) ?? message;
+}
+
+function printError(error: unknown, json: boolean, debug: boolean): void {
+  const system = error instanceof OtaError ? undefined : describeSystemError(error);
+  const code = error instanceof OtaError ? error.code : 'INTERNAL';
+  const message = system === undefined ? messageOf(error) : `${system.what}: ${messageOf(error)}`;
+  const hint =
+    (error instanceof OtaError ? error.hint : system?.hint) ??
+    (error instanceof OtaError
+      ? undefined
+      : 'this is not expected; run it again with --debug and report what it prints');
+  if (json) print(JSON.stringify({ error: { code, message, hint } }, null, 2));
+  else process.stderr.write(`error: ${message}\n${hint === undefined ? '' : `  hint: ${hint}\n`}`);
+  if (debug) process.stderr.write(`${inspectCauses(error)}\n`);
+}
+
+function inspectCauses(error: unknown): string {
+  const lines: string[] = [];
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    lines.push(each.stack ?? each.message);
+  }
+  return lines.join('\ncaused by: ');
+}

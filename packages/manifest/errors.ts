@@ -1,0 +1,16 @@
+import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
+
+type ManifestErrorCode =
+  /** The bytes are not a manifest. */
+  | 'MANIFEST_INVALID'
+  /** The manifest is of a schema this version does not know. */
+  | 'MANIFEST_SCHEMA'
+  /** The manifest has nothing for this platform. */
+  | 'MANIFEST_PLATFORM';
+
+/** A manifest that cannot be used; refused, exit code 3. */
+export class ManifestError extends OtaError<ManifestErrorCode> {
+  constructor(code: ManifestErrorCode, message: string, options: OtaErrorOptions = {}) {
+    super(code, message, { exit: ExitCode.refused, ...options });
+  }
+}

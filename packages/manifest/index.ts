@@ -1,0 +1,29 @@
+/**
+ * What a release is. Schema, canonical bytes, names of files, version and
+ * sequence rules. Nothing here touches a disk or a network, and nothing here
+ * says whether a manifest is to be believed: that is `@landfall/trust`.
+ */
+export {
+  type Artifact,
+  type Component,
+  type FileArtifact,
+  type Manifest,
+  type Platform,
+  type TreeArtifact,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  serializeManifest,
+} from './manifest.ts';
+export { ManifestError } from './errors.ts';
+export {
+  artifactFileName,
+  artifactsOf,
+  hostPlatform,
+  indexPath,
+  isChannelName,
+  isPlatform,
+  releaseTag,
+  signaturePath,
+} from './names.ts';
+export { contentDigest, deploymentId, selectArtifacts, type Selected } from './content.ts';
+export { compareVersions, isNewer, isVersion, satisfies } from './version.ts';

@@ -1,0 +1,169 @@
+/**
+ * The manifest's schema (version 1), reader and writer.
+ *
+ * Parse only bytes whose signature was verified. Unknown fields are kept and
+ * ignored, at every level, so that an older node can read a newer release; an
+ * unknown `schema` is refused.
+ */
+import { describeIssues } from '@landfall/errors';
+import { z } from 'zod';
+import { ManifestError } from './errors.ts';
+import { isChannelName, isFileName, isPlatform, isSlug } from './names.ts';
+import { isVersion } from './version.ts';
+
+/** No manifest is larger; a reader stops there. */
+export const MAX_MANIFEST_BYTES = 1024 * 1024;
+
+const size = z.int().min(0);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits');
+const version = z
+  .string()
+  .max(128)
+  .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
+const slug = z.string().refine(isSlug, 'expected lower-case letters, digits, dots and dashes');
+const timestamp = z.iso.datetime({
+  offset: false,
+  precision: 0,
+  error: 'expected a UTC time such as 2026-04-22T19:00:00Z',
+});
+const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
+
+const artifactCommon = {
+  platform,
+  file: z.string().refine(isFileName, 'expected a plain file name'),
+  size: size.min(1),
+  sha256,
+  deltas: z.array(z.looseObject({})),
+};
+
+const treeArtifact = z.looseObject({
+  ...artifactCommon,
+  tree: z.looseObject({ digest: sha256, size, entries: z.int().min(1) }),
+});
+
+const fileArtifact = z.looseObject({
+  ...artifactCommon,
+  mode: z.union([z.literal(0o644), z.literal(0o755)], 'expected 420 (0644) or 493 (0755)'),
+  contentSha256: sha256,
+  contentSize: size,
+});
+
+const component = z.discriminatedUnion('kind', [
+  z.looseObject({
+    name: slug,
+    kind: z.literal('tree'),
+    artifacts: z.array(treeArtifact).min(1).max(32),
+  }),
+  z.looseObject({
+    name: slug,
+    kind: z.literal('file'),
+    artifacts: z.array(fileArtifact).min(1).max(32),
+  }),
+]);
+
+const manifestSchema = z
+  .looseObject({
+    schema: z.literal(1),
+    app: slug,
+    channel: z.string().refine(isChannelName, 'expected a channel name such as stable'),
+    version,
+    sequence: z.int().min(1),
+    published: timestamp,
+    expires: timestamp,
+    previous: z.looseObject({ sequence: z.int().min(1), sha256 }).nullable(),
+    commit: z.string().max(64),
+    notes: z.string().max(65_536),
+    components: z.array(component).min(1).max(64),
+    requires: z.looseObject({
+      updater: z.string().max(128).optional(),
+      from: z.string().max(128).optional(),
+    }),
+    rollout: z.looseObject({ steps: z.array(z.looseObject({})) }),
+    withdrawn: z.array(version).max(10_000),
+  })
+  .superRefine((manifest, context) => {
+    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+    const names = manifest.components.map((each) => each.name);
+    if (new Set(names).size !== names.length) problem('a component is named twice');
+    const files = manifest.components.flatMap((each) =>
+      each.artifacts.map((artifact) => artifact.file),
+    );
+    if (new Set(files).size !== files.length) problem('an artifact file is named twice');
+    for (const each of manifest.components) {
+      const platforms = each.artifacts.map((artifact) => artifact.platform);
+      if (new Set(platforms).size !== platforms.length) {
+        problem(`component '${each.name}' has two artifacts for one platform`);
+      }
+    }
+    if (manifest.expires <= manifest.published) problem("'expires' is not after 'published'");
+    if (manifest.previous !== null && manifest.previous.sequence >= manifest.sequence) {
+      problem("'previous' is not older than the manifest itself");
+    }
+  });
+
+/** A release of one channel. Sizes in bytes, digests in lower-case hex, times in UTC. */
+export type Manifest = z.infer<typeof manifestSchema>;
+export type Component = Manifest['components'][number];
+export type TreeArtifact = z.infer<typeof treeArtifact>;
+export type FileArtifact = z.infer<typeof fileArtifact>;
+export type Artifact = TreeArtifact | FileArtifact;
+/** `any`, or `<os>-<cpu>` as Node names them: `linux-x64`. */
+export type Platform = string;
+
+/**
+ * Reads manifest bytes. Throws `ManifestError`: MANIFEST_SCHEMA for a schema
+ * of the future, MANIFEST_INVALID for anything else that does not fit.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  if (bytes.length > MAX_MANIFEST_BYTES) {
+    throw new ManifestError(
+      'MANIFEST_INVALID',
+      `manifest is too large: expected at most ${MAX_MANIFEST_BYTES} bytes, found ${bytes.length}`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (error) {
+    throw new ManifestError('MANIFEST_INVALID', 'manifest is not JSON', { cause: error });
+  }
+  refuseOtherSchema(value);
+  const result = manifestSchema.safeParse(value);
+  if (!result.success) {
+    throw new ManifestError(
+      'MANIFEST_INVALID',
+      `manifest does not fit its schema: ${describeIssues(result.error.issues)}`,
+      { cause: result.error },
+    );
+  }
+  return result.data;
+}
+
+function refuseOtherSchema(value: unknown): void {
+  if (typeof value !== 'object' || value === null || !('schema' in value) || value.schema === 1)
+    return;
+  throw new ManifestError(
+    'MANIFEST_SCHEMA',
+    `manifest is of another schema: expected 1, found ${JSON.stringify(value.schema)?.slice(0, 40)}`,
+    {
+      hint: 'update the updater on this node first: this release was made for a newer one',
+    },
+  );
+}
+
+/**
+ * The bytes that are signed and published: JSON, two spaces, fields in the
+ * order of the schema, a newline at the end. Throws `ManifestError`
+ * MANIFEST_INVALID when `manifest` does not fit its own schema.
+ */
+export function serializeManifest(manifest: Manifest): Uint8Array {
+  const result = manifestSchema.safeParse(manifest);
+  if (!result.success) {
+    throw new ManifestError(
+      'MANIFEST_INVALID',
+      `manifest does not fit its schema: ${describeIssues(result.error.issues)}`,
+      { cause: result.error },
+    );
+  }
+  return new TextEncoder().encode(`${JSON.stringify(result.data, null, 2)}\n`);
+}
