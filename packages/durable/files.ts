@@ -1,0 +1,178 @@
+/**
+ * The writing primitives. After each returns, its effect is on the disk: file
+ * content through fsync of the file, names through fsync of their directory.
+ * If the power goes inside one, the old file or link is there whole; a
+ * leftover `.<name>.tmp-…` beside it is removed by the next write of that name.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+  chmodSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { systemCode } from '@landfall/errors';
+import { writeFailed } from './errors.ts';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+
+/**
+ * Writes `path` whole or not at all, with `mode` (0600 unless told) whatever
+ * the umask. Throws `DurableError` WRITE_FAILED; the old file then still stands.
+ */
+export function writeFileDurably(
+  path: string,
+  content: Uint8Array | string,
+  options: { mode?: number } = {},
+): void {
+  const temporary = temporaryName(path);
+  attempt('write', path, () => {
+    removeLeftovers(path);
+    try {
+      writeNew(temporary, content, options.mode ?? 0o600);
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    fsyncPath(dirname(path), O_DIRECTORY);
+  });
+}
+
+/** Removes a file or a link, if it is there. Throws `DurableError` WRITE_FAILED. */
+export function removeDurably(path: string): void {
+  attempt('remove', path, () => {
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    fsyncPath(dirname(path), O_DIRECTORY);
+  });
+}
+
+/** Renames a file or a directory that is already synced. Throws `DurableError` WRITE_FAILED. */
+export function renameDurably(from: string, to: string): void {
+  attempt('rename to', to, () => {
+    renameSync(from, to);
+    fsyncPath(dirname(to), O_DIRECTORY);
+    if (dirname(from) !== dirname(to)) fsyncPath(dirname(from), O_DIRECTORY);
+  });
+}
+
+/**
+ * Makes `path` and what is missing above it, each with `mode` (0755 unless
+ * told) whatever the umask. An existing directory keeps its mode.
+ */
+export function makeDirectoryDurably(path: string, mode = 0o755): void {
+  attempt('make the folder', path, () => {
+    const missing: string[] = [];
+    let each = path;
+    while (!isThere(each)) {
+      missing.push(each);
+      each = dirname(each);
+    }
+    for (const directory of missing.toReversed()) {
+      mkdirSync(directory);
+      chmodSync(directory, mode);
+      fsyncPath(dirname(directory), O_DIRECTORY);
+    }
+    if (!lstatSync(path).isDirectory()) readdirSync(path);
+  });
+}
+
+/** Points the symlink `link` at `target`, in one rename. What stood there before stands until then. */
+export function replaceSymlinkDurably(link: string, target: string): void {
+  attempt('switch', link, () => {
+    removeLeftovers(link);
+    const temporary = temporaryName(link);
+    symlinkSync(target, temporary);
+    try {
+      renameSync(temporary, link);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    fsyncPath(dirname(link), O_DIRECTORY);
+  });
+}
+
+/** Fsyncs one regular file. */
+export function syncFile(path: string): void {
+  attempt('sync', path, () => fsyncPath(path, 0));
+}
+
+/** Fsyncs one directory: the names in it. */
+export function syncDirectory(path: string): void {
+  attempt('sync', path, () => fsyncPath(path, O_DIRECTORY));
+}
+
+/** Fsyncs every file and directory below `directory`, and it. Links are not followed. */
+export function syncTree(directory: string): void {
+  for (const entry of attempt('read', directory, () =>
+    readdirSync(directory, { withFileTypes: true }),
+  )) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else if (entry.isFile()) syncFile(path);
+  }
+  syncDirectory(directory);
+}
+
+function writeNew(path: string, content: Uint8Array | string, mode: number): void {
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    for (let written = 0; written < bytes.length;) {
+      written += writeSync(fd, bytes, written, bytes.length - written);
+    }
+    fchmodSync(fd, mode);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fsyncPath(path: string, flags: number): void {
+  const fd = openSync(path, O_RDONLY | O_NOFOLLOW | flags);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
+}
+
+/** Temporary files of writers that died. Writers of one path exclude each other with a lock. */
+function removeLeftovers(path: string): void {
+  const prefix = `.${basename(path)}.tmp-`;
+  for (const name of readdirSync(dirname(path))) {
+    if (name.startsWith(prefix)) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function attempt<T>(what: string, path: string, operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    throw writeFailed(what, path, error);
+  }
+}

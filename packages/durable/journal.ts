@@ -1,0 +1,99 @@
+/**
+ * An append-only file of JSON lines. Each line is on the disk when `append`
+ * returns. A crash leaves at most one torn line at the end: the next append
+ * closes it with a newline, and reading skips it.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { writeFailed } from './errors.ts';
+import { syncDirectory } from './files.ts';
+
+/** How far back a read of the journal goes. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
+const NEWLINE = 0x0a;
+
+export class Journal {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Appends `entry` as one line. Throws `DurableError` WRITE_FAILED. */
+  append(entry: Readonly<Record<string, unknown>>): void {
+    const isNew = !existsSync(this.#path);
+    try {
+      const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
+      const fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
+      try {
+        const line = `${endsTorn(fd) ? '\n' : ''}${JSON.stringify(entry)}\n`;
+        const bytes = Buffer.from(line);
+        for (let written = 0; written < bytes.length;) {
+          written += writeSync(fd, bytes, written, bytes.length - written);
+        }
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw writeFailed('append to', this.#path, error);
+    }
+    if (isNew) syncDirectory(dirname(this.#path));
+  }
+
+  /** The newest `limit` entries (all that are within reach unless told), oldest first. Torn lines are left out. */
+  read(limit = Number.POSITIVE_INFINITY): Record<string, unknown>[] {
+    if (!existsSync(this.#path)) return [];
+    const entries: Record<string, unknown>[] = [];
+    for (const line of this.#tail().split('\n')) {
+      const entry = parseLine(line);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return Number.isFinite(limit) ? entries.slice(-limit) : entries;
+  }
+
+  #tail(): string {
+    try {
+      const fd = openSync(this.#path, 'r');
+      try {
+        const { size } = fstatSync(fd);
+        const length = Math.min(size, MAX_READ_BYTES);
+        const bytes = Buffer.alloc(length);
+        const count = readSync(fd, bytes, 0, length, size - length);
+        return bytes.toString('utf8', 0, count);
+      } finally {
+        closeSync(fd);
+      }
+    } catch (error) {
+      throw writeFailed('read', this.#path, error);
+    }
+  }
+}
+
+function endsTorn(fd: number): boolean {
+  const { size } = fstatSync(fd);
+  if (size === 0) return false;
+  const last = Buffer.alloc(1);
+  readSync(fd, last, 0, 1, size - 1);
+  return last[0] !== NEWLINE;
+}
+
+function parseLine(line: string): Record<string, unknown> | undefined {
+  if (line === '') return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    return value as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}

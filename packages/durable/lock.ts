@@ -1,0 +1,161 @@
+/**
+ * One holder at a time, and a dead holder never blocks.
+ *
+ * A lock is a row of files `<path>.<generation>`. To acquire is to create the
+ * next generation exclusively (by link, so it appears whole) when the newest
+ * one's holder is gone. A generation is never reused, so two processes that
+ * find the same dead holder compete for one name and one of them wins. The
+ * winner removes older generations; releasing empties one's own.
+ *
+ * A crash leaves the file with the id of a process that is gone: that is what
+ * the next one recognises, by pid, start time and boot id together.
+ */
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { systemCode } from '@landfall/errors';
+import { DurableError, writeFailed } from './errors.ts';
+
+export interface Lock {
+  /** Gives the lock back. Safe to call twice. */
+  release(): void;
+}
+
+interface Holder {
+  pid: number;
+  /** Start time in clock ticks since boot: tells this process from a later one with its pid. */
+  start: string;
+  boot: string;
+  purpose: string;
+}
+
+/**
+ * Acquires the lock at `path` or throws `DurableError` LOCKED, naming the
+ * holder's pid and purpose. Never waits.
+ */
+export function acquireLock(path: string, purpose: string): Lock {
+  const mine = `${path}.claim-${process.pid}`;
+  try {
+    writeClaim(mine, purpose);
+    for (;;) {
+      const newest = newestGeneration(path);
+      const holder = newest === 0 ? undefined : readHolder(`${path}.${newest}`);
+      if (holder !== undefined && isAlive(holder)) throw locked(path, holder);
+      const next = newest + 1;
+      if (!linkExclusively(mine, `${path}.${next}`)) continue;
+      removeOlder(path, next);
+      return { release: () => releaseGeneration(`${path}.${next}`) };
+    }
+  } catch (error) {
+    throw error instanceof DurableError ? error : writeFailed('lock', path, error);
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function writeClaim(path: string, purpose: string): void {
+  const holder: Holder = { ...identify(process.pid), pid: process.pid, purpose };
+  rmSync(path, { force: true });
+  const fd = openSync(path, 'wx', 0o600);
+  try {
+    writeSync(fd, JSON.stringify(holder));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function newestGeneration(path: string): number {
+  const prefix = `${basename(path)}.`;
+  const generations = readdirSync(dirname(path))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((text) => /^[1-9]\d{0,14}$/.test(text))
+    .map(Number);
+  return Math.max(0, ...generations);
+}
+
+function linkExclusively(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function removeOlder(path: string, than: number): void {
+  const prefix = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const generation = Number(name.slice(prefix.length));
+    if (name.startsWith(prefix) && generation < than)
+      rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+/** Leaves the emptied file: its number must not be used again while somebody may be comparing. */
+function releaseGeneration(path: string): void {
+  try {
+    if (readHolder(path)?.pid === process.pid) truncateSync(path, 0);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return isHolder(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function isHolder(value: unknown): value is Holder {
+  if (typeof value !== 'object' || value === null) return false;
+  return (
+    'pid' in value &&
+    typeof value.pid === 'number' &&
+    'start' in value &&
+    'boot' in value &&
+    'purpose' in value
+  );
+}
+
+function isAlive(holder: Holder): boolean {
+  try {
+    const now = identify(holder.pid);
+    return now.start === holder.start && now.boot === holder.boot;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function identify(pid: number): { start: string; boot: string } {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field, the name, may hold spaces and parentheses; what follows its last one is regular.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const state = fields[0] ?? '';
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return { start: state === 'Z' || state === 'X' ? 'dead' : (fields[19] ?? ''), boot };
+}
+
+function locked(path: string, holder: Holder): DurableError {
+  return new DurableError(
+    'LOCKED',
+    `'${path}' is held by process ${holder.pid} (${holder.purpose})`,
+    {
+      hint: 'wait until it is done, or look at that process',
+    },
+  );
+}
