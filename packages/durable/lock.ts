@@ -51,6 +51,11 @@ export function acquireLock(path: string, purpose: string): Lock {
       if (holder !== undefined && isAlive(holder)) throw locked(path, holder);
       const next = newest + 1;
       if (!linkExclusively(mine, `${path}.${next}`)) continue;
+      if (newestGeneration(path) > next) {
+        // We were slow: this number was used and cleared away while we were looking at its predecessor.
+        rmSync(`${path}.${next}`, { force: true });
+        continue;
+      }
       removeOlder(path, next);
       return { release: () => releaseGeneration(`${path}.${next}`) };
     }

@@ -1,0 +1,173 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import {
+  makeDirectoryDurably,
+  removeDurably,
+  renameDurably,
+  replaceSymlinkDurably,
+  syncTree,
+  writeFileDurably,
+} from '@landfall/durable';
+import { describe, expect, it } from 'vitest';
+import { errorOf } from '../../harness/errors.ts';
+import { temporaryFolder } from '../../harness/temporary.ts';
+
+describe('writeFileDurably', () => {
+  it('writes the content with the mode asked for, whatever the umask', () => {
+    const path = join(temporaryFolder(), 'a.json');
+    const before = process.umask(0o077);
+    try {
+      writeFileDurably(path, 'new', { mode: 0o644 });
+    } finally {
+      process.umask(before);
+    }
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+  });
+
+  it('replaces the file and clears what a dead writer left', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'a.json'), 'old');
+    writeFileSync(join(folder, '.a.json.tmp-1'), 'half');
+    writeFileSync(join(folder, '.b.json.tmp-1'), 'of somebody else');
+    writeFileDurably(join(folder, 'a.json'), 'new');
+    expect(readdirSync(folder).toSorted()).toEqual(['.b.json.tmp-1', 'a.json']);
+    expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('new');
+  });
+
+  it('writes over a link instead of through it', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'target'), 'untouched');
+    symlinkSync('target', join(folder, 'link'));
+    writeFileDurably(join(folder, 'link'), 'new');
+    expect(readFileSync(join(folder, 'target'), 'utf8')).toBe('untouched');
+    expect(lstatSync(join(folder, 'link')).isFile()).toBe(true);
+  });
+
+  it('names the path and what to do when the folder is missing', async () => {
+    const error = await errorOf(() => writeFileDurably('/nonexistent/a.json', 'x'));
+    expect(error.code).toBe('WRITE_FAILED');
+    expect(error.message).toBe("cannot write '/nonexistent/a.json': no such file or directory");
+    expect(error.hint).toBe('check the path');
+  });
+
+  it('leaves the old file and no leftover when the disk is full', async () => {
+    if (process.getuid?.() !== 0) throw new Error('needs root to mount a small file system');
+    const folder = temporaryFolder();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+    try {
+      writeFileDurably(join(folder, 'a.json'), 'old');
+      const error = await errorOf(() =>
+        writeFileDurably(join(folder, 'a.json'), Buffer.alloc(200_000)),
+      );
+      expect(error.message).toContain('no space left on the device');
+      expect(readdirSync(folder)).toEqual(['a.json']);
+      expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('old');
+    } finally {
+      execFileSync('umount', [folder]);
+    }
+  });
+});
+
+describe('the order of system calls', () => {
+  /** The calls on `folder` that change or sync it, in order, as `<call> <name>`. */
+  const trace = (script: string): string[] => {
+    const folder = temporaryFolder();
+    const log = join(temporaryFolder(), 'trace');
+    const module = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
+    execFileSync('strace', [
+      ...['-f', '-y', '-e', 'trace=fsync,rename,write,symlink,fchmod', '-o', log],
+      ...[process.execPath, '--input-type=module', '-e'],
+      `import * as d from ${module}; const folder = ${JSON.stringify(folder)}; ${script}`,
+    ]);
+    return readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(folder))
+      .map((line) => line.replaceAll(folder, 'F').replaceAll(/tmp-\d+/g, 'tmp'))
+      .map(
+        (line) =>
+          /(\w+)\(.*?(F(?:\/[.\w]+(?:-tmp|\.tmp)?)?)/.exec(line)?.slice(1).join(' ') ?? line,
+      );
+  };
+
+  it('writes, syncs, renames, and syncs the folder', () => {
+    expect(trace(`d.writeFileDurably(folder + '/x', 'content')`)).toEqual([
+      'write F/.x.tmp',
+      'fchmod F/.x.tmp',
+      'fsync F/.x.tmp',
+      'rename F/.x.tmp',
+      'fsync F',
+    ]);
+  });
+
+  it('switches a link by one rename and syncs the folder', () => {
+    expect(trace(`d.replaceSymlinkDurably(folder + '/x', 'somewhere')`)).toEqual([
+      'symlink F/.x.tmp',
+      'rename F/.x.tmp',
+      'fsync F',
+    ]);
+  });
+});
+
+describe('links, folders, names', () => {
+  it('replaces a link, also a dangling one', () => {
+    const folder = temporaryFolder();
+    const link = join(folder, 'current');
+    symlinkSync('gone', link);
+    replaceSymlinkDurably(link, 'deployments/a');
+    expect(readlinkSync(link)).toBe('deployments/a');
+    expect(readdirSync(folder)).toEqual(['current']);
+  });
+
+  it('does not replace a folder by a link', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'current'));
+    const error = await errorOf(() => replaceSymlinkDurably(join(folder, 'current'), 'x'));
+    expect(error.code).toBe('WRITE_FAILED');
+    expect(readdirSync(folder)).toEqual(['current']);
+  });
+
+  it('makes folders with their mode and leaves existing ones', () => {
+    const folder = temporaryFolder();
+    chmodSync(folder, 0o700);
+    const before = process.umask(0o077);
+    try {
+      makeDirectoryDurably(join(folder, 'a/b'));
+    } finally {
+      process.umask(before);
+    }
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, 'a')).mode & 0o777).toBe(0o755);
+    expect(statSync(join(folder, 'a/b')).mode & 0o777).toBe(0o755);
+  });
+
+  it('refuses to take a file for a folder', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'a'), '');
+    expect((await errorOf(() => makeDirectoryDurably(join(folder, 'a')))).code).toBe(
+      'WRITE_FAILED',
+    );
+  });
+
+  it('renames, removes, and removes nothing twice without complaint', () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'from'));
+    writeFileSync(join(folder, 'from/f'), '1');
+    syncTree(folder);
+    renameDurably(join(folder, 'from'), join(folder, 'to'));
+    removeDurably(join(folder, 'to/f'));
+    removeDurably(join(folder, 'to/f'));
+    expect(readdirSync(join(folder, 'to'))).toEqual([]);
+  });
+});
