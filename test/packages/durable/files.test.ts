@@ -87,8 +87,14 @@ describe('the order of system calls', () => {
     const log = join(temporaryFolder(), 'trace');
     const module = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
     execFileSync('strace', [
-      ...['-f', '-y', '-e', 'trace=fsync,rename,write,symlink,fchmod', '-o', log],
-      ...[process.execPath, '--input-type=module', '-e'],
+      '-fy',
+      '-e',
+      'trace=fsync,rename,write,symlink,fchmod',
+      '-o',
+      log,
+      process.execPath,
+      '--input-type=module',
+      '-e',
       `import * as d from ${module}; const folder = ${JSON.stringify(folder)}; ${script}`,
     ]);
     return readFileSync(log, 'utf8')

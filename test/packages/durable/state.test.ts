@@ -115,6 +115,7 @@ describe('acquireLock', () => {
       const path = join(folder, `lock-${index}`);
       writeFileSync(`${path}.7`, JSON.stringify(holder));
       acquireLock(path, 'next').release();
+      expect(readdirSync(folder)).toContain(`lock-${index}.8`);
     }
   });
 
