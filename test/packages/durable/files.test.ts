@@ -80,33 +80,32 @@ describe('writeFileDurably', () => {
   });
 });
 
-describe('the order of system calls', () => {
-  /** The calls on `folder` that change or sync it, in order, as `<call> <name>`. */
-  const trace = (script: string): string[] => {
-    const folder = temporaryFolder();
-    const log = join(temporaryFolder(), 'trace');
-    const module = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
-    execFileSync('strace', [
-      '-fy',
-      '-e',
-      'trace=fsync,rename,write,symlink,fchmod',
-      '-o',
-      log,
-      process.execPath,
-      '--input-type=module',
-      '-e',
-      `import * as d from ${module}; const folder = ${JSON.stringify(folder)}; ${script}`,
-    ]);
-    return readFileSync(log, 'utf8')
-      .split('\n')
-      .filter((line) => line.includes(folder))
-      .map((line) => line.replaceAll(folder, 'F').replaceAll(/tmp-\d+/g, 'tmp'))
-      .map(
-        (line) =>
-          /(\w+)\(.*?(F(?:\/[.\w]+(?:-tmp|\.tmp)?)?)/.exec(line)?.slice(1).join(' ') ?? line,
-      );
-  };
+/** The calls on `folder` that change or sync it, in order, as `<call> <name>`. */
+function trace(script: string): string[] {
+  const folder = temporaryFolder();
+  const log = join(temporaryFolder(), 'trace');
+  const module = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
+  execFileSync('strace', [
+    '-fy',
+    '-e',
+    'trace=fsync,rename,write,symlink,fchmod',
+    '-o',
+    log,
+    process.execPath,
+    '--input-type=module',
+    '-e',
+    `import * as d from ${module}; const folder = ${JSON.stringify(folder)}; ${script}`,
+  ]);
+  return readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(folder))
+    .map((line) => line.replaceAll(folder, 'F').replaceAll(/tmp-\d+/g, 'tmp'))
+    .map(
+      (line) => /(\w+)\(.*?(F(?:\/[.\w]+(?:-tmp|\.tmp)?)?)/.exec(line)?.slice(1).join(' ') ?? line,
+    );
+}
 
+describe('the order of system calls', () => {
   it('writes, syncs, renames, and syncs the folder', () => {
     expect(trace(`d.writeFileDurably(folder + '/x', 'content')`)).toEqual([
       'write F/.x.tmp',
