@@ -1,1 +1,13 @@
-export {};
+/**
+ * Whether a manifest is to be believed.
+ *
+ * Parties: maintainers hold release keys; a node holds their public keys and
+ * how many must agree; mirrors hold files and are believed in nothing. The
+ * order is fixed: signatures over the exact bytes, then parsing, then app and
+ * channel (`verifyManifest`), then the floor, then the expiry.
+ */
+export { TrustError } from './errors.ts';
+export { type TrustPolicy } from './policy.ts';
+export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
+export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
+export { checkExpiry, checkFloor, type Floor } from './freshness.ts';

@@ -1,0 +1,22 @@
+import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
+
+type TrustErrorCode =
+  /** Too few of the trusted keys signed these bytes. */
+  | 'UNTRUSTED'
+  /** Older than what this node has accepted before. */
+  | 'BELOW_FLOOR'
+  /** Two manifests with one sequence and different bytes. */
+  | 'EQUIVOCATION'
+  | 'WRONG_APP'
+  | 'WRONG_CHANNEL'
+  | 'EXPIRED'
+  /** The configured keys and threshold can trust nobody, or anybody. Exit code 2. */
+  | 'POLICY_INVALID';
+
+/** A manifest that is refused: exit code 3, but for a policy that makes no sense. */
+export class TrustError extends OtaError<TrustErrorCode> {
+  constructor(code: TrustErrorCode, message: string, options: OtaErrorOptions = {}) {
+    const exit = code === 'POLICY_INVALID' ? ExitCode.usage : ExitCode.refused;
+    super(code, message, { exit, ...options });
+  }
+}
