@@ -1,1 +1,23 @@
-export {};
+/**
+ * Mirrors: where releases are published and found. Reading is anonymous and
+ * believes nothing; publishing is done by maintainers. Every kind of mirror
+ * behaves alike (one conformance suite). Only `http.ts` talks HTTP.
+ */
+export { type DirectoryConfig, type MirrorConfig, mirrorConfigSchema } from './config.ts';
+export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
+export { MirrorError, type MirrorErrorCode } from './errors.ts';
+export { type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';
+export type {
+  ArtifactStream,
+  IndexUpdate,
+  Mirror,
+  MirrorKind,
+  ReadLimits,
+  ReadOptions,
+  ReleaseInfo,
+  UploadOptions,
+  WritableMirror,
+  WriteCheck,
+} from './mirror.ts';
+export { openMirrors, openWritableMirrors } from './open.ts';
+export { type Survey, surveyMirrors, type SurveyOptions, type SurveyRow } from './survey.ts';

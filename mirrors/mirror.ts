@@ -3,7 +3,9 @@
  * maintainer may also publish (`WritableMirror`). Every kind of mirror
  * implements them and passes one conformance suite.
  *
- * A mirror returns bytes that nobody has verified. Callers verify.
+ * A mirror returns bytes that nobody has verified. Callers verify. Everything
+ * a mirror throws is a `MirrorError`, except for errors of this machine's own
+ * disk, which are `DurableError` or the system's.
  */
 
 /** Bounds of one read. A read that exceeds one fails with `MirrorError`. */
@@ -12,7 +14,11 @@ export interface ReadLimits {
   maxBytes: number;
   /** Milliseconds for the whole read, connecting included. */
   deadlineMs: number;
-  /** Bytes a second below which a read that has started is given up; 0 for none. Measured over `rateWindowMs`. */
+  /**
+   * Bytes a second below which a read is given up; 0 or unset for none.
+   * Measured over `rateWindowMs` (10 s unless told) of waiting for the mirror,
+   * connecting included; time the reader takes for itself does not count.
+   */
   minRate?: number;
   rateWindowMs?: number;
 }
@@ -24,7 +30,8 @@ export interface ReadOptions extends ReadLimits {
 /** An artifact's bytes as they come in. `size` is what the mirror claims, if it does. */
 export interface ArtifactStream {
   size: number | undefined;
-  body: AsyncIterable<Uint8Array>;
+  /** Read it to the end or end it early (`break`, `return()`): that frees the connection. */
+  body: AsyncIterableIterator<Uint8Array>;
 }
 
 export type MirrorKind = 'directory' | 'gitea';
@@ -55,15 +62,21 @@ export interface UploadOptions {
   size: number;
   /** Its SHA-256 in hex. */
   sha256: string;
+  /** Called with the bytes sent so far; falls back to 0 when an upload is begun again. */
   onProgress?: (bytes: number) => void;
   signal?: AbortSignal;
 }
 
-/** What a release looks like to people browsing the mirror. */
+/** What a release looks like to people browsing the mirror, and what belongs to it. */
 export interface ReleaseInfo {
   version: string;
   notes: string;
   prerelease: boolean;
+  /**
+   * Every artifact of the release. When the last of them is there, the mirror
+   * makes the release public, where it knows such a difference.
+   */
+  files: readonly { file: string; size: number }[];
 }
 
 /**
@@ -84,21 +97,38 @@ export interface IndexUpdate {
 
 /** What a publisher sees before anything is changed. */
 export interface WriteCheck {
-  /** Who we are there, for the report; undefined where a mirror has no users. */
+  /** Who we are there, for the report; undefined where a mirror has no users, or does not say. */
   user: string | undefined;
   /** Head of the index branch for git mirrors, undefined otherwise or when the branch has no commit. */
   head: string | undefined;
 }
 
+/** The index branch of a mirror that keeps its index in git. */
+export interface IndexBranch {
+  /**
+   * Fetches the branch's head, with its history, into the reference `ref` of
+   * the bare repository at `repository`. Its commit id, or undefined when the
+   * branch has no commit (then `ref` is left alone).
+   */
+  fetchHead(
+    repository: string,
+    ref: string,
+    options: { signal?: AbortSignal },
+  ): Promise<string | undefined>;
+}
+
 export interface WritableMirror extends Mirror {
+  /** Present when the index is a git branch. */
+  readonly indexBranch?: IndexBranch;
   /** Proves that we may publish there, changing nothing. Throws `MirrorError`. */
   checkWritable(options: { signal?: AbortSignal }): Promise<WriteCheck>;
   /** Makes room for the release's artifacts; safe to call again. */
   ensureRelease(release: ReleaseInfo, options: { signal?: AbortSignal }): Promise<void>;
   /**
    * Stores one artifact under its own name; safe to call again. When it
-   * returns, exactly one artifact of that name exists with that size; copies of
-   * another size, or further copies, that an interrupted upload left are gone.
+   * returns, exactly one artifact of that name exists, with that size and
+   * digest; what interrupted uploads left beside it is gone. The release must
+   * have been ensured by this object before.
    */
   uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void>;
   /** Writes the index; safe to call again. */

@@ -1,0 +1,147 @@
+/**
+ * The `directory` mirror, write side. A file appears under its name whole and
+ * synced or not at all. A crash leaves at most `.<file>.<digest>.part` beside
+ * an artifact, which the next upload of it finishes, and readers never see.
+ */
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { access, chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { makeDirectoryDurably, renameDurably, writeFileDurably } from '@landfall/durable';
+import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
+import { releaseTag } from '@landfall/manifest';
+import type { DirectoryConfig, Named } from './config.ts';
+import { DirectoryMirror } from './directory.ts';
+import { changedUnderway, MirrorError } from './errors.ts';
+import { isMirrorFolder, notMounted } from './folder.ts';
+import { artifactPath, checkIndexPath } from './layout.ts';
+import type {
+  IndexUpdate,
+  ReleaseInfo,
+  UploadOptions,
+  WritableMirror,
+  WriteCheck,
+} from './mirror.ts';
+
+/** Readers are other users: the web server, the node that mounts the stick. */
+const FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
+
+export class WritableDirectoryMirror extends DirectoryMirror implements WritableMirror {
+  readonly #root: string;
+
+  constructor(config: Named<DirectoryConfig> & { path: string }) {
+    super(config);
+    this.#root = resolve(config.path);
+  }
+
+  async checkWritable(_options: { signal?: AbortSignal }): Promise<WriteCheck> {
+    if (!(await isMirrorFolder(this.#root))) {
+      throw notMounted(this.name, this.#root, 'NOT_WRITABLE');
+    }
+    await this.#translate(access(this.#root, constants.W_OK | constants.X_OK));
+    return { user: undefined, head: undefined };
+  }
+
+  async ensureRelease(release: ReleaseInfo, options: { signal?: AbortSignal }): Promise<void> {
+    await this.checkWritable(options);
+    const directory = join(this.#root, 'releases', 'download', releaseTag(release.version));
+    makeDirectoryDurably(directory, DIRECTORY_MODE);
+    crashPoint('mirror-release-ensured');
+  }
+
+  async uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void> {
+    const target = join(this.#root, artifactPath(version, basename(path)));
+    await this.checkWritable(options);
+    if (await this.#translate(hasContent(target, options))) {
+      await this.#translate(chmod(target, FILE_MODE));
+      options.onProgress?.(options.size);
+      return;
+    }
+    const part = join(dirname(target), `.${basename(target)}.${options.sha256.slice(0, 12)}.part`);
+    const digest = await this.#translate(copySynced(path, part, options));
+    if (digest !== options.sha256) throw changedUnderway(this.name, path, options.sha256, digest);
+    crashPoint('mirror-part-written');
+    renameDurably(part, target);
+    crashPoint('mirror-uploaded');
+  }
+
+  async writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void> {
+    await this.checkWritable(options);
+    for (const [path, bytes] of update.files) {
+      options.signal?.throwIfAborted();
+      const target = join(this.#root, checkIndexPath(path));
+      makeDirectoryDurably(dirname(target), DIRECTORY_MODE);
+      if (!(await isSame(target, bytes))) writeFileDurably(target, bytes, { mode: FILE_MODE });
+      crashPoint('mirror-index-file-written');
+    }
+    crashPoint('mirror-index-written');
+  }
+
+  async #translate<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      const system = describeSystemError(error);
+      throw new MirrorError(
+        'NOT_WRITABLE',
+        this.name,
+        `cannot write to '${this.#root}': ${system?.what ?? messageOf(error)}`,
+        { cause: error, hint: system?.hint ?? 'look at the disk' },
+      );
+    }
+  }
+}
+
+async function hasContent(path: string, expected: UploadOptions): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isFile() !== true || info.size !== expected.size) return false;
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { signal: expected.signal })) {
+    hash.update(chunk as Uint8Array);
+  }
+  return hash.digest('hex') === expected.sha256;
+}
+
+async function isSame(path: string, bytes: Uint8Array): Promise<boolean> {
+  const found = await readFile(path).catch(() => undefined);
+  return found !== undefined && found.equals(bytes);
+}
+
+/**
+ * Copies `from` to `to` and syncs it; its digest. `to` is not truncated first: two
+ * publishers that write the same digest write the same bytes to the same
+ * places, so neither can spoil what the other has finished.
+ */
+async function copySynced(from: string, to: string, options: UploadOptions): Promise<string> {
+  const { O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
+  const output = await open(to, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    const digest = await copyInto(output, from, options);
+    await output.truncate(options.size);
+    await output.chmod(FILE_MODE);
+    await output.sync();
+    return digest;
+  } finally {
+    await output.close();
+  }
+}
+
+async function copyInto(output: FileHandle, from: string, options: UploadOptions): Promise<string> {
+  const hash = createHash('sha256');
+  let position = 0;
+  const input = createReadStream(from, { signal: options.signal, highWaterMark: 1024 * 1024 });
+  for await (const chunk of input) {
+    const bytes = chunk as Buffer;
+    hash.update(bytes);
+    for (let done = 0; done < bytes.length;) {
+      const left = bytes.length - done;
+      done += (await output.write(bytes, done, left, position + done)).bytesWritten;
+    }
+    position += bytes.length;
+    options.onProgress?.(position);
+  }
+  return hash.digest('hex');
+}

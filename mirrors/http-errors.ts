@@ -1,0 +1,202 @@
+/** What can go wrong with HTTP, in words: connections, statuses, answers that are none. */
+import { messageOf } from '@landfall/errors';
+import { MirrorError, type MirrorErrorCode } from './errors.ts';
+
+interface Words {
+  what: string;
+  hint: string;
+}
+
+const SOCKET_ERRORS: Readonly<Record<string, Words>> = {
+  ECONNREFUSED: {
+    what: 'refused the connection',
+    hint: 'check that the server is running and that the port is right',
+  },
+  ECONNRESET: {
+    what: 'cut the connection',
+    hint: 'try again; if it stays so, look at the server and what is in front of it',
+  },
+  UND_ERR_SOCKET: {
+    what: 'cut the connection',
+    hint: 'try again; if it stays so, look at the server and what is in front of it',
+  },
+  EPIPE: {
+    what: 'cut the connection while we were sending',
+    hint: 'try again; a proxy in front of the server may have a size limit',
+  },
+  ENOTFOUND: {
+    what: 'no such host in DNS',
+    hint: 'check the address, and the name servers of this machine',
+  },
+  EAI_AGAIN: {
+    what: 'DNS does not answer',
+    hint: 'check the network and the name servers of this machine',
+  },
+  EHOSTUNREACH: { what: 'no route to the host', hint: 'check the network of this machine' },
+  ENETUNREACH: { what: 'no route to the network', hint: 'check the network of this machine' },
+  ETIMEDOUT: { what: 'the connection timed out', hint: 'check that the host is up' },
+  UND_ERR_CONNECT_TIMEOUT: {
+    what: 'did not accept a connection in time',
+    hint: 'check that the host is up and that no firewall is in between',
+  },
+  EPROTO: { what: 'does not speak TLS there', hint: 'check http against https in the address' },
+  CERT_HAS_EXPIRED: {
+    what: 'its TLS certificate has expired',
+    hint: 'renew the certificate, or check the clock of this machine',
+  },
+  CERT_NOT_YET_VALID: {
+    what: 'its TLS certificate is not valid yet',
+    hint: 'check the clock of this machine',
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    what: 'its TLS certificate is for another name',
+    hint: 'use the name that the certificate is for',
+  },
+};
+
+/** An error of the connection in words. A `MirrorError` passes through. */
+export function describeHttpFailure(mirror: string, subject: string, error: unknown): MirrorError {
+  if (error instanceof MirrorError) return error;
+  const code = codeOf(error);
+  const words = SOCKET_ERRORS[code] ?? tlsWords(code);
+  if (words !== undefined) {
+    return new MirrorError('UNREACHABLE', mirror, `${words.what} (${subject})`, {
+      hint: words.hint,
+      cause: error,
+    });
+  }
+  if (code.startsWith('HPE_') || code.startsWith('UND_ERR_')) {
+    return new MirrorError(
+      'BAD_ANSWER',
+      mirror,
+      `the answer is not HTTP as it should be (${subject})`,
+      {
+        hint: 'check that the address is that of the mirror',
+        cause: error,
+      },
+    );
+  }
+  return new MirrorError(
+    'UNREACHABLE',
+    mirror,
+    `cannot be reached: ${messageOf(error)} (${subject})`,
+    {
+      hint: 'check the address and the network',
+      cause: error,
+    },
+  );
+}
+
+function tlsWords(code: string): Words | undefined {
+  if (/CERT|ISSUER|SIGNATURE/.test(code)) {
+    return {
+      what: `its TLS certificate is not trusted (${code})`,
+      hint: 'have it signed by an authority this machine knows, or name yours in NODE_EXTRA_CA_CERTS',
+    };
+  }
+  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
+    return {
+      what: `TLS failed (${code})`,
+      hint: 'check http against https in the address',
+    };
+  }
+  return undefined;
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  if ('code' in error && typeof error.code === 'string' && error.code !== 'UND_ERR_SOCKET') {
+    return error.code;
+  }
+  const inner = codeOf(error.cause);
+  if (inner !== '') return inner;
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+const STATUS_ERRORS: Readonly<Record<number, { code: MirrorErrorCode } & Words>> = {
+  401: {
+    code: 'UNAUTHORIZED',
+    what: 'wants a login',
+    hint: 'for reading: make the repository public; for writing: check the token',
+  },
+  403: {
+    code: 'FORBIDDEN',
+    what: 'forbids it',
+    hint: 'check what the token may do, and who may read the repository',
+  },
+  404: {
+    code: 'NOT_FOUND',
+    what: 'has no such thing',
+    hint: 'check the address and the repository',
+  },
+  409: {
+    code: 'REJECTED',
+    what: 'says it is in conflict with what is there',
+    hint: 'somebody else may be publishing; run the command again',
+  },
+  413: {
+    code: 'REJECTED',
+    what: 'says it is too large',
+    hint: "raise Gitea's [attachment] MAX_SIZE and, in a proxy, client_max_body_size",
+  },
+  422: { code: 'REJECTED', what: 'says it is not valid', hint: "the server's own words tell why" },
+  429: { code: 'BAD_ANSWER', what: 'wants fewer requests', hint: 'wait a while and try again' },
+};
+
+/**
+ * A status that was not hoped for, as an error. `subject` is the request
+ * (`GET /path`), `serverSays` the server's own words, already made safe.
+ */
+export function statusError(
+  mirror: string,
+  subject: string,
+  status: number,
+  serverSays?: string,
+): MirrorError {
+  const known = STATUS_ERRORS[status];
+  const words = serverSays === undefined || serverSays === '' ? '' : `: '${serverSays}'`;
+  if (known !== undefined) {
+    return new MirrorError(known.code, mirror, `${known.what} (${status})${words} (${subject})`, {
+      hint: known.hint,
+      status,
+    });
+  }
+  const server = status >= 500;
+  return new MirrorError(
+    server || status < 400 ? 'BAD_ANSWER' : 'REJECTED',
+    mirror,
+    `${server ? 'the server failed' : 'answered in a way that was not expected'} (${status})${words} (${subject})`,
+    { hint: server ? "look at the server's log" : 'check the address', status },
+  );
+}
+
+/** The error of a page of HTML where `expected` should have come. */
+export function htmlError(mirror: string, subject: string, expected: string): MirrorError {
+  return new MirrorError(
+    'BAD_ANSWER',
+    mirror,
+    `expected ${expected}, found an HTML page (${subject})`,
+    { hint: 'a login page, or a proxy in between? open the address in a browser to see it' },
+  );
+}
+
+/** The error of a redirect that leaves the mirror's origin. */
+export function redirectError(mirror: string, from: string, to: string): MirrorError {
+  return new MirrorError(
+    'REDIRECT_REFUSED',
+    mirror,
+    `redirects to another origin: expected '${from}', found '${to}'`,
+    {
+      hint: "if that is the same server, use its name in 'url' or mend its ROOT_URL; Gitea must not serve attachments directly from object storage",
+    },
+  );
+}
+
+/** A server's own words, made safe to print: one line, no control characters, `secret` taken out, short. */
+export function safeWords(text: string, secret?: string): string {
+  const plain = secret === undefined ? text : text.replaceAll(secret, '***');
+  return plain
+    .replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 200);
+}

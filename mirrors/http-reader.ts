@@ -1,0 +1,55 @@
+/** Anonymous reads over HTTP, the same for every kind of mirror that has an address. */
+import { collect } from './bounded.ts';
+import type { HttpAnswer, HttpClient } from './http.ts';
+import { htmlError, statusError } from './http-errors.ts';
+import type { ArtifactStream, ReadOptions } from './mirror.ts';
+
+/** A cache in between may hold yesterday's index for a day: Gitea says `max-age=86400`. */
+const FRESH = { 'cache-control': 'no-cache' };
+
+/** A small file, or undefined if it is not there. */
+export async function readFile(
+  client: HttpClient,
+  path: string,
+  options: ReadOptions,
+): Promise<Uint8Array | undefined> {
+  const answer = await client.open('GET', path, { ...options, headers: FRESH });
+  return (await isFound(client, answer)) ? await collect(answer.body) : undefined;
+}
+
+/** A large file as a stream, or undefined if it is not there. */
+export async function openFile(
+  client: HttpClient,
+  path: string,
+  options: ReadOptions,
+): Promise<ArtifactStream | undefined> {
+  const answer = await client.open('GET', path, { ...options, headers: FRESH });
+  return (await isFound(client, answer)) ? { size: answer.size, body: answer.body } : undefined;
+}
+
+/** Whether a file is there, without its body. Servers that know no HEAD are asked with GET. */
+export async function statFile(
+  client: HttpClient,
+  path: string,
+  options: ReadOptions,
+): Promise<{ size: number | undefined } | undefined> {
+  const request = { ...options, headers: FRESH };
+  let answer = await client.open('HEAD', path, request);
+  if (answer.status === 405 || answer.status === 501) {
+    await answer.body.return?.();
+    answer = await client.open('GET', path, request);
+  }
+  if (!(await isFound(client, answer))) return undefined;
+  await answer.body.return?.();
+  return { size: answer.size };
+}
+
+/** Whether the answer is the file that was asked for. Ends its body if it is not. */
+async function isFound(client: HttpClient, answer: HttpAnswer): Promise<boolean> {
+  const type = answer.header('content-type') ?? '';
+  if (answer.status === 200 && !/^(text\/html|application\/xhtml)/i.test(type)) return true;
+  await answer.body.return?.();
+  if (answer.status === 404 || answer.status === 410) return false;
+  if (answer.status === 200) throw htmlError(client.mirror, answer.subject, 'a file');
+  throw statusError(client.mirror, answer.subject, answer.status);
+}

@@ -1,0 +1,206 @@
+/**
+ * The only file that talks HTTP. One client per mirror and purpose, bound to
+ * one origin by construction: its connections cannot lead anywhere else, and a
+ * redirect is followed only within that origin. A client without
+ * `authorization` never sends a credential; reads by anonymous readers use
+ * such a one.
+ *
+ * Every request is bounded in bytes and time, whatever the server does.
+ */
+import { Readable } from 'node:stream';
+import { type Dispatcher, Pool } from 'undici';
+import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
+import { describeHttpFailure, redirectError, statusError } from './http-errors.ts';
+import type { ReadOptions } from './mirror.ts';
+
+const MAX_REDIRECTS = 5;
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_REDIRECT_BODY = 16 * 1024;
+
+export interface HttpClientOptions {
+  /** The mirror's name, for messages. */
+  mirror: string;
+  /** `https://git.example.org`, or with a path that all requests stand below. */
+  base: string;
+  /** The value of the `authorization` header. Without it no credential is ever sent. */
+  authorization?: () => string;
+}
+
+/** A body to be sent, of a size known before. */
+export interface RequestBody {
+  contentType: string;
+  size: number;
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+export interface HttpRequest extends ReadOptions {
+  headers?: Readonly<Record<string, string>>;
+  body?: RequestBody;
+}
+
+/** An answer whose body is still to be read; end the body or read it. */
+export interface HttpAnswer {
+  status: number;
+  /** A header by its lower-case name. */
+  header(name: string): string | undefined;
+  /** What `content-length` claims. */
+  size: number | undefined;
+  body: AsyncIterableIterator<Uint8Array>;
+  /** `GET /path`, for messages. */
+  subject: string;
+}
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
+
+export class HttpClient {
+  readonly mirror: string;
+  readonly #base: URL;
+  readonly #pool: Pool;
+  readonly #authorization: (() => string) | undefined;
+
+  constructor(options: HttpClientOptions) {
+    this.mirror = options.mirror;
+    this.#base = new URL(options.base.replace(/\/*$/, '/'));
+    this.#authorization = options.authorization;
+    this.#pool = new Pool(this.#base.origin, {
+      connections: 8,
+      pipelining: 1,
+      allowH2: false,
+      // The read's own guard bounds these, so that there is one place that does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+    });
+  }
+
+  /**
+   * Sends a request below the base (`path` without a leading slash, already
+   * encoded) and resolves when the answer begins, whatever its status. GET and
+   * HEAD follow redirects within the origin. Throws `MirrorError`.
+   */
+  async open(method: Method, path: string, request: HttpRequest): Promise<HttpAnswer> {
+    let url = new URL(path, this.#base);
+    const guard = new ReadGuard(this.mirror, url.pathname, request);
+    try {
+      for (let hop = 0; ; hop += 1) {
+        const subject = `${method} ${url.pathname}`;
+        const answer = await this.#dispatch(method, url, request, guard);
+        const next = redirectTarget(answer, url);
+        if (next === undefined) return this.#toAnswer(answer, subject, guard, request);
+        await guard.wait(dump(answer, guard.signal));
+        if (next.origin !== this.#base.origin) {
+          throw redirectError(this.mirror, this.#base.origin, next.origin);
+        }
+        if (hop >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD')) {
+          throw statusError(
+            this.mirror,
+            subject,
+            answer.statusCode,
+            `redirect to ${next.pathname}`,
+          );
+        }
+        url = next;
+      }
+    } catch (error) {
+      guard.close();
+      throw this.#translate(`${method} ${url.pathname}`, error, request.signal);
+    }
+  }
+
+  /** Like `open`, with the body read to its end. */
+  async exchange(
+    method: Method,
+    path: string,
+    request: HttpRequest,
+  ): Promise<Omit<HttpAnswer, 'body'> & { bytes: Uint8Array }> {
+    const { body, ...answer } = await this.open(method, path, request);
+    return { ...answer, bytes: await collect(body) };
+  }
+
+  async #dispatch(
+    method: Method,
+    url: URL,
+    request: HttpRequest,
+    guard: ReadGuard,
+  ): Promise<Dispatcher.ResponseData> {
+    const { body } = request;
+    const headers: Record<string, string> = {
+      'user-agent': 'landfall',
+      'accept-encoding': 'identity',
+      ...request.headers,
+    };
+    if (this.#authorization !== undefined) headers['authorization'] = this.#authorization();
+    if (body !== undefined) {
+      headers['content-type'] = body.contentType;
+      headers['content-length'] = String(body.size);
+    }
+    const answer = await guard.wait(
+      this.#pool.request({
+        method,
+        path: `${url.pathname}${url.search}`,
+        headers,
+        body: body === undefined ? null : Readable.from(body.chunks, { objectMode: false }),
+        signal: guard.signal,
+      }),
+    );
+    // The body's errors reach us through its iterator; without a listener they would end the process.
+    answer.body.on('error', () => undefined);
+    return answer;
+  }
+
+  #toAnswer(
+    answer: Dispatcher.ResponseData,
+    subject: string,
+    guard: ReadGuard,
+    { maxBytes, signal }: HttpRequest,
+  ): HttpAnswer {
+    const header = (name: string): string | undefined => {
+      const value = answer.headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    };
+    const claimed = Number(header('content-length') ?? Number.NaN);
+    const size = Number.isSafeInteger(claimed) ? claimed : undefined;
+    if (size !== undefined && size > maxBytes && !subject.startsWith('HEAD ')) {
+      answer.body.destroy();
+      throw tooLarge(this.mirror, subject, maxBytes);
+    }
+    return {
+      status: answer.statusCode,
+      header,
+      size,
+      subject,
+      body: boundedBody(guard, answer.body, (error) =>
+        this.#translate(bodySubject(subject, guard.total, size), error, signal),
+      ),
+    };
+  }
+
+  /** The caller's own abort passes through as it is. */
+  #translate(subject: string, error: unknown, signal: AbortSignal | undefined): unknown {
+    if (signal?.aborted === true && error === signal.reason) return error;
+    return describeHttpFailure(this.mirror, subject, error);
+  }
+}
+
+/** Each segment of `path` encoded for a URL. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
+function bodySubject(subject: string, got: number, size: number | undefined): string {
+  return `${subject}, after ${got}${size === undefined ? '' : ` of ${size}`} bytes`;
+}
+
+/** Reads the little that comes with a redirect, so that the connection can be used again. */
+async function dump(answer: Dispatcher.ResponseData, signal: AbortSignal): Promise<void> {
+  await answer.body.dump({ limit: MAX_REDIRECT_BODY, signal });
+}
+
+function redirectTarget(answer: Dispatcher.ResponseData, from: URL): URL | undefined {
+  if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return undefined;
+  const { location } = answer.headers;
+  const target = Array.isArray(location) ? location[0] : location;
+  return target !== undefined && URL.canParse(target, from.href)
+    ? new URL(target, from.href)
+    : undefined;
+}
