@@ -1,0 +1,67 @@
+/**
+ * Loads a user's `*.config.ts`, wherever it lies: a folder that never saw
+ * `npm install` can still import '@landfall/release' and '@landfall/mirrors'.
+ * The file is the user's own program and runs with the user's rights.
+ */
+import { statSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describeSystemError, messageOf } from '@landfall/errors';
+import { MirrorError } from './errors.ts';
+
+/** What a configuration may import by name, and where it stands. */
+const OURS: Readonly<Record<string, string>> = {
+  '@landfall/mirrors': new URL('./index.ts', import.meta.url).href,
+  '@landfall/release': new URL('../release/index.ts', import.meta.url).href,
+};
+
+let registered = false;
+
+/**
+ * The default export of the module at `path` (relative to the working folder).
+ * Unchecked: the caller's schema says what it must be. Throws `MirrorError`
+ * CONFIG when the file is not there, does not run, or exports nothing.
+ */
+export async function loadConfigModule(path: string): Promise<unknown> {
+  const file = resolve(path);
+  try {
+    statSync(file);
+  } catch (error) {
+    const system = describeSystemError(error);
+    throw new MirrorError(
+      'CONFIG',
+      '',
+      `cannot read the configuration '${file}': ${system?.what ?? messageOf(error)}`,
+      { cause: error, hint: "'release init' makes one; --config FILE names another" },
+    );
+  }
+  registerOurs();
+  const module = await importConfig(file);
+  if (module.default !== undefined) return module.default;
+  throw new MirrorError('CONFIG', '', `'${file}': expected a default export, found none`, {
+    hint: "write 'export default defineConfig({ … })'",
+  });
+}
+
+async function importConfig(file: string): Promise<{ default?: unknown }> {
+  try {
+    return (await import(pathToFileURL(file).href)) as { default?: unknown };
+  } catch (error) {
+    throw new MirrorError('CONFIG', '', `'${file}' cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'mend the file; --debug shows where',
+    });
+  }
+}
+
+function registerOurs(): void {
+  if (registered) return;
+  registered = true;
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const url = OURS[specifier];
+      return url === undefined ? nextResolve(specifier, context) : { url, shortCircuit: true };
+    },
+  });
+}
