@@ -2,7 +2,8 @@
  * Points of Ed25519 that must never be believed. With a public key of small
  * order anyone can make signatures that verify for many messages; with two
  * encodings of one point one key could be counted as two. libsodium refuses
- * the same ones (`crypto_sign_verify_detached`); OpenSSL does not.
+ * the same ones (`crypto_sign_verify_detached`). OpenSSL does not, and Node
+ * only lately (nodejs/node#64026), so nothing here counts on either.
  *
  * An encoding is 32 bytes: y, little-endian, with the sign of x as the top bit
  * (RFC 8032, section 5.1.2). The field is of order p = 2^255 - 19.
