@@ -1,1 +1,20 @@
-export {};
+/**
+ * A component as one archive: deterministic pack, the mode gate with a reader
+ * of its own, strict extraction, and the tree digest that is signed.
+ *
+ * Packing side (`planTree`, `packTree`, `packFile`) and reading side
+ * (`gateArchive`, `extractTree`, `extractFile`, `digestTree`) share the rules of
+ * what may travel and no code that reads or writes a format.
+ */
+export { ArchiveError, type Problem } from './errors.ts';
+export { digestTree } from './digest-tree.ts';
+export type { PlanEntry, TreePlan } from './draft.ts';
+export { extractFile } from './extract-file.ts';
+export { extractTree } from './extract.ts';
+export type { Compression } from './frame-format.ts';
+export { gateArchive, type GateReport } from './gate.ts';
+export { type ArchiveLimits, DEFAULT_LIMITS } from './limits.ts';
+export { describeMode, modeString } from './modes.ts';
+export { packFile, packTree, type PackOptions } from './pack.ts';
+export { planTree, type TreePart } from './plan.ts';
+export { type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';

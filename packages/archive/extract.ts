@@ -1,0 +1,177 @@
+/**
+ * Extraction, under the same rules as the gate while reading, with synchronous
+ * file calls. It only ever creates: every file with O_EXCL and O_NOFOLLOW,
+ * every directory new, so nothing that is there already is written or followed.
+ * Modes are set after creation, whatever the umask.
+ *
+ * Nothing is synced: the caller syncs the tree, or removes `directory` after
+ * any error or crash.
+ */
+import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { openSync, readdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { ArchiveError, toArchiveError } from './errors.ts';
+import { withInput } from './input.ts';
+import { type ArchiveLimits, withDefaults } from './limits.ts';
+import { DIRECTORY_MODE } from './modes.ts';
+import { quotePath } from './names.ts';
+import { readTree, type TreeSink } from './read-tree.ts';
+import { sameTree, type TreeInfo, treeInfo } from './tree.ts';
+
+/**
+ * Extracts the archive at a path, or behind an open descriptor (by position
+ * from offset 0; it stays open), into `directory`, which must be there and
+ * empty. Resolves to what was written.
+ *
+ * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside DESIGN
+ * section 3, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
+ * says, ARCHIVE_IO when the disk fails.
+ */
+export async function extractTree(
+  source: string | number,
+  directory: string,
+  options: {
+    expect: TreeInfo;
+    name?: string;
+    limits?: Partial<ArchiveLimits>;
+    signal?: AbortSignal;
+  },
+): Promise<TreeInfo> {
+  const { expect, signal } = options;
+  return withInput(source, options.name, async (input) => {
+    requireEmpty(directory);
+    const sink = new DirectorySink(directory, input.subject, expect);
+    try {
+      const limits = withDefaults(options.limits);
+      const { listing } = await readTree(input, {
+        limits,
+        stopAtFirst: true,
+        sink,
+        expect,
+        signal,
+      });
+      const tree = treeInfo(listing);
+      if (!sameTree(tree, expect)) throw differs(input.subject, tree, expect);
+      return tree;
+    } finally {
+      sink.abandon();
+    }
+  });
+}
+
+function differs(subject: string, found: TreeInfo, expected: TreeInfo): ArchiveError {
+  return new ArchiveError(
+    'ARCHIVE_DIGEST',
+    `${subject} is not what was signed: expected ${describeTree(expected)}, found ${describeTree(found)}`,
+    { hint: DIGEST_HINT },
+  );
+}
+
+const DIGEST_HINT =
+  'the archive and the manifest belong to different builds; ask the maintainer to ship again';
+
+function describeTree(tree: TreeInfo): string {
+  return `${tree.entries} entries, ${tree.size} bytes, digest ${tree.digest.slice(0, 12)}`;
+}
+
+function requireEmpty(directory: string): void {
+  const subject = quotePath(directory);
+  let entries: string[];
+  try {
+    if (!lstatSync(directory).isDirectory()) {
+      throw new ArchiveError('ARCHIVE_IO', `${subject} is not a directory`);
+    }
+    entries = readdirSync(directory);
+  } catch (error) {
+    throw toArchiveError(subject, error);
+  }
+  if (entries.length > 0) {
+    throw new ArchiveError('ARCHIVE_IO', `${subject} is not empty: expected an empty directory`, {
+      hint: 'extract into a new directory',
+    });
+  }
+}
+
+/** Writes accepted entries below one directory. Parents come first: the rules say so. */
+class DirectorySink implements TreeSink {
+  readonly #directory: string;
+  readonly #subject: string;
+  readonly #expect: TreeInfo;
+  #entries = 0;
+  #bytes = 0;
+  #fd: number | undefined;
+  #path = '';
+  #mode = 0;
+
+  constructor(directory: string, subject: string, expect: TreeInfo) {
+    this.#directory = directory;
+    this.#subject = subject;
+    this.#expect = expect;
+  }
+
+  /** Nothing beyond what was signed reaches the disk. */
+  #count(size: number): void {
+    this.#entries += 1;
+    this.#bytes += size;
+    if (this.#entries <= this.#expect.entries && this.#bytes <= this.#expect.size) return;
+    throw new ArchiveError(
+      'ARCHIVE_DIGEST',
+      `${this.#subject} holds more than was signed: expected ${describeTree(this.#expect)}`,
+      { hint: DIGEST_HINT },
+    );
+  }
+
+  directory(path: string): void {
+    this.#count(0);
+    const target = join(this.#directory, path);
+    this.#call(path, () => {
+      if (path !== '.') mkdirSync(target, 0o700);
+      chmodSync(target, DIRECTORY_MODE);
+    });
+  }
+
+  openFile(path: string, mode: number, size: number): void {
+    this.#count(size);
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    this.#path = path;
+    this.#mode = mode;
+    this.#fd = this.#call(path, () =>
+      openSync(join(this.#directory, path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
+    );
+  }
+
+  write(piece: Buffer): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    this.#call(this.#path, () => {
+      for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at);
+    });
+  }
+
+  closeFile(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    this.#fd = undefined;
+    this.#call(this.#path, () => {
+      try {
+        fchmodSync(fd, this.#mode);
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
+  /** Closes a file that an error left open. */
+  abandon(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #call<T>(path: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw toArchiveError(quotePath(path), error);
+    }
+  }
+}

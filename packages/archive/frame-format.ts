@@ -1,0 +1,73 @@
+/**
+ * How one frame of ours is made.
+ *
+ * zstd: a frame (RFC 8878) with content size and checksum, and after the last
+ * frame the seek table of zstd's contrib/seekable_format: a skippable frame
+ * (0x184D2A5E) that holds compressed and content size of each frame.
+ *
+ * gzip: a member (RFC 1952) with our own header, because zlib's tells the
+ * operating system: time 0, OS 255, and an extra field `LF` with the size of
+ * the whole member, so that a reader finds the next one without inflating.
+ */
+import { promisify } from 'node:util';
+import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
+
+export type Compression = 'zstd' | 'gzip';
+
+export const DEFAULT_LEVELS: Readonly<Record<Compression, number>> = { zstd: 3, gzip: 6 };
+
+const GZIP_HEADER_BYTES = 20;
+const GZIP_TRAILER_BYTES = 8;
+
+const zstd = promisify(zstdCompress);
+const deflate = promisify(deflateRaw);
+
+/** One independent frame of `content`. The bytes depend on content, level and the codec's version alone. */
+export function compressFrame(
+  content: Buffer,
+  compression: Compression,
+  level: number,
+): Promise<Buffer> {
+  return compression === 'zstd' ? zstdFrame(content, level) : gzipMember(content, level);
+}
+
+async function zstdFrame(content: Buffer, level: number): Promise<Buffer> {
+  return zstd(content, {
+    // Room for any frame, so that the compressor works in one pass.
+    chunkSize: Math.max(1024, content.length + (content.length >> 7) + 1024),
+    pledgedSrcSize: content.length,
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_contentSizeFlag]: 1,
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  });
+}
+
+async function gzipMember(content: Buffer, level: number): Promise<Buffer> {
+  const chunkSize = Math.max(1024, content.length + (content.length >> 7) + 1024);
+  const body = await deflate(content, { level, chunkSize });
+  const header = Buffer.alloc(GZIP_HEADER_BYTES);
+  // Magic, deflate, FEXTRA, time 0, no extra flags, unknown OS, 8 bytes of extra field.
+  header.set([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, 0x4c, 0x46, 4, 0]);
+  header.writeUInt32LE(GZIP_HEADER_BYTES + body.length + GZIP_TRAILER_BYTES, 16);
+  const trailer = Buffer.alloc(GZIP_TRAILER_BYTES);
+  trailer.writeUInt32LE(crc32(content), 0);
+  trailer.writeUInt32LE(content.length, 4);
+  return Buffer.concat([header, body, trailer]);
+}
+
+/** The seek table for `frames`, without checksums of its own: each frame carries one. */
+export function seekTable(frames: readonly { compressed: number; content: number }[]): Buffer {
+  const entries = frames.length * 8;
+  const table = Buffer.alloc(8 + entries + 9);
+  table.writeUInt32LE(0x184d2a5e, 0);
+  table.writeUInt32LE(entries + 9, 4);
+  frames.forEach((frame, index) => {
+    table.writeUInt32LE(frame.compressed, 8 + index * 8);
+    table.writeUInt32LE(frame.content, 12 + index * 8);
+  });
+  table.writeUInt32LE(frames.length, 8 + entries);
+  table.writeUInt32LE(0x8f92eab1, 8 + entries + 5);
+  return table;
+}

@@ -1,0 +1,130 @@
+/**
+ * A compressed file of independent frames, each made by one one-shot call over
+ * at most `FRAME_BYTES` of input, so that its bytes depend on the input alone.
+ * At most two are compressed at a time and they are written in order.
+ *
+ * The output stands under a temporary name until `finish` renames it: a crash
+ * before that leaves `<path>.tmp` and no file of the given name.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { type Compression, compressFrame, seekTable } from './frame-format.ts';
+import { FRAME_BYTES } from './limits.ts';
+
+/** Frames compressed at a time. One more buffer is being filled. */
+const IN_FLIGHT = 2;
+
+interface Pending {
+  input: Buffer;
+  content: number;
+  output: Promise<Buffer>;
+}
+
+export class FrameWriter {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #compression: Compression;
+  readonly #level: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #hash = createHash('sha256');
+  readonly #frames: { compressed: number; content: number }[] = [];
+  readonly #pending: Pending[] = [];
+  readonly #free: Buffer[] = [];
+  readonly #fd: number;
+  #size = 0;
+  #current: Buffer | undefined;
+  #filled = 0;
+
+  /** Opens the temporary file. `level` is the codec's own. */
+  constructor(path: string, compression: Compression, level: number, signal?: AbortSignal) {
+    this.#path = path;
+    this.#temporary = `${path}.tmp`;
+    this.#compression = compression;
+    this.#level = level;
+    this.#signal = signal;
+    rmSync(this.#temporary, { force: true });
+    this.#fd = openSync(this.#temporary, 'wx', 0o644);
+  }
+
+  /**
+   * Room to write into, at least one byte. Say with `advance` how much of it
+   * was filled, before the next `await`.
+   */
+  room(): Buffer {
+    this.#current ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
+    return this.#current.subarray(this.#filled);
+  }
+
+  /** True when the frame is full: call `flush` before `room`. */
+  advance(bytes: number): boolean {
+    this.#filled += bytes;
+    return this.#filled === FRAME_BYTES;
+  }
+
+  /** Copies `bytes` in, frame by frame. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const room = this.room();
+      const piece = bytes.subarray(at, at + room.length);
+      room.set(piece);
+      at += piece.length;
+      if (this.advance(piece.length)) await this.flush();
+    }
+  }
+
+  /** Hands the frame being filled to the compressor and waits while two are under way. */
+  async flush(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    const input = this.#current;
+    if (input === undefined || this.#filled === 0) return;
+    const content = this.#filled;
+    const output = compressFrame(input.subarray(0, content), this.#compression, this.#level);
+    // A failure is met when the frame's turn comes; until then it is not unhandled.
+    output.catch(() => {});
+    this.#pending.push({ input, content, output });
+    this.#current = undefined;
+    this.#filled = 0;
+    if (this.#pending.length >= IN_FLIGHT) await this.#writeNext();
+  }
+
+  async #writeNext(): Promise<void> {
+    const next = this.#pending.shift();
+    if (next === undefined) return;
+    const frame = await next.output;
+    this.#put(frame);
+    this.#frames.push({ compressed: frame.length, content: next.content });
+    this.#free.push(next.input);
+  }
+
+  #put(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
+    this.#hash.update(bytes);
+    this.#size += bytes.length;
+  }
+
+  /** Writes what is left and the seek table, then gives the file its name. Size in bytes, SHA-256 in hex. */
+  async finish(): Promise<{ size: number; sha256: string }> {
+    await this.flush();
+    while (this.#pending.length > 0) await this.#writeNext();
+    if (this.#frames.length === 0) {
+      const empty = await compressFrame(Buffer.alloc(0), this.#compression, this.#level);
+      this.#put(empty);
+      this.#frames.push({ compressed: empty.length, content: 0 });
+    }
+    if (this.#compression === 'zstd') this.#put(seekTable(this.#frames));
+    closeSync(this.#fd);
+    renameSync(this.#temporary, this.#path);
+    return { size: this.#size, sha256: this.#hash.digest('hex') };
+  }
+
+  /** Removes the temporary file, after a failure. */
+  async abandon(): Promise<void> {
+    await Promise.allSettled(this.#pending.map((each) => each.output));
+    try {
+      closeSync(this.#fd);
+    } catch {
+      // Closed by finish already.
+    }
+    rmSync(this.#temporary, { force: true });
+  }
+}

@@ -1,0 +1,27 @@
+/** Modes as people read them, and the two that travel. */
+
+/** Mode of every directory in an archive and on a node. */
+export const DIRECTORY_MODE = 0o755;
+/** Modes a file may have: plain, or executable. */
+export const FILE_MODES: readonly number[] = [0o644, 0o755];
+
+/** `drwxr-xr-x`, as `ls -l` shows it, special bits included. */
+export function modeString(type: 'directory' | 'file', mode: number): string {
+  return [
+    type === 'directory' ? 'd' : '-',
+    triple((mode >> 6) & 7, (mode & 0o4000) !== 0, 's'),
+    triple((mode >> 3) & 7, (mode & 0o2000) !== 0, 's'),
+    triple(mode & 7, (mode & 0o1000) !== 0, 't'),
+  ].join('');
+}
+
+/** `drwx------ (0700)`. */
+export function describeMode(type: 'directory' | 'file', mode: number): string {
+  return `${modeString(type, mode)} (${mode.toString(8).padStart(4, '0')})`;
+}
+
+function triple(bits: number, special: boolean, mark: string): string {
+  const run = (bits & 1) === 0 ? '-' : 'x';
+  const marked = (bits & 1) === 0 ? mark.toUpperCase() : mark;
+  return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${special ? marked : run}`;
+}

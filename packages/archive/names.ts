@@ -1,0 +1,95 @@
+/**
+ * Which paths may travel, how they are ordered, and which two are one on some
+ * file system. A path here is relative, with `/` between names and without a
+ * leading `./` or trailing `/`; the root is `.`.
+ */
+
+/** Bytes of one name that every common file system takes. */
+const MAX_NAME_BYTES = 255;
+
+/** Control characters (Unicode Cc), line separators, and the marks that turn text around. */
+const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+const CONTROLS = new RegExp(CONTROL, 'gu');
+// oxlint-disable-next-line no-control-regex -- NUL to DEL is what ASCII means
+const ASCII = /^[\0-\x7f]*$/;
+
+/** `bytes` as text, or undefined when they are not UTF-8. A byte order mark is kept. */
+export function decodeName(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A path in quotes for a message: control characters as `\u{7}`, at most 200 characters. */
+export function quotePath(path: string): string {
+  const short = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+  const escaped = short
+    .replaceAll(CONTROLS, (mark) => `\\u{${mark.codePointAt(0)?.toString(16)}}`)
+    .toWellFormed();
+  return `'${escaped}'`;
+}
+
+/** Why `path` may not travel, or undefined when it may. `limits` in bytes and names. */
+export function pathProblem(
+  path: string,
+  limits: { maxPathBytes: number; maxDepth: number },
+): string | undefined {
+  if (path === '') return 'is an empty path';
+  if (path.startsWith('/')) return 'is an absolute path';
+  if (CONTROL.test(path)) return 'has a control character in its name';
+  const bytes = byteLength(path);
+  if (bytes > limits.maxPathBytes) {
+    return `is too long: expected at most ${limits.maxPathBytes} bytes, found ${bytes}`;
+  }
+  const names = path.split('/');
+  if (names.length > limits.maxDepth) {
+    return `is too deep: expected at most ${limits.maxDepth} names, found ${names.length}`;
+  }
+  for (const name of names) {
+    if (name === '') return 'has an empty name in its path';
+    if (name === '..' || name === '.') return `has '${name}' in its path`;
+    if (name.length > MAX_NAME_BYTES / 4 && byteLength(name) > MAX_NAME_BYTES) {
+      return `has a name that is too long: expected at most ${MAX_NAME_BYTES} bytes, found ${byteLength(name)}`;
+    }
+  }
+  return undefined;
+}
+
+function byteLength(text: string): number {
+  return Buffer.byteLength(text, 'utf8');
+}
+
+/**
+ * The same text for any two paths that a case-insensitive or
+ * Unicode-normalising file system takes for one: Unicode case folding by way of
+ * lower, upper and lower case (so that ẞ, ß and SS meet) around NFD.
+ */
+export function foldPath(path: string): string {
+  if (ASCII.test(path)) return path.toLowerCase();
+  return path.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().normalize('NFD');
+}
+
+/** Order of the UTF-8 bytes of two texts, without making them. JavaScript's own order differs above U+FFFF. */
+export function compareBytes(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const left = a.charCodeAt(index);
+    const right = b.charCodeAt(index);
+    if (left !== right) return byteRank(left) - byteRank(right);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for code points above every other unit, so they sort last. */
+function byteRank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+/** The path of the directory that holds `path`; `.` for the root's children. */
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash === -1 ? '.' : path.slice(0, slash);
+}

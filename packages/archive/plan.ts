@@ -1,0 +1,48 @@
+/**
+ * What will be packed: every entry with its normalised mode, in archive order,
+ * or a refusal that names every path that must not travel. Nothing is read but
+ * names and metadata, and nothing is written.
+ *
+ * Hard links are files here: each name is packed as a file of its own.
+ */
+import { Draft, type TreePlan } from './draft.ts';
+import { compileExcludes } from './globs.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { pathProblem, quotePath } from './names.ts';
+import { scanPart } from './scan.ts';
+
+/** A folder or a file of the disk, and where it goes. */
+export interface TreePart {
+  /** A folder, whose content goes to `at`, or a file, which becomes `at`. */
+  from: string;
+  /** Path in the archive, `''` for the root. Folders missing on the way are made. */
+  at: string;
+}
+
+/**
+ * Plans the tree that `parts` make together. `exclude` holds globs on paths in
+ * the archive; one that matches a folder covers all below it, and what is
+ * excluded is not looked at.
+ *
+ * Throws `ArchiveError` ARCHIVE_UNPACKABLE naming every path that may not
+ * travel (DESIGN section 3), ARCHIVE_IO when the disk fails.
+ */
+export function planTree(options: {
+  parts: readonly TreePart[];
+  exclude?: readonly string[];
+}): TreePlan {
+  const excludes = compileExcludes(options.exclude ?? []);
+  const draft = new Draft(excludes);
+  for (const part of options.parts) {
+    const at = part.at === '' ? '.' : part.at.replace(/\/$/, '');
+    const wrong = at === '.' ? undefined : pathProblem(at, DEFAULT_LIMITS);
+    if (draft.isExcluded(at)) continue;
+    if (wrong === undefined) {
+      draft.makeParents(at);
+      scanPart(draft, part.from, at);
+    } else {
+      draft.refuse({ path: at, what: `${quotePath(part.at)} ${wrong}` });
+    }
+  }
+  return draft.finish();
+}

@@ -1,0 +1,29 @@
+/**
+ * Frames decoded ahead of their reader, in order. The codecs run on Node's
+ * thread pool, so decoding goes on while the reader writes files.
+ */
+
+/** Frames under way while one is read. */
+const AHEAD = 2;
+
+export class Ahead {
+  readonly #pending: Promise<Buffer>[] = [];
+
+  /** Takes a frame that is being decoded; yields the oldest once enough are under way. */
+  async *push(frame: Promise<Buffer>): AsyncGenerator<Buffer> {
+    // A failure is met when the frame's turn comes; until then it is not unhandled.
+    frame.catch(() => {});
+    this.#pending.push(frame);
+    if (this.#pending.length > AHEAD) yield* this.#next();
+  }
+
+  /** All that are left. */
+  async *drain(): AsyncGenerator<Buffer> {
+    while (this.#pending.length > 0) yield* this.#next();
+  }
+
+  async *#next(): AsyncGenerator<Buffer> {
+    const frame = this.#pending.shift();
+    if (frame !== undefined) yield await frame;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Reads a tree archive from its first byte to its last: unpack, parse, check
+ * the rules, hash, and hand what is accepted to a sink. The gate and the
+ * extraction differ only in their sinks.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { decode, detectPacking, type Packing } from './decode.ts';
+import { ArchiveError } from './errors.ts';
+import type { ArchiveInput } from './input.ts';
+import type { ArchiveLimits } from './limits.ts';
+import { Meter } from './meter.ts';
+import { TarReader } from './tar-reader.ts';
+import { type Accepted, TreeRules } from './tree-rules.ts';
+import type { ListingEntry } from './tree.ts';
+
+/** What is done with entries that follow the rules. Synchronous: one order, no queues. */
+export interface TreeSink {
+  directory(path: string): void;
+  /** A file begins; its content follows in pieces, then `closeFile`. */
+  openFile(path: string, mode: number, size: number): void;
+  write(piece: Buffer): void;
+  closeFile(): void;
+}
+
+interface ReadOptions {
+  limits: ArchiveLimits;
+  /** Throw at the first problem instead of listing several. */
+  stopAtFirst: boolean;
+  sink?: TreeSink;
+  /** What was signed: far more tar than that needs is not unpacked at all. */
+  expect?: { entries: number; size: number };
+  signal?: AbortSignal | undefined;
+}
+
+/** Tar bytes that one entry needs beside its content: headers, a pax body, padding. */
+const ENTRY_OVERHEAD = 4096;
+const END_OVERHEAD = 2 * 1024 * 1024;
+
+/**
+ * Resolves to the listing in the archive's order. Throws `ArchiveError`
+ * ARCHIVE_REFUSED naming what is outside DESIGN section 3.
+ */
+export async function readTree(
+  input: ArchiveInput,
+  options: ReadOptions,
+): Promise<{ packing: Packing; listing: ListingEntry[] }> {
+  const { limits, signal } = options;
+  const packing = detectPacking(input);
+  const { entries, size } = options.expect ?? {
+    entries: limits.maxEntries,
+    size: limits.maxTotalBytes,
+  };
+  const most = size + entries * ENTRY_OVERHEAD + END_OVERHEAD;
+  const meter = new Meter(input.subject, most, limits.maxRatio);
+  const rules = new TreeRules(input.subject, limits, options);
+  const collector = new Collector(rules, options.sink);
+  const reader = new TarReader(input.subject, collector);
+  try {
+    for await (const piece of decode(input, packing, meter, signal)) reader.push(piece);
+    reader.finish();
+  } catch (error) {
+    // What the rules found before the archive broke off is told too, and first.
+    const [problem] = isRefusal(error) ? error.problems : [];
+    if (problem !== undefined && !options.stopAtFirst) rules.finish({ problem, cause: error });
+    throw error;
+  }
+  rules.finish();
+  return { packing, listing: collector.listing };
+}
+
+function isRefusal(error: unknown): error is ArchiveError {
+  return error instanceof ArchiveError && error.code === 'ARCHIVE_REFUSED';
+}
+
+/** Turns accepted entries into a listing, and passes them on. */
+class Collector {
+  readonly listing: ListingEntry[] = [];
+  readonly #rules: TreeRules;
+  readonly #sink: TreeSink | undefined;
+  #current: Accepted | undefined;
+  #hash: Hash | undefined;
+
+  constructor(rules: TreeRules, sink: TreeSink | undefined) {
+    this.#rules = rules;
+    this.#sink = sink;
+  }
+
+  entry(entry: Parameters<TreeRules['check']>[0]): void {
+    this.#current = this.#rules.check(entry);
+    if (this.#current?.type !== 'file') return;
+    this.#hash = createHash('sha256');
+    this.#sink?.openFile(this.#current.path, this.#current.mode, this.#current.size);
+  }
+
+  content(piece: Buffer): void {
+    if (this.#current === undefined) return;
+    this.#hash?.update(piece);
+    this.#sink?.write(piece);
+  }
+
+  endOfEntry(): void {
+    const entry = this.#current;
+    if (entry === undefined) return;
+    if (entry.type === 'directory') this.#sink?.directory(entry.path);
+    else this.#sink?.closeFile();
+    this.listing.push({ ...entry, sha256: this.#hash?.digest('hex') ?? '' });
+    this.#hash = undefined;
+    this.#current = undefined;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Walks one part of a tree on the disk, without following any link, and puts
+ * what it finds into the draft: entries that travel, and a problem for each
+ * that does not. It never stops at the first problem.
+ */
+import { accessSync, constants, lstatSync, readdirSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { describeSystemError, systemCode } from '@landfall/errors';
+import { toArchiveError } from './errors.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { describeMode } from './modes.ts';
+import { decodeName, pathProblem, quotePath } from './names.ts';
+import type { Draft } from './draft.ts';
+
+/** Scans the folder or file `from` into `draft` at the path `at`. */
+export function scanPart(draft: Draft, from: string, at: string): void {
+  const stats = look(draft, from, from);
+  if (stats === undefined) return;
+  if (at === '.' && stats.isFile()) {
+    const what = `${quotePath(from)} is a file and has no place: expected a path in the archive`;
+    draft.refuse({ path: at, what, hint: "give 'at' the path of the file in the archive" });
+    return;
+  }
+  visit(draft, from, at, stats, at === '.' ? quotePath(from) : quotePath(at));
+}
+
+function visit(draft: Draft, source: string, path: string, stats: Stats, subject: string): void {
+  if (!travels(draft, path, stats, subject)) return;
+  if (stats.isFile()) {
+    if (isReadable(draft, source, path, subject)) draft.add(path, source, stats);
+    return;
+  }
+  draft.add(path, source, stats);
+  for (const name of namesIn(draft, source, path, subject)) {
+    const below = path === '.' ? name : `${path}/${name}`;
+    if (draft.isExcluded(below)) continue;
+    const wrong = pathProblem(below, DEFAULT_LIMITS);
+    if (wrong !== undefined) {
+      draft.refuse({ path: below, what: `${quotePath(below)} ${wrong}`, hint: RENAME });
+      continue;
+    }
+    const child = join(source, name);
+    const childStats = look(draft, child, below);
+    if (childStats !== undefined) visit(draft, child, below, childStats, quotePath(below));
+  }
+}
+
+const RENAME = 'rename it, or exclude it';
+
+/** Only plain files and directories without special mode bits do. */
+function travels(draft: Draft, path: string, stats: Stats, subject: string): boolean {
+  if (!stats.isFile() && !stats.isDirectory()) {
+    const hint = stats.isSymbolicLink()
+      ? 'put a copy of what the link points to in its place, or exclude it'
+      : 'remove it, or exclude it';
+    const what = `${subject} is a ${kindOf(stats)}, expected a file or a directory`;
+    draft.refuse({ path, what, hint });
+    return false;
+  }
+  const bits = stats.mode & 0o7000;
+  if (bits === 0) return true;
+  const names = [
+    bits & 0o4000 ? 'setuid' : '',
+    bits & 0o2000 ? 'setgid' : '',
+    bits & 0o1000 ? 'sticky' : '',
+  ].filter(Boolean);
+  const type = stats.isDirectory() ? 'directory' : 'file';
+  draft.refuse({
+    path,
+    what: `${subject} is ${names.join(' and ')}: ${describeMode(type, stats.mode & 0o7777)}`,
+    hint: 'clear special mode bits with chmod -R u-s,g-s,-t on the folder',
+  });
+  return type === 'directory';
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isSymbolicLink()) return 'symbolic link';
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isSocket()) return 'socket';
+  if (stats.isBlockDevice()) return 'block device';
+  return stats.isCharacterDevice() ? 'character device' : 'special file';
+}
+
+/** Metadata of `source` itself; a refusal when it cannot be looked at. */
+function look(draft: Draft, source: string, path: string): Stats | undefined {
+  try {
+    return lstatSync(source);
+  } catch (error) {
+    refuseUnreadable(draft, path, quotePath(path), error);
+    return undefined;
+  }
+}
+
+function isReadable(draft: Draft, source: string, path: string, subject: string): boolean {
+  try {
+    accessSync(source, constants.R_OK);
+    return true;
+  } catch (error) {
+    refuseUnreadable(draft, path, subject, error);
+    return false;
+  }
+}
+
+/**
+ * Names in a folder. Names that are not UTF-8 are refused here: Node turns
+ * their bytes into U+FFFD, so only a folder that shows one is read again as bytes.
+ */
+function namesIn(draft: Draft, source: string, path: string, subject: string): string[] {
+  try {
+    const names = readdirSync(source);
+    if (!names.some((name) => name.includes('\ufffd'))) return names;
+    return readdirSync(source, { encoding: 'buffer' }).flatMap((bytes) => {
+      const name = decodeName(bytes);
+      if (name !== undefined) return [name];
+      const shown = `${path === '.' ? '' : `${path}/`}${bytes.toString('latin1')}`;
+      draft.refuse({ path: shown, what: `${quotePath(shown)} is not UTF-8`, hint: RENAME });
+      return [];
+    });
+  } catch (error) {
+    refuseUnreadable(draft, path, subject, error);
+    return [];
+  }
+}
+
+/** What the scan can say about a path it may not or cannot read. Disk failures end the scan. */
+function refuseUnreadable(draft: Draft, path: string, subject: string, error: unknown): void {
+  const code = systemCode(error);
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOENT' && code !== 'ENOTDIR') {
+    throw toArchiveError(subject, error);
+  }
+  const known = describeSystemError(error);
+  const what = `${subject} cannot be read: ${known?.what ?? code}`;
+  draft.refuse({ path, what, ...(known === undefined ? {} : { hint: known.hint }) });
+}

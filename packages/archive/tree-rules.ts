@@ -1,0 +1,249 @@
+/**
+ * What may travel (DESIGN section 3), checked entry by entry on what the
+ * second reader found. One set of rules for the gate, which lists several
+ * problems, and for extraction, which stops at the first.
+ *
+ * Whatever else is wrong, a root directory that is not `drwxr-xr-x` is told first.
+ */
+import { refused, type Problem } from './errors.ts';
+import type { ArchiveLimits } from './limits.ts';
+import { describeMode, DIRECTORY_MODE, FILE_MODES } from './modes.ts';
+import { compareBytes, foldPath, parentOf, pathProblem, quotePath } from './names.ts';
+import type { TarEntry } from './tar-reader.ts';
+
+/** Problems kept; the rest is counted. */
+const MOST_KEPT = 100;
+
+const FLAGS: Readonly<Record<string, string>> = {
+  '1': 'a hard link',
+  '2': 'a symbolic link',
+  '3': 'a character device',
+  '4': 'a block device',
+  '6': 'a fifo',
+  '7': 'a contiguous file',
+  '\0': 'an entry of the old tar format',
+  g: 'a global pax header',
+  K: 'a GNU long link',
+  L: 'a GNU long name',
+  S: 'a sparse file',
+  V: 'a volume label',
+  M: 'a continued file',
+  D: 'a GNU dump directory',
+};
+
+/** An entry that follows all rules. */
+export interface Accepted {
+  path: string;
+  type: 'directory' | 'file';
+  mode: number;
+  size: number;
+}
+
+export class TreeRules {
+  readonly #subject: string;
+  readonly #limits: ArchiveLimits;
+  readonly #stopAtFirst: boolean;
+  readonly #problems: Problem[] = [];
+  #total = 0;
+  #rootProblem: Problem | undefined;
+  /** Folded path → the path and type that were there. */
+  readonly #seen = new Map<string, { path: string; directory: boolean }>();
+  #first: string | undefined;
+  #hasRoot = false;
+  #last = '';
+  #bytes = 0;
+
+  constructor(subject: string, limits: ArchiveLimits, options: { stopAtFirst: boolean }) {
+    this.#subject = subject;
+    this.#limits = limits;
+    this.#stopAtFirst = options.stopAtFirst;
+  }
+
+  /** The entry, if it follows the rules; otherwise a problem is kept, or thrown. */
+  check(entry: TarEntry): Accepted | undefined {
+    const before = this.#total;
+    const type = entry.flag === '5' ? 'directory' : 'file';
+    this.#first ??= `${quotePath(entry.name)} ${describeMode(type, entry.mode)}`;
+    if (entry.index > this.#limits.maxEntries) {
+      this.#stop(`has more than ${this.#limits.maxEntries} entries`);
+    }
+    const isRoot = resolvesToRoot(entry.name);
+    const path = isRoot ? '.' : entry.name.slice(2).replace(/\/$/, '');
+    if (entry.flag !== '0' && entry.flag !== '5') this.#checkFlag(entry, path);
+    if (isRoot) this.#checkRoot(entry);
+    else this.#checkPath(entry, path, type);
+    this.#checkOwner(entry, path);
+    this.#checkSize(entry, path, type);
+    return this.#total === before ? { path, type, mode: entry.mode, size: entry.size } : undefined;
+  }
+
+  /** Call after the last entry, or with the error that ended the reading. Throws when there was any problem. */
+  finish(failure?: { problem: Problem; cause: unknown }): void {
+    if (!this.#hasRoot && failure === undefined) {
+      this.#report({
+        path: '.',
+        what: `has no root directory: expected './' drwxr-xr-x (0755) first, found ${this.#first ?? 'nothing'}`,
+        hint: ROOT_HINT,
+      });
+    }
+    if (failure !== undefined) this.#keep(failure.problem);
+    if (this.#total > 0) throw this.#error(failure?.cause);
+  }
+
+  #checkFlag(entry: TarEntry, path: string): void {
+    const kind = FLAGS[entry.flag] ?? `of the unknown type ${JSON.stringify(entry.flag)}`;
+    const target = entry.linkName === '' ? '' : ` to ${quotePath(entry.linkName)}`;
+    this.#report({
+      path,
+      what: `${quotePath(entry.name)} is ${kind}${target}, expected a file or a directory`,
+      hint: "pack it with 'release build': only files and directories travel",
+    });
+  }
+
+  #checkRoot(entry: TarEntry): void {
+    const spelled = quotePath(entry.name);
+    if (entry.flag === '5' && entry.mode !== DIRECTORY_MODE) {
+      this.#rootProblem ??= {
+        path: '.',
+        what: `root directory ${spelled} is ${describeMode('directory', entry.mode)}, expected drwxr-xr-x (0755)`,
+        hint: ROOT_HINT,
+      };
+      this.#report(this.#rootProblem);
+    }
+    if (entry.name !== './') {
+      const what = `root directory is spelled ${spelled}, expected './'`;
+      this.#report({ path: '.', what, hint: ROOT_HINT });
+    }
+    if (entry.flag === '0') {
+      this.#report({ path: '.', what: `${spelled} is a file, expected a directory` });
+    }
+    if (this.#hasRoot) this.#report({ path: '.', what: `${spelled} is there twice` });
+    else if (entry.index > 1) {
+      const what = `root directory ${spelled} is entry ${entry.index}, expected to be the first`;
+      this.#report({ path: '.', what, hint: ROOT_HINT });
+    }
+    this.#hasRoot = true;
+  }
+
+  #checkPath(entry: TarEntry, path: string, type: 'directory' | 'file'): void {
+    const spelled = quotePath(entry.name);
+    if (!entry.name.startsWith('./')) {
+      const wrong = pathProblem(entry.name.replace(/\/$/, ''), this.#limits);
+      const what = `${spelled} ${wrong ?? "does not start with './'"}`;
+      this.#report({ path: entry.name, what, hint: ROOT_HINT });
+      return;
+    }
+    if (entry.name.endsWith('/') !== (type === 'directory')) {
+      const what = `${spelled} is a ${type}, expected ${type === 'file' ? 'no' : 'a'} slash at its end`;
+      this.#report({ path, what });
+    }
+    const wrong = pathProblem(path, this.#limits);
+    if (wrong === undefined) this.#checkPlace(path, type);
+    else this.#report({ path, what: `${spelled} ${wrong}` });
+    const isModeGood =
+      type === 'directory' ? entry.mode === DIRECTORY_MODE : FILE_MODES.includes(entry.mode);
+    if (isModeGood) return;
+    const expected =
+      type === 'directory' ? 'drwxr-xr-x (0755)' : '-rw-r--r-- (0644) or -rwxr-xr-x (0755)';
+    const what = `${spelled} is ${describeMode(type, entry.mode)}, expected ${expected}`;
+    this.#report({ path, what, hint: MODE_HINT });
+  }
+
+  /** Order, duplicates, twins, and a parent that came before. */
+  #checkPlace(path: string, type: 'directory' | 'file'): void {
+    const folded = foldPath(path);
+    const other = this.#seen.get(folded);
+    if (other !== undefined) {
+      const what =
+        other.path === path
+          ? `${quotePath(path)} is there twice`
+          : `${quotePath(other.path)} and ${quotePath(path)} differ only in case or Unicode form`;
+      this.#report({ path, what });
+      return;
+    }
+    this.#seen.set(folded, { path, directory: type === 'directory' });
+    if (compareBytes(path, this.#last) <= 0) {
+      const what = `${quotePath(path)} comes after ${quotePath(this.#last)}, expected byte order of paths`;
+      this.#report({ path, what, hint: MODE_HINT });
+    } else {
+      this.#last = path;
+    }
+    const parent = parentOf(path);
+    if (parent === '.') return;
+    const found = this.#seen.get(foldPath(parent));
+    if (found?.path === parent && found.directory) return;
+    const state = found?.path === parent ? 'is a file' : 'is not there';
+    this.#report({
+      path,
+      what: `${quotePath(path)} has a parent that ${state}: ${quotePath(parent)}`,
+    });
+  }
+
+  #checkOwner(entry: TarEntry, path: string): void {
+    const { uid, gid, userName, groupName } = entry;
+    if (uid === 0 && gid === 0 && userName === '' && groupName === '') return;
+    const names =
+      userName === '' && groupName === '' ? '' : ` (${quotePath(`${userName}:${groupName}`)})`;
+    const what = `${quotePath(entry.name)} belongs to ${uid}:${gid}${names}, expected 0:0 without names`;
+    this.#report({ path, what, hint: OWNER_HINT });
+  }
+
+  #checkSize(entry: TarEntry, path: string, type: 'directory' | 'file'): void {
+    if (type === 'directory' && entry.size !== 0) {
+      this.#report({ path, what: `${quotePath(entry.name)} is a directory with content` });
+    }
+    if ((entry.flag === '0' || entry.flag === '5') && entry.linkName !== '') {
+      this.#report({ path, what: `${quotePath(entry.name)} is a ${type} with a link target` });
+    }
+    if (entry.size > this.#limits.maxFileBytes) {
+      this.#stop(`${quotePath(entry.name)} is larger than ${this.#limits.maxFileBytes} bytes`);
+    }
+    this.#bytes += entry.size;
+    if (this.#bytes > this.#limits.maxTotalBytes) {
+      this.#stop(`holds more than ${this.#limits.maxTotalBytes} bytes`);
+    }
+  }
+
+  #report(problem: Problem): void {
+    this.#keep(problem);
+    if (this.#stopAtFirst) throw this.#error(undefined);
+  }
+
+  #keep(problem: Problem): void {
+    this.#total += 1;
+    if (this.#problems.length < MOST_KEPT) this.#problems.push(problem);
+  }
+
+  /** A cap was reached: nothing more is read. */
+  #stop(what: string): never {
+    this.#keep({ path: undefined, what, hint: 'if the archive is yours, raise the limit' });
+    throw this.#error(undefined);
+  }
+
+  #error(cause: unknown): Error {
+    const root = this.#rootProblem;
+    const others = this.#problems.filter((problem) => problem !== root);
+    const problems = root === undefined ? others : [root, ...others];
+    return refused(this.#subject, problems, {
+      total: this.#total,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+const ROOT_HINT =
+  "pack it with 'release build'; by hand: chmod 0755 the folder, then tar -C FOLDER -c ./ with sorted names";
+const MODE_HINT = "pack it with 'release build', which normalises modes and order";
+const OWNER_HINT = "pack it with 'release build'; by hand: tar --owner=0 --group=0 --numeric-owner";
+
+/** Whether a stored name is the root in any spelling: `./`, `.`, `/`, `a/..`, empty. */
+function resolvesToRoot(name: string): boolean {
+  if (name.length > 4096) return false;
+  const stack: string[] = [];
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') stack.pop();
+    else stack.push(part);
+  }
+  return stack.length === 0;
+}
