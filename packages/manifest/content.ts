@@ -46,8 +46,13 @@ export function selectArtifacts(manifest: Manifest, platform: Platform): Selecte
   return selected;
 }
 
+/** What of a component its digest depends on: known from a manifest, and from a disk alike. */
+export type Content =
+  | { name: string; kind: 'tree'; artifact: { tree: { digest: string } } }
+  | { name: string; kind: 'file'; artifact: { mode: number; contentSha256: string } };
+
 /** SHA-256, in hex, over one sorted line per component: name, kind, mode, digest of its content. */
-export function contentDigest(selected: readonly Selected[]): string {
+export function contentDigest(selected: readonly Content[]): string {
   const lines = selected
     .map((each) =>
       each.kind === 'tree'

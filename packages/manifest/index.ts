@@ -25,5 +25,11 @@ export {
   releaseTag,
   signaturePath,
 } from './names.ts';
-export { contentDigest, deploymentId, selectArtifacts, type Selected } from './content.ts';
+export {
+  contentDigest,
+  deploymentId,
+  selectArtifacts,
+  type Content,
+  type Selected,
+} from './content.ts';
 export { compareVersions, isNewer, isVersion, satisfies } from './version.ts';
