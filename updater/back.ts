@@ -1,0 +1,140 @@
+/**
+ * Transitions that leave a deployment for the one before it. Pure, as
+ * `machine.ts` is. Whatever happened, they end on a deployment that runs and a
+ * word about it; they never try the one that was left again.
+ */
+import { MAX_ATTEMPTS, type Blame, type Deployment, type Proof, type Running } from './facts.ts';
+import type {
+  Degraded,
+  Effect,
+  Event,
+  Idle,
+  PendingVerification,
+  Refusal,
+  RolledBack,
+  RollingBack,
+  State,
+  Step,
+} from './machine.ts';
+
+/** An operator's word is enough; where to go was checked before it became an event. */
+export function rollBackByHand(
+  running: Running | undefined,
+  event: Event & { name: 'rollback-asked' },
+): Step | Refusal {
+  if (running === undefined) return { refused: 'nothing runs that could be rolled back' };
+  if (running.deployment.id === event.to.id) return { refused: `'${event.to.id}' runs already` };
+  return leave({ from: event.to, to: running.deployment }, event.reason, 'operator');
+}
+
+/** Somebody pointed `current` elsewhere while a verdict was due: theirs is the last word. */
+export function yieldToOperator(current: Deployment, at: string): Step {
+  const idle: Idle = { name: 'idle', running: { deployment: current, since: at } };
+  return {
+    state: idle,
+    effects: [{ kind: 'save-state', state: idle }, { kind: 'remove-marker' }, { kind: 'tidy' }],
+  };
+}
+
+/** Begins to leave `pending.to` for `pending.from`. */
+export function leave(
+  pending: { from?: Deployment | undefined; to: Deployment },
+  reason: string,
+  blame: Blame,
+): Step {
+  return goBack({
+    name: 'rolling-back',
+    back: pending.from,
+    failed: pending.to,
+    reason,
+    blame,
+    attempt: 1,
+  });
+}
+
+function goBack(state: RollingBack): Step {
+  return { state, effects: [markerOf(state), { kind: 'switch', to: state.back }] };
+}
+
+/** Every event while rolling back. A `failed` is refused: the marker stays, and the next start goes on. */
+export function nextRollingBack(state: RollingBack, event: Event): Step | Refusal {
+  const { back, failed } = state;
+  switch (event.name) {
+    case 'resumed': {
+      const { current } = event;
+      if (current !== undefined && current.id !== back?.id && current.id !== failed.id) {
+        return yieldToOperator(current, event.at);
+      }
+      return goBack({ ...state, attempt: state.attempt + 1, restartFailed: undefined });
+    }
+    case 'switched':
+      return { state, effects: [{ kind: 'restart-services', deployment: back }] };
+    case 'restarted':
+    case 'restart-failed': {
+      const restartFailed = event.name === 'restart-failed' ? event.reason : undefined;
+      const after: RollingBack = { ...state, restartFailed };
+      if (back === undefined) return conclude(after, rolledBack(after, undefined));
+      if (state.attempt <= MAX_ATTEMPTS) {
+        return { state: after, effects: [{ kind: 'probe', deployment: back }] };
+      }
+      const unproven: Running = { deployment: back, since: event.at };
+      return conclude(after, degraded(after, unproven, 'rolled back too often to probe again'));
+    }
+    case 'probed': {
+      if (back === undefined) return misfit(state, event);
+      const { outcome, at } = event;
+      const unproven: Running = { deployment: back, since: at };
+      if (state.restartFailed !== undefined) {
+        return conclude(state, degraded(state, unproven, state.restartFailed));
+      }
+      if (outcome.rank !== 'healthy') {
+        return conclude(state, degraded(state, unproven, outcome.reason));
+      }
+      const proof: Proof = { ...outcome, at, accepted: 'healthy' };
+      return conclude(state, rolledBack(state, { ...unproven, proof }));
+    }
+    case 'lost':
+      return conclude(
+        state,
+        degraded(state, { deployment: failed, since: event.at }, event.reason),
+      );
+    default:
+      return misfit(state, event);
+  }
+}
+
+function rolledBack({ failed, reason }: RollingBack, running: Running | undefined): RolledBack {
+  return { name: 'rolled-back', running, failed, reason };
+}
+
+function degraded({ failed }: RollingBack, running: Running, reason: string): Degraded {
+  return { name: 'degraded', running, failed, reason };
+}
+
+function conclude({ blame, failed, reason }: RollingBack, state: RolledBack | Degraded): Step {
+  const effects: Effect[] = [
+    { kind: 'save-state', state },
+    { kind: 'remove-marker' },
+    { kind: 'tidy' },
+  ];
+  if (blame !== 'node') effects.unshift({ kind: 'quarantine', deployment: failed, reason });
+  return { state, effects };
+}
+
+/** The effect that writes down where `state` stands. */
+export function markerOf(state: PendingVerification | RollingBack): Effect {
+  if (state.name === 'rolling-back') {
+    const { back: from, failed: to, attempt, reason, blame } = state;
+    return {
+      kind: 'write-marker',
+      marker: { from, to, phase: 'rolling-back', attempt, reason, blame },
+    };
+  }
+  const { from, to, phase, attempt, baseline } = state;
+  return { kind: 'write-marker', marker: { from, to, phase, attempt, baseline } };
+}
+
+/** The refusal of an event that says nothing in this state. */
+export function misfit(state: State, event: Event): Refusal {
+  return { refused: `'${event.name}' does not fit state '${state.name}'` };
+}

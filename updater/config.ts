@@ -1,0 +1,215 @@
+/**
+ * The node's configuration: TOML, checked against a schema, with a default for
+ * everything but the app, the mirrors and the public keys. Unknown keys are
+ * refused: a misspelt `probation` must not quietly be the default.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { parseDuration } from '@landfall/cli';
+import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
+import { isChannelName } from '@landfall/manifest';
+import { parsePublicKey } from '@landfall/minisign';
+import { mirrorConfigSchema } from '@landfall/mirrors';
+import type { TrustPolicy } from '@landfall/trust';
+import { parse as parseToml } from 'smol-toml';
+import { z } from 'zod';
+import { UpdaterError } from './errors.ts';
+import { isLoopbackHost } from './probe/loopback.ts';
+
+export const DEFAULT_CONFIG_PATH = '/etc/landfall/updater.toml';
+const MAX_CONFIG_BYTES = 1024 * 1024;
+/** DESIGN section 6: a release that breaks a node is gone within this time. */
+const DEFAULT_WINDOW = '90s';
+
+/** `90s`, `10m` … as milliseconds. */
+const duration = z.string('expected a duration such as "90s"').transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  context.addIssue(`expected a duration such as "90s", found "${text}"`);
+  return z.NEVER;
+});
+
+const path = z
+  .string()
+  .refine((text) => isAbsolute(text) && text !== '/', 'expected an absolute path');
+const component = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a component such as web-ui');
+const argv = z.array(z.string()).min(1, 'expected a program and its arguments');
+
+const loopbackUrl = z.string().superRefine((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    context.addIssue('expected an address such as https://127.0.0.1/');
+  } else if (!isLoopbackHost(url.hostname)) {
+    context.addIssue(
+      `expected an address of this machine (127.0.0.1, [::1] or localhost), found '${url.hostname}'`,
+    );
+  } else if (url.username !== '' || url.search !== '' || url.hash !== '') {
+    context.addIssue('expected an address without credentials, ? and #');
+  }
+});
+
+const tls = z
+  .string()
+  .regex(
+    /^(?:system|insecure|sha256:[0-9a-f]{64})$/,
+    'expected "system", "insecure" or "sha256:" and 64 lower-case hex digits',
+  );
+
+const probeSchema = z
+  .strictObject({
+    url: loopbackUrl.default('https://127.0.0.1/'),
+    /** Host header and TLS name, where the server tells sites apart by name. */
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9.-]{1,253}$/)
+      .optional(),
+    component: component.default('web-ui'),
+    window: duration.prefault(DEFAULT_WINDOW),
+    interval: duration.prefault('2s'),
+    timeout: duration.prefault('5s'),
+    passes: z.int().min(1).max(100).default(3),
+    assets: z.int().min(0).max(1000).default(8),
+    tls: tls.default('system'),
+    /** For pages rendered at run time: JSON that names the version, instead of the bytes. */
+    version_url: loopbackUrl.optional(),
+    version_field: z.string().min(1).default('version'),
+  })
+  .refine((probe) => probe.window >= probe.interval, {
+    path: ['window'],
+    message: "expected at least 'interval'",
+  });
+
+const serviceSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,127}$/, 'expected the name of a service'),
+    manager: z.enum(['systemd', 'openrc', 'command']),
+    action: z.enum(['restart', 'reload']).default('restart'),
+    /** For manager "command": what to run; no shell. */
+    restart: argv.optional(),
+    /** Whose file the new process must run. */
+    component: component.optional(),
+    pid_file: path.optional(),
+    timeout: duration.prefault('30s'),
+  })
+  .superRefine((service, context) => {
+    const problem = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message });
+    if ((service.manager === 'command') !== (service.restart !== undefined)) {
+      problem('restart', 'expected with manager "command", and with no other');
+    }
+    if (service.component === undefined) return;
+    if (service.action === 'reload') {
+      problem('component', 'a reloaded process keeps its file: expected action "restart"');
+    }
+    if (service.manager !== 'systemd' && service.pid_file === undefined) {
+      problem('pid_file', "expected with 'component': which process is to be looked at?");
+    }
+  });
+
+const runSchema = z.strictObject({
+  interval: duration.prefault('1h'),
+  jitter: duration.prefault('5m'),
+});
+
+const configSchema = z.strictObject({
+  app: component,
+  channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
+  public_keys: z.array(z.string()).min(1, 'expected at least one public key (RW…)'),
+  threshold: z.int().min(1).default(1),
+  mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
+  root: path.optional(),
+  state: path.default('/var/lib/landfall'),
+  keep: z.int().min(1).max(1000).default(3),
+  probation: duration.prefault('10m'),
+  web_user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')
+    .optional(),
+  probe: probeSchema.prefault({}),
+  services: z.array(serviceSchema).default([]),
+  run: runSchema.prefault({}),
+});
+
+type FileConfig = z.infer<typeof configSchema>;
+export type ProbeConfig = FileConfig['probe'];
+export type ServiceConfig = FileConfig['services'][number];
+
+/** The configuration with every default filled in. Durations in milliseconds. */
+export interface Config extends FileConfig {
+  root: string;
+  policy: TrustPolicy;
+  /** The file it came from. */
+  file: string;
+}
+
+/** Reads and checks the file at `path`. Throws `UpdaterError` CONFIG. */
+export function loadConfig(file: string): Config {
+  return parseConfig(readConfig(file), file);
+}
+
+/** Checks a configuration's text; `file` names it in messages. Throws `UpdaterError` CONFIG. */
+export function parseConfig(text: string, file: string): Config {
+  let value: unknown;
+  try {
+    value = parseToml(text);
+  } catch (error) {
+    throw wrong(file, `is not TOML: ${messageOf(error).split(';')[0]}`, error);
+  }
+  const result = configSchema.safeParse(value);
+  if (!result.success) throw wrong(file, describeIssues(result.error.issues), result.error);
+  const config = result.data;
+  return {
+    ...config,
+    root: config.root ?? `/opt/${config.app}`,
+    policy: policyOf(config, file),
+    file,
+  };
+}
+
+function policyOf(config: FileConfig, file: string): TrustPolicy {
+  const keys = config.public_keys.map((text, index) => {
+    try {
+      return parsePublicKey(text);
+    } catch (error) {
+      throw wrong(file, `'public_keys.${index}': ${messageOf(error)}`, error);
+    }
+  });
+  if (config.threshold > keys.length) {
+    throw wrong(
+      file,
+      `'threshold': expected at most the number of public keys (${keys.length}), found ${config.threshold}`,
+    );
+  }
+  return { keys, threshold: config.threshold };
+}
+
+function readConfig(file: string): string {
+  try {
+    const { size, mode } = statSync(file);
+    if (size > MAX_CONFIG_BYTES) throw wrong(file, `is larger than ${MAX_CONFIG_BYTES} bytes`);
+    if ((mode & 0o022) !== 0) {
+      throw new UpdaterError('CONFIG', `configuration '${file}' can be written by others`, {
+        hint: `it names commands to run: chmod go-w ${file}`,
+      });
+    }
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof UpdaterError) throw error;
+    const what = describeSystemError(error)?.what ?? messageOf(error);
+    throw new UpdaterError('CONFIG', `cannot read configuration '${file}': ${what}`, {
+      hint: "write one with 'updater init', or name it with --config FILE",
+      cause: error,
+    });
+  }
+}
+
+function wrong(file: string, what: string, cause?: unknown): UpdaterError {
+  return new UpdaterError('CONFIG', `configuration '${file}': ${what}`, {
+    hint: `correct ${file}; 'updater init --help' lists what it may hold`,
+    cause,
+  });
+}

@@ -1,0 +1,187 @@
+/**
+ * Transitions from finding a release to committing it. Pure, as `machine.ts` is.
+ * Nothing here goes back by itself: that is `back.ts`.
+ */
+import { acceptance, MAX_ATTEMPTS } from './facts.ts';
+import { leave, markerOf, misfit, rollBackByHand, yieldToOperator } from './back.ts';
+import type {
+  Available,
+  Committed,
+  Degraded,
+  Effect,
+  Event,
+  PendingVerification,
+  Probation,
+  Refusal,
+  Resting,
+  Staged,
+  Step,
+} from './machine.ts';
+
+/** Every event while nothing is in progress. */
+export function nextAtRest(state: Resting, event: Event): Step | Refusal {
+  if (event.name === 'found') {
+    const from = state.running?.deployment;
+    if (from?.id === event.to.id) return { refused: `'${event.to.id}' runs already` };
+    return {
+      state: { name: 'available', rest: state, to: event.to },
+      effects: [{ kind: 'preflight', from, to: event.to }],
+    };
+  }
+  if (event.name === 'rollback-asked') return rollBackByHand(state.running, event);
+  if (event.name === 'probed' && state.name === 'degraded') {
+    const after = judgeDegraded(state, event);
+    return { state: after, effects: [{ kind: 'save-state', state: after }] };
+  }
+  return misfit(state, event);
+}
+
+function judgeDegraded(state: Degraded, event: Event & { name: 'probed' }): Resting {
+  const { outcome, at } = event;
+  const { failed, reason } = state;
+  if (outcome.rank !== 'healthy') return { ...state, reason: outcome.reason };
+  const running = { ...state.running, proof: { ...outcome, at, accepted: 'healthy' as const } };
+  if (failed === undefined) return { name: 'committed', running };
+  return { name: 'rolled-back', running, failed, reason };
+}
+
+/** Every event between finding a release and the marker: what runs is not touched. */
+export function nextBeforeMarker(state: Available | Staged, event: Event): Step | Refusal {
+  const { rest, to } = state;
+  if (event.name === 'abandoned') {
+    const effects: Effect[] = [{ kind: 'tidy' }];
+    if (event.atFault) {
+      effects.unshift({ kind: 'quarantine', deployment: to, reason: event.reason });
+    }
+    return { state: rest, effects };
+  }
+  if (state.name === 'available' && event.name === 'cleared') {
+    const effects: Effect[] = [{ kind: 'stage', to }];
+    return { state: { ...state, baseline: event.baseline }, effects };
+  }
+  if (state.name === 'available' && event.name === 'staged') {
+    return { state: { ...state, name: 'staged' }, effects: [] };
+  }
+  if (state.name === 'staged' && event.name === 'activate') {
+    const pending: PendingVerification = {
+      name: 'pending-verification',
+      rest,
+      from: rest.running?.deployment,
+      to,
+      phase: 'prepared',
+      attempt: 1,
+      baseline: state.baseline,
+    };
+    return { state: pending, effects: [markerOf(pending)] };
+  }
+  return misfit(state, event);
+}
+
+/** Every event while the marker says that a verdict is due. */
+export function nextPending(state: PendingVerification, event: Event): Step | Refusal {
+  const { phase, to } = state;
+  if (event.name === 'resumed') return resumePending(state, event);
+  if (event.name === 'failed') {
+    if (phase === 'prepared') return undo(state, [{ kind: 'switch', to: state.from }]);
+    return leave(state, event.reason, 'node');
+  }
+  if (phase === 'prepared' && event.name === 'marked') {
+    return { state, effects: [{ kind: 'switch', to }] };
+  }
+  if (phase === 'prepared' && event.name === 'switched') return restart(state);
+  if (phase === 'switched' && event.name === 'restart-failed') {
+    return leave(state, event.reason, 'release');
+  }
+  if (phase === 'switched' && event.name === 'restarted') return verify(state);
+  if (phase === 'restarted' && event.name === 'probed') return judge(state, event);
+  return misfit(state, event);
+}
+
+function resumePending(
+  state: PendingVerification,
+  event: Event & { name: 'resumed' },
+): Step | Refusal {
+  const { from, to, phase } = state;
+  const { current } = event;
+  if (current !== undefined && current.id !== from?.id && current.id !== to.id) {
+    return yieldToOperator(current, event.at);
+  }
+  if (phase === 'prepared' && current?.id === from?.id) return undo(state, []);
+  const resumed = { ...state, attempt: state.attempt + 1 };
+  if (current?.id !== to.id) {
+    return leave(resumed, `'current' did not point at ${to.version} any more`, 'node');
+  }
+  if (resumed.attempt > MAX_ATTEMPTS) {
+    return leave(resumed, `no verdict after ${MAX_ATTEMPTS} attempts`, 'release');
+  }
+  if (!event.toWhole) return leave(resumed, `${to.version} is damaged on the disk`, 'node');
+  return phase === 'restarted' ? verify(resumed) : restart(resumed);
+}
+
+function undo(state: PendingVerification, first: Effect[]): Step {
+  return {
+    state: state.rest,
+    effects: [...first, { kind: 'remove-marker' }, { kind: 'tidy' }],
+  };
+}
+
+function restart(state: PendingVerification): Step {
+  const switched: PendingVerification = { ...state, phase: 'switched' };
+  return {
+    state: switched,
+    effects: [markerOf(switched), { kind: 'restart-services', deployment: state.to }],
+  };
+}
+
+function verify(state: PendingVerification): Step {
+  const restarted: PendingVerification = { ...state, phase: 'restarted' };
+  return {
+    state: restarted,
+    effects: [markerOf(restarted), { kind: 'probe', deployment: state.to }],
+  };
+}
+
+function judge(state: PendingVerification, event: Event & { name: 'probed' }): Step {
+  const { from: previous, to: deployment, baseline } = state;
+  const { outcome, at, until } = event;
+  const accepted = acceptance(outcome, baseline);
+  if (accepted === undefined) return leave(state, outcome.reason, 'release');
+  const probation: Probation = {
+    name: 'probation',
+    running: { deployment, since: at, proof: { ...outcome, at, accepted }, previous },
+    baseline,
+    until,
+  };
+  return {
+    state: probation,
+    effects: [
+      { kind: 'save-state', state: probation },
+      { kind: 'remove-marker' },
+      { kind: 'tidy' },
+    ],
+  };
+}
+
+/** Every event while a release that passed is watched. */
+export function nextProbation(state: Probation, event: Event): Step | Refusal {
+  const { running, baseline } = state;
+  const committed: Committed = { name: 'committed', running };
+  const saved: Step = { state: committed, effects: [{ kind: 'save-state', state: committed }] };
+  if (event.name === 'probation-over') return saved;
+  if (event.name === 'rollback-asked') return rollBackByHand(running, event);
+  if (event.name === 'found') {
+    if (!event.asked) return { refused: `${running.deployment.version} is in probation` };
+    const step = nextAtRest(committed, event);
+    return 'refused' in step ? step : { ...step, effects: [...saved.effects, ...step.effects] };
+  }
+  if (event.name !== 'probed') return misfit(state, event);
+  const { outcome } = event;
+  if (acceptance(outcome, baseline) !== undefined) return { state, effects: [] };
+  if (running.previous === undefined) {
+    // A first install that worked for a while: taking it away would leave the node with nothing.
+    const degraded: Degraded = { name: 'degraded', running, reason: outcome.reason };
+    return { state: degraded, effects: [{ kind: 'save-state', state: degraded }] };
+  }
+  const { deployment: to, previous: from } = running;
+  return leave({ from, to }, outcome.reason, 'release');
+}

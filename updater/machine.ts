@@ -1,0 +1,205 @@
+/**
+ * What the updater may be doing, as facts, and what follows from what happened.
+ *
+ * Pure: no clock, no disk, no randomness. Times and findings come in with
+ * events; what is to be done goes out as effects, in order, and the last one
+ * tells what became of it with the next event. `next` is total: a pair that
+ * makes no sense is a refusal, and the state stays.
+ *
+ * A crash between two effects is undone or finished by the event `resumed`,
+ * from the marker that `write-marker` left. Before that effect nothing has
+ * changed; after `remove-marker` nothing is pending.
+ */
+
+import type { Blame, Deployment, Outcome, Phase, Running } from './facts.ts';
+import { nextBeforeMarker, nextAtRest, nextPending, nextProbation } from './forward.ts';
+import { nextRollingBack } from './back.ts';
+
+/**
+ * The states.
+ *
+ * ```
+ *            found               cleared, staged            activate
+ *  at rest ─────────▶ available ─────────────────▶ staged ─────────────┐
+ *     ▲                   │ abandoned                │ abandoned       │
+ *     ├───────────────────┴──────────────────────────┘                 ▼
+ *     │      undone: failed or resumed before the switch     pending-verification
+ *     ├───────────────────────────────────────────────────── prepared → switched →
+ *     │                                                      restarted
+ *     │  probation-over            probed: healthy, or no worse │   │ probed: worse
+ *  committed ◀─────────── probation ◀───────────────────────────┘   │ restart-failed
+ *     │                       │ probed: worse                       │ failed
+ *     │ rollback-asked        │ rollback-asked                      │ resumed too often
+ *     └───────────────────────┴──────────────▶ rolling-back ◀───────┘
+ *                                               │        │
+ *                          probed: healthy      │        │  probed: not healthy
+ *                          (or nothing before)  ▼        ▼  (or nothing to go back to)
+ *                                        rolled-back ◀── degraded
+ *                                                 probed: healthy
+ *  at rest: idle, committed, rolled-back, degraded
+ * ```
+ */
+export type State = Resting | Available | Staged | PendingVerification | Probation | RollingBack;
+
+/** States in which nothing is in progress. */
+export type Resting = Idle | Committed | RolledBack | Degraded;
+
+/** States that `state.json` may hold. The others are told by the marker, or begin again. */
+export type Settled = Resting | Probation;
+
+/** Nothing was activated here yet, or `current` was changed by hand. */
+export interface Idle {
+  name: 'idle';
+  running?: Running | undefined;
+}
+
+/** A release that this node would take. */
+export interface Available {
+  name: 'available';
+  rest: Resting;
+  to: Deployment;
+  baseline?: Outcome | undefined;
+}
+
+/** It stands whole on the disk, checked, beside what runs. */
+export interface Staged {
+  name: 'staged';
+  rest: Resting;
+  to: Deployment;
+  baseline?: Outcome | undefined;
+}
+
+/** The marker stands: `to` is being switched to, or was and has no verdict. */
+export interface PendingVerification {
+  name: 'pending-verification';
+  rest: Resting;
+  from?: Deployment | undefined;
+  to: Deployment;
+  phase: Phase;
+  /** Processes that tried to reach a verdict, this one included. */
+  attempt: number;
+  /** The probe of `from` before the update; undefined on a first install. */
+  baseline?: Outcome | undefined;
+}
+
+/** It passed and is watched for a while longer. */
+export interface Probation {
+  name: 'probation';
+  running: Running;
+  baseline?: Outcome | undefined;
+  /** ISO time in UTC. */
+  until: string;
+}
+
+/** It passed, and stays. */
+export interface Committed {
+  name: 'committed';
+  running: Running;
+}
+
+/** The marker stands: `failed` is being left for `back` (nothing, on a first install). */
+export interface RollingBack {
+  name: 'rolling-back';
+  back?: Deployment | undefined;
+  failed: Deployment;
+  reason: string;
+  blame: Blame;
+  attempt: number;
+  /** Why the services did not come up on `back`. */
+  restartFailed?: string | undefined;
+}
+
+/** `failed` was left; what ran before runs again and is healthy. */
+export interface RolledBack {
+  name: 'rolled-back';
+  running?: Running | undefined;
+  failed: Deployment;
+  reason: string;
+}
+
+/** What runs does not pass, and there is nothing better: it is left as it is. */
+export interface Degraded {
+  name: 'degraded';
+  running: Running;
+  failed?: Deployment | undefined;
+  reason: string;
+}
+
+/** What happened. `at` and `until` are ISO times in UTC. */
+export type Event =
+  /** A release is to be installed. `asked`: a person named it. */
+  | { name: 'found'; to: Deployment; asked: boolean }
+  /** Nothing stands against installing it. */
+  | { name: 'cleared'; baseline?: Outcome | undefined }
+  | { name: 'staged' }
+  /** It could not be staged; nothing had been changed. `atFault`: the release itself is to blame. */
+  | { name: 'abandoned'; reason: string; atFault: boolean }
+  | { name: 'activate' }
+  | { name: 'marked' }
+  | { name: 'switched' }
+  | { name: 'restarted'; at: string }
+  | { name: 'restart-failed'; reason: string; at: string }
+  | { name: 'probed'; outcome: Outcome; at: string; until: string }
+  | { name: 'probation-over' }
+  | { name: 'rollback-asked'; to: Deployment; reason: string }
+  /** This machine could not carry an effect out. */
+  | { name: 'failed'; reason: string }
+  /** The deployment to go back to is not on the disk. */
+  | { name: 'lost'; reason: string; at: string }
+  /** A start found a marker. `current`: what the link points at; `toWhole`: its tree digest is right. */
+  | { name: 'resumed'; current?: Deployment | undefined; toWhole: boolean; at: string };
+
+/** What the marker says. While rolling back, `from` is where it goes and `to` what is left. */
+export interface MarkerFacts {
+  from?: Deployment | undefined;
+  to: Deployment;
+  phase: Phase | 'rolling-back';
+  attempt: number;
+  baseline?: Outcome | undefined;
+  reason?: string | undefined;
+  blame?: Blame | undefined;
+}
+
+/** What is to be done. Each is durable before the next begins. */
+export type Effect =
+  | { kind: 'preflight'; from?: Deployment | undefined; to: Deployment }
+  | { kind: 'stage'; to: Deployment }
+  | { kind: 'write-marker'; marker: MarkerFacts }
+  | { kind: 'remove-marker' }
+  /** Undefined: remove `current`. */
+  | { kind: 'switch'; to?: Deployment | undefined }
+  | { kind: 'restart-services'; deployment?: Deployment | undefined }
+  | { kind: 'probe'; deployment: Deployment }
+  | { kind: 'quarantine'; deployment: Deployment; reason: string }
+  | { kind: 'save-state'; state: Settled }
+  | { kind: 'tidy' };
+
+export interface Step {
+  state: State;
+  effects: Effect[];
+}
+
+/** The event does not fit the state, or must not happen in it; the state stays. */
+export interface Refusal {
+  refused: string;
+}
+
+/** What follows from `event` in `state`. */
+export function next(state: State, event: Event): Step | Refusal {
+  switch (state.name) {
+    case 'idle':
+    case 'committed':
+    case 'rolled-back':
+    case 'degraded':
+      return nextAtRest(state, event);
+    case 'available':
+    case 'staged':
+      return nextBeforeMarker(state, event);
+    case 'pending-verification':
+      return nextPending(state, event);
+    case 'probation':
+      return nextProbation(state, event);
+    default:
+      return nextRollingBack(state, event);
+  }
+}

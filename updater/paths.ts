@@ -1,0 +1,40 @@
+/** Where everything stands on a node: DESIGN section 6. */
+import { join } from 'node:path';
+
+/** Absolute paths. */
+export interface Paths {
+  root: string;
+  /** The one symlink that says what runs. */
+  current: string;
+  deployments: string;
+  state: string;
+  stateFile: string;
+  marker: string;
+  floor: string;
+  quarantine: string;
+  /** What the last look at the mirrors found; never decided from. */
+  lastCheck: string;
+  journal: string;
+  lock: string;
+  downloads: string;
+  logs: string;
+}
+
+/** The files below `root` (what is served) and `state` (what the updater knows). */
+export function pathsOf(root: string, state: string): Paths {
+  return {
+    root,
+    current: join(root, 'current'),
+    deployments: join(root, 'deployments'),
+    state,
+    stateFile: join(state, 'state.json'),
+    marker: join(state, 'pending-verification.json'),
+    floor: join(state, 'floor.json'),
+    quarantine: join(state, 'quarantine.json'),
+    lastCheck: join(state, 'last-check.json'),
+    journal: join(state, 'journal.jsonl'),
+    lock: join(state, 'lock'),
+    downloads: join(state, 'downloads'),
+    logs: join(state, 'logs'),
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * `pending-verification.json`: the one file that says an activation or a
+ * rollback is in progress. It stands before `current` is touched and goes when
+ * a verdict is written down; a start that finds it finishes or undoes.
+ */
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { writeFileDurably } from '@landfall/durable';
+import { z } from 'zod';
+import type { MarkerFacts, PendingVerification, Resting, RollingBack } from '../machine.ts';
+import { deploymentSchema, outcomeSchema } from './schemas.ts';
+
+export const markerSchema = z
+  .object({
+    schema: z.literal(1),
+    /** What ran before; while rolling back, where it goes. Absent on a first install. */
+    from: deploymentSchema.optional(),
+    /** What is being activated; while rolling back, what is left. */
+    to: deploymentSchema,
+    phase: z.enum(['prepared', 'switched', 'restarted', 'rolling-back']),
+    attempt: z.int().min(1),
+    /** Which boot wrote this, so that `deadline` can be told to be of this one. */
+    bootId: z.string(),
+    /** Milliseconds of uptime at which the window for a verdict is over; from the switch on. */
+    deadline: z.number().optional(),
+    baseline: outcomeSchema.optional(),
+    reason: z.string().optional(),
+    blame: z.enum(['release', 'node', 'operator']).optional(),
+  })
+  .refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
+    path: ['reason'],
+    message: 'expected with phase rolling-back',
+  });
+
+export type Marker = z.infer<typeof markerSchema>;
+
+/**
+ * Writes the marker. The window for a verdict begins with phase `switched`
+ * and goes on through `restarted`, unless the machine was started anew since:
+ * then it begins again. Throws `DurableError`.
+ */
+export function writeMarker(
+  path: string,
+  facts: MarkerFacts,
+  before: Marker | undefined,
+  windowMs: number,
+): Marker {
+  const bootId = readBootId();
+  const marker: Marker = { schema: 1, ...facts, bootId };
+  if (facts.phase === 'switched' || facts.phase === 'restarted') {
+    const known = facts.phase === 'restarted' && before?.bootId === bootId;
+    marker.deadline = (known ? before.deadline : undefined) ?? uptimeMs() + windowMs;
+  }
+  writeFileDurably(path, `${JSON.stringify(marker, null, 2)}\n`);
+  return marker;
+}
+
+/** Milliseconds that are left of the window; the whole window when nobody wrote down its end in this boot. */
+export function windowLeft(marker: Marker | undefined, windowMs: number): number {
+  if (marker?.deadline === undefined || marker.bootId !== readBootId()) return windowMs;
+  return Math.min(windowMs, Math.max(0, marker.deadline - uptimeMs()));
+}
+
+/** The state that a marker tells of. `rest` is what `state.json` says was before. */
+export function stateOfMarker(marker: Marker, rest: Resting): PendingVerification | RollingBack {
+  const { from, to, attempt, baseline, reason, blame, phase } = marker;
+  if (phase === 'rolling-back') {
+    return {
+      name: 'rolling-back',
+      back: from,
+      failed: to,
+      reason: reason ?? '',
+      blame: blame ?? 'node',
+      attempt,
+    };
+  }
+  return { name: 'pending-verification', rest, from, to, phase, attempt, baseline };
+}
+
+/** Tells one start of the machine from another. */
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** Time since the machine started; unlike the wall clock it is never set. */
+function uptimeMs(): number {
+  return uptime() * 1000;
+}

@@ -1,0 +1,67 @@
+/**
+ * `state.json`: the settled state, and what was staged here. It is written
+ * when a state is reached, never in the middle of an activation: what is in
+ * progress is the marker's to say. Losing it loses history, not safety.
+ */
+import { writeFileDurably } from '@landfall/durable';
+import { z } from 'zod';
+import type { Settled } from '../machine.ts';
+import { deploymentSchema, outcomeSchema, runningSchema, timeSchema } from './schemas.ts';
+
+const settledSchema: z.ZodType<Settled> = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('idle'), running: runningSchema.optional() }),
+  z.object({
+    name: z.literal('probation'),
+    running: runningSchema,
+    baseline: outcomeSchema.optional(),
+    until: timeSchema,
+  }),
+  z.object({ name: z.literal('committed'), running: runningSchema }),
+  z.object({
+    name: z.literal('rolled-back'),
+    running: runningSchema.optional(),
+    failed: deploymentSchema,
+    reason: z.string(),
+  }),
+  z.object({
+    name: z.literal('degraded'),
+    running: runningSchema,
+    failed: deploymentSchema.optional(),
+    reason: z.string(),
+  }),
+]);
+
+const recordSchema = z.object({
+  deployment: deploymentSchema,
+  /** When it came here. Oldest first. */
+  staged: timeSchema,
+  /** When it last passed a probe after an activation. */
+  verified: timeSchema.optional(),
+});
+
+/** One deployment that was staged here, oldest first; it may be gone from the disk by now. */
+export type DeploymentRecord = z.infer<typeof recordSchema>;
+
+export const stateFileSchema = z.object({
+  schema: z.literal(1),
+  state: settledSchema,
+  deployments: z.array(recordSchema),
+});
+
+export interface StateFile {
+  state: Settled;
+  deployments: DeploymentRecord[];
+}
+
+/** Writes `state.json`. Throws `DurableError`. */
+export function writeStateFile(path: string, file: StateFile): void {
+  writeFileDurably(path, `${JSON.stringify({ schema: 1, ...file }, null, 2)}\n`);
+}
+
+/** `file` with `record` in its list, once, as the newest; an older word about it is kept where the new one is silent. */
+export function withRecord(file: StateFile, record: DeploymentRecord): StateFile {
+  const { id } = record.deployment;
+  const before = file.deployments.find((each) => each.deployment.id === id);
+  const others = file.deployments.filter((each) => each.deployment.id !== id);
+  return { ...file, deployments: [...others, { ...before, ...record }] };
+}

@@ -1,0 +1,212 @@
+/**
+ * Everything the updater knows between two runs, read once and written through.
+ *
+ * A file that cannot be understood is never taken for an absent one: it is
+ * moved aside, and as long as it lies there nothing is installed. What runs
+ * keeps running.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { preserveCorruptFile, readJsonFile, removeDurably } from '@landfall/durable';
+import type { VerifiedManifest } from '@landfall/trust';
+import type { ZodType } from 'zod';
+import { describeDeployment, listDeployments, readCurrent, type Current } from '../deployments.ts';
+import type { Deployment } from '../facts.ts';
+import type { MarkerFacts, Settled } from '../machine.ts';
+import type { Paths } from '../paths.ts';
+import { floorFileSchema, NO_FLOORS, raiseFloor, writeFloorFile } from './floor-file.ts';
+import { markerSchema, writeMarker, type Marker } from './marker-file.ts';
+import {
+  NO_QUARANTINE,
+  quarantineFileSchema,
+  withoutQuarantined,
+  withQuarantined,
+  writeQuarantineFile,
+} from './quarantine-file.ts';
+import {
+  stateFileSchema,
+  withRecord,
+  writeStateFile,
+  type DeploymentRecord,
+  type StateFile,
+} from './state-file.ts';
+
+/** A file that could not be understood, now or at an earlier start. */
+export interface CorruptFile {
+  /** `state.json` … */
+  file: string;
+  /** Where its bytes are kept. */
+  kept: string;
+  reason: string;
+}
+
+export interface StoreOptions {
+  /** Moves corrupt files aside. Without it nothing on the disk is changed. */
+  preserve: boolean;
+}
+
+export class Store {
+  readonly corrupt: readonly CorruptFile[];
+  readonly current: Current;
+  /** A word about `state.json` and `current` not agreeing, if they do not. */
+  readonly drift: string | undefined;
+  readonly #paths: Paths;
+  #state: StateFile;
+  #marker: Marker | undefined;
+  #floors = NO_FLOORS;
+  #quarantine = NO_QUARANTINE;
+
+  constructor(paths: Paths, options: StoreOptions) {
+    this.#paths = paths;
+    const corrupt = findPreserved(paths);
+    const read = <T>(path: string, schema: ZodType<T>): T | undefined => {
+      const file = readJsonFile(path, schema);
+      if (file.state !== 'corrupt') return file.state === 'ok' ? file.value : undefined;
+      const kept = options.preserve ? preserveCorruptFile(path) : path;
+      corrupt.push({ file: basename(path), kept, reason: file.reason });
+      return undefined;
+    };
+    this.#marker = read(paths.marker, markerSchema);
+    this.#floors = read(paths.floor, floorFileSchema) ?? NO_FLOORS;
+    this.#quarantine = read(paths.quarantine, quarantineFileSchema) ?? NO_QUARANTINE;
+    const known = read(paths.stateFile, stateFileSchema);
+    this.corrupt = corrupt;
+    this.current = readCurrent(paths);
+    this.#state = known ?? adoptDisk(paths);
+    this.drift = this.#followLink();
+  }
+
+  get state(): Settled {
+    return this.#state.state;
+  }
+
+  get deployments(): readonly DeploymentRecord[] {
+    return this.#state.deployments;
+  }
+
+  get marker(): Marker | undefined {
+    return this.#marker;
+  }
+
+  get floors(): typeof NO_FLOORS {
+    return this.#floors;
+  }
+
+  get quarantine(): typeof NO_QUARANTINE {
+    return this.#quarantine;
+  }
+
+  /** What is known of the deployment named `id`, which must be on the disk. */
+  describe(id: string): Deployment {
+    const known = [
+      this.#marker?.from,
+      this.#marker?.to,
+      ...this.#state.deployments.map((each) => each.deployment),
+    ].find((each) => each?.id === id);
+    try {
+      return known ?? describeDeployment(this.#paths, id);
+    } catch {
+      // It runs, and is not a release: whatever compares digests finds it damaged.
+      return { id, version: id, digest: '0'.repeat(64), sequence: 0 };
+    }
+  }
+
+  saveState(state: Settled): void {
+    const { running } = state;
+    let file: StateFile = { ...this.#state, state };
+    if (running?.proof !== undefined) {
+      const { deployment, proof } = running;
+      const before = this.#state.deployments.find((each) => each.deployment.id === deployment.id);
+      const staged = before?.staged ?? running.since;
+      file = withRecord(file, { deployment, staged, verified: proof.at });
+    }
+    this.#write(file);
+  }
+
+  recordStaged(deployment: Deployment, staged: string): void {
+    this.#write(withRecord(this.#state, { deployment, staged }));
+  }
+
+  forgetDeployments(ids: readonly string[]): void {
+    const kept = this.#state.deployments.filter((each) => !ids.includes(each.deployment.id));
+    if (kept.length < this.#state.deployments.length) {
+      this.#write({ ...this.#state, deployments: kept });
+    }
+  }
+
+  writeMarker(facts: MarkerFacts, windowMs: number): void {
+    this.#marker = writeMarker(this.#paths.marker, facts, this.#marker, windowMs);
+  }
+
+  removeMarker(): void {
+    removeDurably(this.#paths.marker);
+    this.#marker = undefined;
+  }
+
+  raiseFloor(index: string, verified: VerifiedManifest, at: string): boolean {
+    const raised = raiseFloor(this.#floors, index, verified, at);
+    if (raised === this.#floors) return false;
+    writeFloorFile(this.#paths.floor, raised);
+    this.#floors = raised;
+    return true;
+  }
+
+  quarantineDeployment(deployment: Deployment, reason: string, at: string): void {
+    const file = withQuarantined(this.#quarantine, deployment, reason, at);
+    writeQuarantineFile(this.#paths.quarantine, file);
+    this.#quarantine = file;
+  }
+
+  liftQuarantine(digest: string): void {
+    const file = withoutQuarantined(this.#quarantine, digest);
+    writeQuarantineFile(this.#paths.quarantine, file);
+    this.#quarantine = file;
+  }
+
+  #write(file: StateFile): void {
+    writeStateFile(this.#paths.stateFile, file);
+    this.#state = file;
+  }
+
+  /** Without a marker, the link is what runs: if a hand moved it, that is what is believed. */
+  #followLink(): string | undefined {
+    if (this.#marker !== undefined) return undefined;
+    const recorded = this.state.running?.deployment;
+    const linked = this.current.kind === 'deployment' ? this.current.id : undefined;
+    if (recorded?.id === linked) return undefined;
+    const since = new Date().toISOString();
+    const running = linked === undefined ? undefined : { deployment: this.describe(linked), since };
+    this.#state = { ...this.#state, state: { name: 'idle', running } };
+    return `'current' was changed by hand: expected ${recorded?.id ?? 'nothing'}, found ${linked ?? this.current.kind}`;
+  }
+}
+
+/** Files that an earlier start moved aside and nobody has dealt with. */
+function findPreserved(paths: Paths): CorruptFile[] {
+  if (!existsSync(paths.state)) return [];
+  const files = [paths.stateFile, paths.marker, paths.floor, paths.quarantine];
+  const names = files.map((path) => basename(path));
+  return readdirSync(paths.state).flatMap((entry) => {
+    const file = names.find((name) => entry.startsWith(`${name}.corrupt-`));
+    if (file === undefined) return [];
+    return [{ file, kept: join(paths.state, entry), reason: 'found corrupt at an earlier start' }];
+  });
+}
+
+/** Without a state file, the disk tells what is there; nothing of it counts as verified. */
+function adoptDisk(paths: Paths): StateFile {
+  const current = readCurrent(paths);
+  const deployments = listDeployments(paths).flatMap(({ id, staged }) => {
+    try {
+      return [{ deployment: describeDeployment(paths, id), staged: staged.toISOString() }];
+    } catch {
+      return []; // Not a release, whatever its name: it is left alone.
+    }
+  });
+  const found = deployments.find(
+    (each) => current.kind === 'deployment' && each.deployment.id === current.id,
+  );
+  const running =
+    found === undefined ? undefined : { deployment: found.deployment, since: found.staged };
+  return { state: { name: 'idle', running }, deployments };
+}
