@@ -38,3 +38,21 @@ export function editBase64Line(text: string, index: number, edit: (bytes: Buffer
   lines[index] = bytes.toString('base64');
   return lines.join('\n');
 }
+
+/** Changes the line `index` (from 0) of a file. */
+export function editLine(
+  index: number,
+  change: (line: string) => string,
+): (text: string) => string {
+  return (text) =>
+    text
+      .split('\n')
+      .map((line, at) => (at === index ? change(line) : line))
+      .join('\n');
+}
+
+/** Sets the lowest of the bits in the last base64 digit that encode nothing. */
+export function spareBit(line: string): string {
+  const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return line.replace(/[^=](?==)/, (digit) => digits[digits.indexOf(digit) ^ 1] ?? '');
+}

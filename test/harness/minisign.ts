@@ -41,6 +41,7 @@ export function minisign(
   passwords: readonly string[] = [],
 ): string {
   const { code, stdout, stderr } = runMinisign(folder, args, passwords);
-  if (code !== 0) throw new Error(`minisign ${args.join(' ')}: exit ${code}: ${stderr}${stdout}`);
+  if (code !== 0)
+    throw new Error(`minisign ${args.join(' ').slice(0, 200)}: exit ${code}: ${stderr}${stdout}`);
   return stdout;
 }

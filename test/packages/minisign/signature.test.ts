@@ -8,7 +8,13 @@ import {
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
-import { editBase64Line, relabelled, testKey } from '../../harness/minisign-keys.ts';
+import {
+  editBase64Line,
+  editLine,
+  relabelled,
+  spareBit,
+  testKey,
+} from '../../harness/minisign-keys.ts';
 
 const MESSAGE = Buffer.from('{ "version": "1.7.41-alpha" }\n');
 
@@ -118,21 +124,6 @@ describe('a signature file that was changed', () => {
   });
 });
 
-/** Changes the line `index` (from 0) of a file. */
-function edit(index: number, change: (line: string) => string): (text: string) => string {
-  return (text) =>
-    text
-      .split('\n')
-      .map((line, at) => (at === index ? change(line) : line))
-      .join('\n');
-}
-
-/** Sets the lowest of the bits in the last base64 digit that encode nothing. */
-function spareBit(line: string): string {
-  const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-  return line.replace(/[^=](?==)/, (digit) => digits[digits.indexOf(digit) ^ 1] ?? '');
-}
-
 describe('parseSignature', () => {
   it.each<[string, (text: string) => string, string]>([
     ['nothing', () => '', 'exactly 4 lines, found 1'],
@@ -144,21 +135,25 @@ describe('parseSignature', () => {
     ['one CR at the end', (text) => `${text.trimEnd()}\r\n`, 'carriage return'],
     ['a byte order mark', (text) => `\uFEFF${text}`, "begins with 'untrusted comment: '"],
     ['an HTML page', () => '<html>\n<body>\nnot\nfound', "begins with 'untrusted comment: '"],
-    ['another first word', edit(0, (line) => line.slice(1)), "begins with 'untrusted comment: '"],
-    ['another third line', edit(2, (line) => ` ${line}`), "begins with 'trusted comment: '"],
+    [
+      'another first word',
+      editLine(0, (line) => line.slice(1)),
+      "begins with 'untrusted comment: '",
+    ],
+    ['another third line', editLine(2, (line) => ` ${line}`), "begins with 'trusted comment: '"],
     ['swapped comments', (t) => t.split('\n').toReversed().join('\n').trim(), 'begins with'],
-    ['an escape in a comment', edit(0, (line) => `${line}\u001B`), 'control characters'],
-    ['a NUL in a comment', edit(2, (line) => `${line}\0`), 'control characters'],
-    ['a long first line', edit(0, (line) => line.padEnd(1023, 'x')), 'at most 1022 bytes'],
-    ['a long third line', edit(2, (line) => line.padEnd(8191, 'x')), 'at most 8190 bytes'],
-    ['base64 with spare bits set', edit(1, spareBit), 'canonical base64'],
-    ['spare bits in the last line', edit(3, spareBit), 'canonical base64'],
-    ['base64 without padding', edit(1, (line) => line.replace('=', '')), 'canonical base64'],
-    ['base64 with more padding', edit(1, (line) => `${line}=`), 'canonical base64'],
-    ['a space in base64', edit(1, (line) => `${line} `), 'canonical base64'],
-    ['base64 of URLs', edit(1, (line) => `-_${line.slice(2)}`), 'canonical base64'],
-    ['a shorter signature', edit(1, () => 'RUQ='), 'expected 74 bytes in base64, found 2'],
-    ['a longer last line', edit(3, () => Buffer.alloc(65).toString('base64')), '64 bytes'],
+    ['an escape in a comment', editLine(0, (line) => `${line}\u001B`), 'control characters'],
+    ['a NUL in a comment', editLine(2, (line) => `${line}\0`), 'control characters'],
+    ['a long first line', editLine(0, (line) => line.padEnd(1023, 'x')), 'at most 1022 bytes'],
+    ['a long third line', editLine(2, (line) => line.padEnd(8191, 'x')), 'at most 8190 bytes'],
+    ['base64 with spare bits set', editLine(1, spareBit), 'canonical base64'],
+    ['spare bits in the last line', editLine(3, spareBit), 'canonical base64'],
+    ['base64 without padding', editLine(1, (line) => line.replace('=', '')), 'canonical base64'],
+    ['base64 with more padding', editLine(1, (line) => `${line}=`), 'canonical base64'],
+    ['a space in base64', editLine(1, (line) => `${line} `), 'canonical base64'],
+    ['base64 of URLs', editLine(1, (line) => `-_${line.slice(2)}`), 'canonical base64'],
+    ['a shorter signature', editLine(1, () => 'RUQ='), 'expected 74 bytes in base64, found 2'],
+    ['a longer last line', editLine(3, () => Buffer.alloc(65).toString('base64')), '64 bytes'],
     ['another algorithm', (t) => editBase64Line(t, 1, (b) => b.set([0x45, 0x58])), 'bytes 4558'],
     [
       'a legacy signature',
