@@ -12,7 +12,8 @@ export const DEFAULT_MEMLIMIT = 1_073_741_824n;
 
 /** Eight times minisign's own, about half a minute of one core. */
 export const MAX_OPSLIMIT = 8n * DEFAULT_OPSLIMIT;
-export const MAX_MEMLIMIT = DEFAULT_MEMLIMIT;
+/** 1 GiB, minisign's own. */
+export const MAX_MEMLIMIT = 2n ** 30n;
 
 /** scrypt's own buffers beside the `memlimit` bytes of its table. */
 const MEMORY_SLACK = 16 * 1024 * 1024;

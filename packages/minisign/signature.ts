@@ -27,7 +27,7 @@ import {
   type Subject,
 } from './text.ts';
 
-export const SIGNATURE_ALGORITHM = 'ED';
+const SIGNATURE_ALGORITHM = 'ED';
 /** No signature file is larger; a reader stops there. */
 export const MAX_SIGNATURE_FILE_BYTES = 10 * 1024;
 
