@@ -74,6 +74,11 @@ export class ReadGuard {
     throw this.#failure;
   }
 
+  /** Counts bytes that went out: they keep up the rate of a request that sends. */
+  countSent(bytes: number): void {
+    this.#windowBytes += bytes;
+  }
+
   /** Ends the watch and tells the source to stop. */
   close(): void {
     clearTimeout(this.#deadline);

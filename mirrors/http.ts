@@ -139,7 +139,7 @@ export class HttpClient {
         method,
         path: `${url.pathname}${url.search}`,
         headers,
-        body: body === undefined ? null : Readable.from(body.chunks, { objectMode: false }),
+        body: body === undefined ? null : toStream(body, guard),
         signal: guard.signal,
       }),
     );
@@ -189,6 +189,17 @@ export function encodePath(path: string): string {
 
 function bodySubject(subject: string, got: number, size: number | undefined): string {
   return `${subject}, after ${got}${size === undefined ? '' : ` of ${size}`} bytes`;
+}
+
+/** The body as the connection takes it: a chunk was sent when the next one is asked for. */
+function toStream(body: RequestBody, guard: ReadGuard): Readable {
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body.chunks) {
+      yield chunk;
+      guard.countSent(chunk.length);
+    }
+  };
+  return Readable.from(counted(), { objectMode: false });
 }
 
 /** Reads the little that comes with a redirect, so that the connection can be used again. */

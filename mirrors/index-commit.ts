@@ -1,4 +1,19 @@
-/** Makes one index update for all mirrors. */
+/**
+ * Makes one index update for all mirrors. For those that keep their index in
+ * git it is one commit object: on top of the newest head, with a fixed author,
+ * the manifest's time and the same files, so that every run on any machine
+ * makes the same object, and every mirror can fast-forward to it.
+ *
+ * All of it is plumbing in a bare scratch repository; nobody's working tree is
+ * touched. A crash leaves loose objects there, nothing else.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { makeDirectoryDurably } from '@landfall/durable';
+import { localGit, runGit } from './git.ts';
+import { MirrorError } from './errors.ts';
+import { checkIndexPath } from './layout.ts';
 import type { IndexUpdate, WritableMirror } from './mirror.ts';
 
 export interface PrepareIndexOptions {
@@ -14,7 +29,177 @@ export interface PrepareIndexOptions {
   signal?: AbortSignal;
 }
 
-/** The update that `writeIndex` of every mirror takes. */
+const AUTHOR = { name: 'Landfall', email: 'landfall@localhost' };
+
+/**
+ * The update that `writeIndex` of every mirror takes. Mirrors that cannot be
+ * fetched are left out, as are those without a git branch. A head that holds
+ * exactly these files already is the commit. Without any git mirror that could
+ * be fetched there is no commit. Throws `MirrorError` CONFIG when git itself
+ * fails here.
+ */
 export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<IndexUpdate> {
-  return { files: options.files };
+  const { files, repository } = options;
+  for (const path of files.keys()) checkIndexPath(path);
+  if (options.mirrors.every((mirror) => mirror.indexBranch === undefined)) return { files };
+  await openScratch(repository);
+  const start = await writeStartCommit(repository);
+  const heads = await fetchHeads(options);
+  if (heads === undefined) return { files };
+  const blobs = await writeBlobs(repository, files);
+  const holding: string[] = [];
+  for (const head of new Set(heads)) {
+    if (await holdsFiles(repository, head, blobs)) holding.push(head);
+  }
+  const real = heads.filter((head) => head !== start);
+  const known = await pickNewest(repository, holding, heads);
+  const id =
+    known ??
+    (await commitOnTop((await pickNewest(repository, real, real)) ?? start, blobs, options));
+  crashPoint('index-commit-made');
+  return { files, commit: { repository, id } };
+}
+
+/** Makes the bare repository at `path`, if it is not there. */
+export async function openScratch(path: string): Promise<void> {
+  if (existsSync(join(path, 'HEAD'))) return;
+  makeDirectoryDurably(path);
+  await localGit(path, ['init', '--quiet', '--bare', '--template=', path]);
+}
+
+/**
+ * The commit that every index branch begun by us starts with: an empty tree at
+ * the beginning of time, so the same everywhere. Its id.
+ */
+export async function writeStartCommit(repository: string): Promise<string> {
+  const tree = await localGit(repository, ['hash-object', '-w', '-t', 'tree', '--stdin']);
+  return localGit(repository, ['commit-tree', tree], {
+    input: 'Start of the release index\n',
+    env: identity('1970-01-01T00:00:00Z'),
+  });
+}
+
+/** Whether commit `ancestor` is `descendant` or stands in its history. Both must be in the repository. */
+export async function isAncestor(
+  repository: string,
+  ancestor: string,
+  descendant: string,
+): Promise<boolean> {
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  return (await runGit(args, { repository })).code === 0;
+}
+
+/** Whether commit `head` holds these blobs under these paths. */
+export async function holdsFiles(
+  repository: string,
+  head: string,
+  blobs: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const listing = await localGit(repository, [
+    'ls-tree',
+    '-r',
+    '-z',
+    '--full-tree',
+    head,
+    '--',
+    ...blobs.keys(),
+  ]);
+  const found = new Set(listing.split('\0'));
+  return [...blobs].every(([path, id]) => found.has(`100644 blob ${id}\t${path}`));
+}
+
+/** Stores the files as blobs; path → blob id. */
+export async function writeBlobs(
+  repository: string,
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<Map<string, string>> {
+  const blobs = new Map<string, string>();
+  for (const [path, input] of files) {
+    const args = ['hash-object', '-w', '--stdin', '--no-filters'];
+    blobs.set(path, await localGit(repository, args, { input }));
+  }
+  return blobs;
+}
+
+/** The heads of all git mirrors that could be fetched, undefined when none could. */
+async function fetchHeads(options: PrepareIndexOptions): Promise<string[] | undefined> {
+  const { mirrors, repository, signal } = options;
+  const answers = await Promise.all(
+    mirrors.map(async ({ indexBranch }, index) => {
+      if (indexBranch === undefined) return undefined;
+      const ref = `refs/landfall/mirror-${index}`;
+      try {
+        const head = await indexBranch.fetchHead(repository, ref, signal ? { signal } : {});
+        return { head };
+      } catch (error) {
+        if (error instanceof MirrorError && error.code !== 'CONFIG') return undefined;
+        throw error;
+      }
+    }),
+  );
+  const reached = answers.filter((each) => each !== undefined);
+  if (reached.length === 0) return undefined;
+  return reached.flatMap(({ head }) => head ?? []);
+}
+
+/**
+ * Of `candidates` the one that most of `heads` can fast-forward to; of several
+ * the one committed last, then the one with the highest id, so that every run
+ * picks the same.
+ */
+async function pickNewest(
+  repository: string,
+  candidates: readonly string[],
+  heads: readonly string[],
+): Promise<string | undefined> {
+  const ranked: { id: string; followers: number; date: number }[] = [];
+  for (const id of new Set(candidates)) {
+    let followers = 0;
+    for (const head of heads) if (await isAncestor(repository, head, id)) followers += 1;
+    const date = Number(await localGit(repository, ['show', '-s', '--format=%ct', id]));
+    ranked.push({ id, followers, date });
+  }
+  const [first] = ranked.toSorted(
+    (a, b) => b.followers - a.followers || b.date - a.date || (a.id < b.id ? 1 : -1),
+  );
+  return first?.id;
+}
+
+async function commitOnTop(
+  parent: string,
+  blobs: ReadonlyMap<string, string>,
+  { repository, message, date }: PrepareIndexOptions,
+): Promise<string> {
+  const index = join(repository, `landfall-index-${process.pid}`);
+  const env = { GIT_INDEX_FILE: index };
+  try {
+    await localGit(repository, ['read-tree', parent], { env });
+    const input = [...blobs].map(([path, id]) => `100644 ${id}\t${path}\0`).join('');
+    await localGit(repository, ['update-index', '-z', '--add', '--replace', '--index-info'], {
+      env,
+      input,
+    });
+    const tree = await localGit(repository, ['write-tree'], { env });
+    return await localGit(repository, ['commit-tree', tree, '-p', parent], {
+      input: `${message.trimEnd()}\n`,
+      env: identity(date),
+    });
+  } finally {
+    rmSync(index, { force: true });
+  }
+}
+
+function identity(date: string): Record<string, string> {
+  const seconds = Math.floor(Date.parse(date) / 1000);
+  if (!Number.isSafeInteger(seconds)) {
+    throw new MirrorError('CONFIG', '', `not a time: '${date}'`);
+  }
+  return {
+    GIT_AUTHOR_NAME: AUTHOR.name,
+    GIT_AUTHOR_EMAIL: AUTHOR.email,
+    GIT_AUTHOR_DATE: `@${seconds} +0000`,
+    GIT_COMMITTER_NAME: AUTHOR.name,
+    GIT_COMMITTER_EMAIL: AUTHOR.email,
+    GIT_COMMITTER_DATE: `@${seconds} +0000`,
+  };
 }

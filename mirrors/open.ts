@@ -4,38 +4,43 @@ import { nameMirrors } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { WritableDirectoryMirror } from './directory-writer.ts';
 import { MirrorError } from './errors.ts';
+import { WritableGiteaMirror } from './gitea-writer.ts';
+import { GiteaMirror } from './gitea.ts';
 import type { Mirror, WritableMirror } from './mirror.ts';
+import type { RetryPolicy } from './retry.ts';
+import { readToken } from './token.ts';
 
 /** Mirrors as an anonymous reader sees them. Throws `MirrorError` CONFIG. */
 export function openMirrors(configs: readonly MirrorConfig[]): Mirror[] {
-  return nameMirrors(configs).map((config) => {
-    if (config.type === 'directory') return new DirectoryMirror(config);
-    throw new MirrorError('CONFIG', config.name, 'not a kind of mirror that is known');
-  });
+  return nameMirrors(configs).map((config) =>
+    config.type === 'gitea' ? new GiteaMirror(config) : new DirectoryMirror(config),
+  );
+}
+
+export interface OpenOptions {
+  /** Where tokens are looked up; the process's own environment unless told. */
+  env?: NodeJS.ProcessEnv;
+  /** How often and how fast what is safe to repeat is repeated. */
+  retry?: RetryPolicy;
 }
 
 /**
- * Mirrors to publish to. Tokens are read from `env` (the process's own unless
- * told) or from their files here, so that a missing one is found before
- * anything is done. Throws `MirrorError` CONFIG.
+ * Mirrors to publish to. Tokens are read here, so that a missing one is found
+ * before anything is done. Throws `MirrorError` CONFIG.
  */
 export function openWritableMirrors(
   configs: readonly MirrorConfig[],
-  _options: { env?: NodeJS.ProcessEnv } = {},
+  options: OpenOptions = {},
 ): WritableMirror[] {
   return nameMirrors(configs).map((config) => {
-    if (config.type === 'directory') {
-      const { path } = config;
-      if (path !== undefined) return new WritableDirectoryMirror({ ...config, path });
-      throw new MirrorError(
-        'CONFIG',
-        config.name,
-        "'path' is missing, and needed to publish there",
-        {
-          hint: "set 'path' to the folder that is served at its 'url'",
-        },
-      );
+    if (config.type === 'gitea') {
+      const token = readToken(config, options.env ?? process.env);
+      return new WritableGiteaMirror(config, token, options.retry);
     }
-    throw new MirrorError('CONFIG', config.name, 'not a kind of mirror that is known');
+    const { path } = config;
+    if (path !== undefined) return new WritableDirectoryMirror({ ...config, path });
+    throw new MirrorError('CONFIG', config.name, "'path' is missing, and needed to publish there", {
+      hint: "set 'path' to the folder that is served at its 'url'",
+    });
   });
 }

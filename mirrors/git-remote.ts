@@ -1,0 +1,222 @@
+/**
+ * The index branch of one mirror, reached by git. Every call is bounded in
+ * time, and each answer of the server becomes a `MirrorError` in words.
+ */
+import { MirrorError, type MirrorErrorCode } from './errors.ts';
+import { type GitResult, lastLine, runGit } from './git.ts';
+import { safeWords } from './http-errors.ts';
+
+const LOOK_TIMEOUT_MS = 60_000;
+const FETCH_TIMEOUT_MS = 15 * 60_000;
+const PUSH_TIMEOUT_MS = 10 * 60_000;
+
+export interface GitRemoteOptions {
+  /** The mirror's name, for messages. */
+  mirror: string;
+  /** Where it is fetched from and pushed to; holds no credential. */
+  url: string;
+  branch: string;
+  /** The value of the `authorization` header, for this url's origin only. */
+  authorization?: () => string;
+  /** Taken out of whatever the server says, should it repeat it. */
+  secret?: string;
+}
+
+interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export class GitRemote {
+  readonly #options: GitRemoteOptions;
+  readonly #ref: string;
+
+  constructor(options: GitRemoteOptions) {
+    this.#options = options;
+    this.#ref = `refs/heads/${options.branch}`;
+  }
+
+  /** The commit id of the branch's head, or undefined when it has none. */
+  async head(options: CallOptions): Promise<string | undefined> {
+    const args = ['ls-remote', '--quiet', this.#options.url, this.#ref];
+    const result = await this.#run(args, LOOK_TIMEOUT_MS, undefined, options);
+    if (result.code !== 0) throw this.#failure('look at', result);
+    const line = result.stdout.split('\n').find((each) => each.endsWith(`\t${this.#ref}`));
+    return toCommitId(line?.split('\t')[0]);
+  }
+
+  /** Fetches the head and its history into `ref`; its commit id, or undefined when there is none. */
+  async fetchHead(
+    repository: string,
+    ref: string,
+    options: CallOptions,
+  ): Promise<string | undefined> {
+    const args = [
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--no-auto-maintenance',
+    ];
+    const spec = `+${this.#ref}:${ref}`;
+    const result = await this.#run(
+      [...args, this.#options.url, spec],
+      FETCH_TIMEOUT_MS,
+      repository,
+      options,
+    );
+    if (result.code !== 0) {
+      if (/couldn't find remote ref/.test(result.stderr)) return undefined;
+      throw this.#failure('fetch from', result);
+    }
+    const parsed = await runGit(['rev-parse', '--verify', '--quiet', ref], { repository });
+    return toCommitId(parsed.stdout.trim());
+  }
+
+  /**
+   * Pushes commit `id` of `repository` to the branch, as a fast-forward. With
+   * `replacing`, it may also replace exactly that head. Throws DIVERGED when
+   * the branch has moved elsewhere.
+   */
+  async push(
+    repository: string,
+    id: string,
+    options: CallOptions & { replacing?: string },
+  ): Promise<void> {
+    const lease =
+      options.replacing === undefined
+        ? []
+        : [`--force-with-lease=${this.#ref}:${options.replacing}`];
+    const args = ['push', '--quiet', '--porcelain', '--no-verify', ...lease];
+    const result = await this.#run(
+      [...args, this.#options.url, `${id}:${this.#ref}`],
+      PUSH_TIMEOUT_MS,
+      repository,
+      options,
+    );
+    if (result.code !== 0) throw this.#failure('push to', result);
+  }
+
+  #run(
+    args: readonly string[],
+    timeoutMs: number,
+    repository: string | undefined,
+    { signal }: CallOptions,
+  ): Promise<GitResult> {
+    const { authorization, url } = this.#options;
+    const config: Record<string, string> = {};
+    if (authorization !== undefined) {
+      config[`http.${url}.extraHeader`] = `Authorization: ${authorization()}`;
+    }
+    return runGit(args, {
+      timeoutMs,
+      config,
+      ...(repository === undefined ? {} : { repository }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  #failure(verb: string, result: GitResult): MirrorError {
+    const { mirror, branch, secret } = this.#options;
+    const text = `${result.stderr}\n${result.stdout}`;
+    const words = safeWords(reason(text) ?? lastLine(result.stderr), secret);
+    if (result.timedOut) {
+      return new MirrorError(
+        'TIMEOUT',
+        mirror,
+        `git did not finish to ${verb} '${branch}' in time`,
+        {
+          hint: 'the mirror or the way to it is too slow; run the command again',
+        },
+      );
+    }
+    const known = KNOWN.find((each) => each.pattern.test(text));
+    return new MirrorError(
+      known?.code ?? 'BAD_ANSWER',
+      mirror,
+      `cannot ${verb} '${branch}'${known === undefined ? '' : `: ${known.what}`}${words === '' ? '' : ` (git: '${words}')`}`,
+      { hint: known?.hint ?? "look at the server's log", ...statusOf(text) },
+    );
+  }
+}
+
+interface Known {
+  pattern: RegExp;
+  code: MirrorErrorCode;
+  what: string;
+  hint: string;
+}
+
+/** What git and its servers say, in its C locale, from the most telling to the least. */
+const KNOWN: readonly Known[] = [
+  {
+    pattern: /protected branch/i,
+    code: 'FORBIDDEN',
+    what: 'the branch is protected',
+    hint: "allow the token's user to push to it in the repository's branch settings",
+  },
+  {
+    pattern: /hook declined|remote rejected/,
+    code: 'REJECTED',
+    what: 'the server refused the push',
+    hint: "the server's own words tell why; look at its hooks and its log",
+  },
+  {
+    pattern: /\[rejected\]|non-fast-forward|fetch first|stale info/,
+    code: 'DIVERGED',
+    what: 'the branch has moved meanwhile',
+    hint: 'run the command again',
+  },
+  {
+    pattern: /Authentication failed|could not read (Username|Password)|error: 401/,
+    code: 'UNAUTHORIZED',
+    what: 'the server wants another login',
+    hint: 'check the token, and that it may write to the repository',
+  },
+  {
+    pattern: /error: 403|Permission .*denied/,
+    code: 'FORBIDDEN',
+    what: 'the server forbids it',
+    hint: 'check that the token may write to the repository',
+  },
+  {
+    pattern: /repository .* not found|error: 404|does not appear to be a git repository/,
+    code: 'NOT_FOUND',
+    what: 'there is no such repository',
+    hint: 'check url and repository in the configuration',
+  },
+  {
+    pattern: /unable to update url base from redirection|error: 30\d/,
+    code: 'REDIRECT_REFUSED',
+    what: 'the server redirects elsewhere',
+    hint: 'put the address it redirects to into the configuration, if that is right',
+  },
+  {
+    pattern: /Could not resolve host|Failed to connect|Connection refused|Couldn't connect/,
+    code: 'UNREACHABLE',
+    what: 'the server cannot be reached',
+    hint: 'check that the server is running, and the network',
+  },
+  {
+    pattern:
+      /hung up|early EOF|Empty reply|Recv failure|RPC failed|transfer closed|Operation too slow|unexpected disconnect|Connection reset|SSL|TLS|certificate/i,
+    code: 'UNREACHABLE',
+    what: 'the connection failed',
+    hint: 'try again; if it stays so, look at the server and what is in front of it',
+  },
+];
+
+/** What a hook or the server said, if it said something. */
+function reason(text: string): string | undefined {
+  const lines = text.split('\n').filter((line) => line.startsWith('remote: '));
+  const said = lines.map((line) => line.slice('remote: '.length).trim()).filter(Boolean);
+  return said.length === 0 ? undefined : said.join(' ');
+}
+
+function statusOf(text: string): { status?: number } {
+  const status = Number(/returned error: (\d{3})/.exec(text)?.[1]);
+  return Number.isInteger(status) ? { status } : {};
+}
+
+function toCommitId(text: string | undefined): string | undefined {
+  return text !== undefined && /^[0-9a-f]{40}$/.test(text) ? text : undefined;
+}

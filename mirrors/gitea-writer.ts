@@ -1,0 +1,183 @@
+/**
+ * The `gitea` mirror, write side: assets over the REST API, the index by git
+ * push. Each write looks at what is there first, so that it can be repeated
+ * after a lost answer or a crash, on this machine or another. What a crash
+ * leaves: a draft release, or assets, that the next run completes.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { releaseTag } from '@landfall/manifest';
+import type { GiteaConfig, Named } from './config.ts';
+import { MirrorError } from './errors.ts';
+import { pushIndex } from './git-index.ts';
+import { GitRemote } from './git-remote.ts';
+import { GiteaApi, type GiteaRelease } from './gitea-api.ts';
+import { settleAsset } from './gitea-assets.ts';
+import { GiteaMirror } from './gitea.ts';
+import { HttpClient } from './http.ts';
+import { openScratch, writeStartCommit } from './index-commit.ts';
+import { artifactPath } from './layout.ts';
+import type {
+  IndexBranch,
+  IndexUpdate,
+  ReleaseInfo,
+  UploadOptions,
+  WritableMirror,
+  WriteCheck,
+} from './mirror.ts';
+import { retrying, type RetryPolicy } from './retry.ts';
+import type { Token } from './token.ts';
+
+interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
+  readonly indexBranch: IndexBranch;
+  readonly #api: GiteaApi;
+  readonly #remote: GitRemote;
+  readonly #policy: RetryPolicy;
+  readonly #ensured = new Map<string, { id: number; files: ReleaseInfo['files'] }>();
+
+  constructor(config: Named<GiteaConfig>, token: Token, policy: RetryPolicy = {}) {
+    super(config);
+    const base = config.url.replace(/\/+$/, '');
+    const client = new HttpClient({
+      mirror: config.name,
+      base,
+      authorization: () => token.forApi(),
+    });
+    this.#api = new GiteaApi(client, config.repository, token.reveal());
+    const url = config.git ?? `${base}/${config.repository}.git`;
+    const sameOrigin = new URL(url).origin === new URL(base).origin;
+    this.#remote = new GitRemote({
+      mirror: config.name,
+      url,
+      branch: this.branch,
+      secret: token.reveal(),
+      ...(sameOrigin ? { authorization: () => token.forGit() } : {}),
+    });
+    this.#policy = policy;
+    this.indexBranch = {
+      fetchHead: (repository, ref, options) =>
+        this.#retry(() => this.#remote.fetchHead(repository, ref, options), options),
+    };
+  }
+
+  async checkWritable(options: CallOptions): Promise<WriteCheck> {
+    const user = await this.#retry(() => this.#api.user(options), options);
+    const repository = await this.#retry(() => this.#api.repository(options), options);
+    const branch = await this.#retry(() => this.#api.branch(this.branch, options), options);
+    if (repository.archived === true) {
+      throw this.#notWritable('the repository is archived', 'unarchive it in its settings');
+    }
+    if (repository.mirror === true) {
+      throw this.#notWritable(
+        'the repository is a pull mirror of another',
+        'turn it into a regular repository in its settings',
+      );
+    }
+    if (repository.permissions?.push === false) {
+      throw this.#notWritable(
+        `user '${user ?? 'of the token'}' may not push`,
+        'add the user as a collaborator with write access, and give the token write:repository',
+      );
+    }
+    if (branch?.protected === true && branch.user_can_push === false) {
+      throw this.#notWritable(
+        `branch '${this.branch}' is protected`,
+        "allow the token's user to push to it in the repository's branch settings",
+      );
+    }
+    return { user, head: branch?.commit.id };
+  }
+
+  async ensureRelease(release: ReleaseInfo, options: CallOptions): Promise<void> {
+    await this.#ensureBranch(options);
+    const tag = releaseTag(release.version);
+    const found = await this.#retry(async () => {
+      const there = await this.#api.releaseByTag(tag, options);
+      return there ?? (await this.#create(tag, release, options));
+    }, options);
+    this.#ensured.set(release.version, { id: found.id, files: release.files });
+    crashPoint('mirror-release-ensured');
+  }
+
+  async uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void> {
+    const file = basename(path);
+    artifactPath(version, file);
+    const release = this.#ensured.get(version);
+    if (release === undefined) {
+      throw new MirrorError(
+        'CONFIG',
+        this.name,
+        `release ${version} was not ensured before '${file}'`,
+      );
+    }
+    const target = { mirror: this.name, api: this.#api, releaseId: release.id, file };
+    await this.#retry(() => settleAsset(target, path, options), options);
+    crashPoint('mirror-uploaded');
+    if (await this.#isComplete(release, options)) {
+      await this.#retry(() => this.#api.publish(release.id, options), options);
+      crashPoint('mirror-release-published');
+    }
+  }
+
+  async writeIndex(update: IndexUpdate, options: CallOptions): Promise<void> {
+    const target = { mirror: this.name, branch: this.branch, remote: this.#remote };
+    await this.#retry(() => pushIndex(target, update, options), options);
+    crashPoint('mirror-index-written');
+  }
+
+  /** A release hangs on a commit: an empty repository gets our empty start commit first. */
+  async #ensureBranch(options: CallOptions): Promise<void> {
+    const branch = await this.#retry(() => this.#api.branch(this.branch, options), options);
+    if (branch !== undefined) return;
+    const scratch = mkdtempSync(join(tmpdir(), 'landfall-start-'));
+    try {
+      await openScratch(scratch);
+      const start = await writeStartCommit(scratch);
+      await this.#retry(async () => {
+        if ((await this.#remote.head(options)) !== undefined) return;
+        await this.#remote.push(scratch, start, options);
+      }, options);
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
+  }
+
+  async #create(tag: string, release: ReleaseInfo, options: CallOptions): Promise<GiteaRelease> {
+    const fields = {
+      tag,
+      target: this.branch,
+      notes: release.notes,
+      prerelease: release.prerelease,
+    };
+    const created = await this.#api.createDraft(fields, options);
+    const found = created ?? (await this.#api.releaseInList(tag, options));
+    if (found !== undefined) return found;
+    throw new MirrorError('REJECTED', this.name, `has a release '${tag}' that it does not show`, {
+      hint: `look at the repository's releases and tags, and delete what is left of '${tag}'`,
+    });
+  }
+
+  async #isComplete(
+    release: { id: number; files: ReleaseInfo['files'] },
+    options: CallOptions,
+  ): Promise<boolean> {
+    const assets = await this.#retry(() => this.#api.assets(release.id, options), options);
+    return release.files.every(({ file, size }) =>
+      assets.some((each) => each.name === file && each.size === size),
+    );
+  }
+
+  #retry<T>(work: () => Promise<T>, options: CallOptions): Promise<T> {
+    return retrying(work, this.#policy, options.signal);
+  }
+
+  #notWritable(message: string, hint: string): MirrorError {
+    return new MirrorError('NOT_WRITABLE', this.name, message, { hint });
+  }
+}
