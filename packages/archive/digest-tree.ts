@@ -13,11 +13,11 @@ import {
   readdirSync,
   readSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describeSystemError, systemCode } from '@landfall/errors';
 import { ArchiveError, type Problem, refused, toArchiveError } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { describeMode, DIRECTORY_MODE, FILE_MODES } from './modes.ts';
+import { describeMode, DIRECTORY_MODE, FILE_MODES, kindOf } from './modes.ts';
 import { pathProblem, quotePath } from './names.ts';
 import { compareEntries, type ListingEntry, type TreeInfo, treeInfo } from './tree.ts';
 
@@ -30,7 +30,8 @@ const READ_BYTES = 1024 * 1024;
  */
 export function digestTree(directory: string): TreeInfo & { listing: ListingEntry[] } {
   const walk = new Walk();
-  walk.visit(directory, '.');
+  // Without a slash at its end, which would make lstat follow a link.
+  walk.visit(resolve(directory), '.');
   if (walk.problems.length > 0) throw refused(`tree ${quotePath(directory)}`, walk.problems);
   const listing = walk.listing.toSorted(compareEntries);
   return { ...treeInfo(listing), listing };
@@ -68,9 +69,8 @@ class Walk {
       this.#checkMode('file', path, subject, mode);
       this.listing.push({ path, type: 'file', mode, ...this.#hash(source, subject) });
     } else {
-      const found = stats.isSymbolicLink() ? 'a symbolic link' : 'something else';
       const expected = path === '.' ? 'a directory' : 'a file or a directory';
-      this.problems.push({ path, what: `${subject} is ${found}, expected ${expected}` });
+      this.problems.push({ path, what: `${subject} is ${kindOf(stats)}, expected ${expected}` });
     }
   }
 

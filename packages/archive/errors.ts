@@ -50,26 +50,28 @@ export function toArchiveError(subject: string, error: unknown): ArchiveError {
   });
 }
 
-/** Problems of an archive named in one message; `problems` of the error holds more. */
-const MOST_NAMED = 6;
-
 /**
  * ARCHIVE_REFUSED: `subject` (such as `archive 'web-ui.tar.gz'`), the first
- * problems, and the first hint among them. `total` counts those not kept too.
+ * `named` problems (4 unless told), and the first hint among them. `total`
+ * counts problems that were not kept too.
  */
 export function refused(
   subject: string,
   problems: readonly Problem[],
-  options: { total?: number; cause?: unknown } = {},
+  options: { total?: number; named?: number; cause?: unknown } = {},
 ): ArchiveError {
   const total = options.total ?? problems.length;
-  const shown = problems.slice(0, MOST_NAMED).map((problem) => problem.what);
-  if (total > shown.length) shown.push(`and ${total - shown.length} more`);
+  const shown = problems.slice(0, options.named ?? 4).map((problem) => problem.what);
+  if (total > shown.length) shown.push(moreProblems(total - shown.length));
   return new ArchiveError('ARCHIVE_REFUSED', `${subject}: ${shown.join('; ')}`, {
     hint: problems.find((problem) => problem.hint !== undefined)?.hint,
     problems,
     ...('cause' in options ? { cause: options.cause } : {}),
   });
+}
+
+function moreProblems(count: number): string {
+  return `and ${count} more ${count === 1 ? 'problem' : 'problems'}`;
 }
 
 /** ARCHIVE_REFUSED for an archive that ends, or goes on, where its format says otherwise. */

@@ -9,7 +9,7 @@
  */
 import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { openSync, readdirSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
 import { type ArchiveLimits, withDefaults } from './limits.ts';
@@ -78,7 +78,7 @@ function requireEmpty(directory: string): void {
   const subject = quotePath(directory);
   let entries: string[];
   try {
-    if (!lstatSync(directory).isDirectory()) {
+    if (!lstatSync(resolve(directory)).isDirectory()) {
       throw new ArchiveError('ARCHIVE_IO', `${subject} is not a directory`);
     }
     entries = readdirSync(directory);

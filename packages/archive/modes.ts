@@ -1,4 +1,5 @@
-/** Modes as people read them, and the two that travel. */
+/** Modes and kinds of files as people read them, and those that travel. */
+import type { Stats } from 'node:fs';
 
 /** Mode of every directory in an archive and on a node. */
 export const DIRECTORY_MODE = 0o755;
@@ -24,4 +25,14 @@ function triple(bits: number, special: boolean, mark: string): string {
   const run = (bits & 1) === 0 ? '-' : 'x';
   const marked = (bits & 1) === 0 ? mark.toUpperCase() : mark;
   return `${bits & 4 ? 'r' : '-'}${bits & 2 ? 'w' : '-'}${special ? marked : run}`;
+}
+
+/** `a symbolic link`, `a fifo`, …: what `stats` of an entry are of. */
+export function kindOf(stats: Stats): string {
+  if (stats.isFile()) return 'a file';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isSymbolicLink()) return 'a symbolic link';
+  if (stats.isFIFO()) return 'a fifo';
+  if (stats.isSocket()) return 'a socket';
+  return stats.isBlockDevice() ? 'a block device' : 'a character device';
 }

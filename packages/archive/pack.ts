@@ -11,6 +11,7 @@ import type { PlanEntry, TreePlan } from './draft.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { type Compression, DEFAULT_LEVELS } from './frame-format.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { describeMode, kindOf } from './modes.ts';
 import { quotePath } from './names.ts';
 import { paddingOf, TAR_END_BYTES, tarHeader } from './tar-writer.ts';
 import { type ListingEntry, type TreeInfo, treeInfo } from './tree.ts';
@@ -72,7 +73,7 @@ function planFile(source: string): PlanEntry {
   }
   const special = stats.mode & 0o7000;
   if (!stats.isFile() || special !== 0) {
-    const found = stats.isFile() ? `special mode bits (${special.toString(8)})` : 'something else';
+    const found = stats.isFile() ? describeMode('file', stats.mode & 0o7777) : kindOf(stats);
     throw new ArchiveError(
       'ARCHIVE_UNPACKABLE',
       `${quotePath(source)} cannot be packed: expected a plain file, found ${found}`,

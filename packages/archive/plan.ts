@@ -15,7 +15,7 @@ import { scanPart } from './scan.ts';
 export interface TreePart {
   /** A folder, whose content goes to `at`, or a file, which becomes `at`. */
   from: string;
-  /** Path in the archive, `''` for the root. Folders missing on the way are made. */
+  /** Path in the archive, `''` or `.` for the root. Folders missing on the way are made. */
   at: string;
 }
 
@@ -36,7 +36,7 @@ export function planTree(options: {
   for (const part of options.parts) {
     const at = part.at === '' ? '.' : part.at.replace(/\/$/, '');
     const wrong = at === '.' ? undefined : pathProblem(at, DEFAULT_LIMITS);
-    if (draft.isExcluded(at)) continue;
+    if (at !== '.' && draft.isExcluded(at)) continue;
     if (wrong === undefined) {
       draft.makeParents(at);
       scanPart(draft, part.from, at);

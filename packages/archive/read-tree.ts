@@ -5,7 +5,6 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { decode, detectPacking, type Packing } from './decode.ts';
-import { ArchiveError } from './errors.ts';
 import type { ArchiveInput } from './input.ts';
 import type { ArchiveLimits } from './limits.ts';
 import { Meter } from './meter.ts';
@@ -59,17 +58,10 @@ export async function readTree(
     for await (const piece of decode(input, packing, meter, signal)) reader.push(piece);
     reader.finish();
   } catch (error) {
-    // What the rules found before the archive broke off is told too, and first.
-    const [problem] = isRefusal(error) ? error.problems : [];
-    if (problem !== undefined && !options.stopAtFirst) rules.finish({ problem, cause: error });
-    throw error;
+    throw rules.explain(error);
   }
   rules.finish();
   return { packing, listing: collector.listing };
-}
-
-function isRefusal(error: unknown): error is ArchiveError {
-  return error instanceof ArchiveError && error.code === 'ARCHIVE_REFUSED';
 }
 
 /** Turns accepted entries into a listing, and passes them on. */

@@ -4,24 +4,26 @@
  * that does not. It never stops at the first problem.
  */
 import { accessSync, constants, lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describeSystemError, systemCode } from '@landfall/errors';
 import { toArchiveError } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { describeMode } from './modes.ts';
+import { describeMode, kindOf } from './modes.ts';
 import { decodeName, pathProblem, quotePath } from './names.ts';
 import type { Draft } from './draft.ts';
 
 /** Scans the folder or file `from` into `draft` at the path `at`. */
 export function scanPart(draft: Draft, from: string, at: string): void {
-  const stats = look(draft, from, from);
+  // Without a slash at its end, which would make lstat follow a link.
+  const root = resolve(from);
+  const stats = look(draft, root, from);
   if (stats === undefined) return;
   if (at === '.' && stats.isFile()) {
     const what = `${quotePath(from)} is a file and has no place: expected a path in the archive`;
     draft.refuse({ path: at, what, hint: "give 'at' the path of the file in the archive" });
     return;
   }
-  visit(draft, from, at, stats, at === '.' ? quotePath(from) : quotePath(at));
+  visit(draft, root, at, stats, at === '.' ? quotePath(from) : quotePath(at));
 }
 
 function visit(draft: Draft, source: string, path: string, stats: Stats, subject: string): void {
@@ -53,7 +55,7 @@ function travels(draft: Draft, path: string, stats: Stats, subject: string): boo
     const hint = stats.isSymbolicLink()
       ? 'put a copy of what the link points to in its place, or exclude it'
       : 'remove it, or exclude it';
-    const what = `${subject} is a ${kindOf(stats)}, expected a file or a directory`;
+    const what = `${subject} is ${kindOf(stats)}, expected a file or a directory`;
     draft.refuse({ path, what, hint });
     return false;
   }
@@ -71,14 +73,6 @@ function travels(draft: Draft, path: string, stats: Stats, subject: string): boo
     hint: 'clear special mode bits with chmod -R u-s,g-s,-t on the folder',
   });
   return type === 'directory';
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isSymbolicLink()) return 'symbolic link';
-  if (stats.isFIFO()) return 'fifo';
-  if (stats.isSocket()) return 'socket';
-  if (stats.isBlockDevice()) return 'block device';
-  return stats.isCharacterDevice() ? 'character device' : 'special file';
 }
 
 /** Metadata of `source` itself; a refusal when it cannot be looked at. */

@@ -85,9 +85,8 @@ function number(
   if (mayBeEmpty && isZero(block, at, at + length)) return 0;
   const match = /^([0-7]+)[\0 ]*$/.exec(raw);
   if (match?.[1] === undefined) {
-    throw new HeaderProblem(
-      `has a ${field} that is not octal: ${JSON.stringify(raw.replaceAll('\0', ' ').trim())}`,
-    );
+    const found = JSON.stringify(raw.replaceAll('\0', ' ').trim());
+    throw new HeaderProblem(`has a bad ${field} field: expected octal digits, found ${found}`);
   }
   return Number.parseInt(match[1], 8);
 }
@@ -97,11 +96,11 @@ function text(block: Buffer, field: string, at: number, length: number): string 
   const bytes = block.subarray(at, at + length);
   const end = bytes.indexOf(0);
   if (end !== -1 && !isZero(bytes, end)) {
-    throw new HeaderProblem(`has a ${field} with bytes after its end`);
+    throw new HeaderProblem(`has a bad ${field} field: bytes after its end`);
   }
   try {
     return decoder.decode(end === -1 ? bytes : bytes.subarray(0, end));
   } catch {
-    throw new HeaderProblem(`has a ${field} that is not UTF-8`);
+    throw new HeaderProblem(`has a bad ${field} field: not UTF-8`);
   }
 }

@@ -5,7 +5,7 @@
  *
  * Whatever else is wrong, a root directory that is not `drwxr-xr-x` is told first.
  */
-import { refused, type Problem } from './errors.ts';
+import { ArchiveError, refused, type Problem } from './errors.ts';
 import type { ArchiveLimits } from './limits.ts';
 import { describeMode, DIRECTORY_MODE, FILE_MODES } from './modes.ts';
 import { compareBytes, foldPath, parentOf, pathProblem, quotePath } from './names.ts';
@@ -13,6 +13,8 @@ import type { TarEntry } from './tar-reader.ts';
 
 /** Problems kept; the rest is counted. */
 const MOST_KEPT = 100;
+/** Problems named in one message. */
+const MOST_NAMED = 4;
 
 const FLAGS: Readonly<Record<string, string>> = {
   '1': 'a hard link',
@@ -46,6 +48,7 @@ export class TreeRules {
   readonly #problems: Problem[] = [];
   #total = 0;
   #rootProblem: Problem | undefined;
+  #thrown: ArchiveError | undefined;
   /** Folded path → the path and type that were there. */
   readonly #seen = new Map<string, { path: string; directory: boolean }>();
   #first: string | undefined;
@@ -67,9 +70,12 @@ export class TreeRules {
     if (entry.index > this.#limits.maxEntries) {
       this.#stop(`has more than ${this.#limits.maxEntries} entries`);
     }
+    if (entry.flag !== '0' && entry.flag !== '5') {
+      this.#checkFlag(entry);
+      return undefined;
+    }
     const isRoot = resolvesToRoot(entry.name);
     const path = isRoot ? '.' : entry.name.slice(2).replace(/\/$/, '');
-    if (entry.flag !== '0' && entry.flag !== '5') this.#checkFlag(entry, path);
     if (isRoot) this.#checkRoot(entry);
     else this.#checkPath(entry, path, type);
     this.#checkOwner(entry, path);
@@ -77,24 +83,31 @@ export class TreeRules {
     return this.#total === before ? { path, type, mode: entry.mode, size: entry.size } : undefined;
   }
 
-  /** Call after the last entry, or with the error that ended the reading. Throws when there was any problem. */
-  finish(failure?: { problem: Problem; cause: unknown }): void {
-    if (!this.#hasRoot && failure === undefined) {
+  /** Call after the last entry. Throws when there was any problem. */
+  finish(): void {
+    if (!this.#hasRoot) {
       this.#report({
         path: '.',
         what: `has no root directory: expected './' drwxr-xr-x (0755) first, found ${this.#first ?? 'nothing'}`,
         hint: ROOT_HINT,
       });
     }
-    if (failure !== undefined) this.#keep(failure.problem);
-    if (this.#total > 0) throw this.#error(failure?.cause);
+    if (this.#total > 0) throw this.#error();
   }
 
-  #checkFlag(entry: TarEntry, path: string): void {
+  /** What to throw when `error` ended the reading: what the rules found before it is told too, and first. */
+  explain(error: unknown): unknown {
+    if (error === this.#thrown || this.#total === 0) return error;
+    if (!(error instanceof ArchiveError) || error.code !== 'ARCHIVE_REFUSED') return error;
+    for (const problem of error.problems) this.#keep(problem);
+    return this.#error(error);
+  }
+
+  #checkFlag(entry: TarEntry): void {
     const kind = FLAGS[entry.flag] ?? `of the unknown type ${JSON.stringify(entry.flag)}`;
     const target = entry.linkName === '' ? '' : ` to ${quotePath(entry.linkName)}`;
     this.#report({
-      path,
+      path: entry.name,
       what: `${quotePath(entry.name)} is ${kind}${target}, expected a file or a directory`,
       hint: "pack it with 'release build': only files and directories travel",
     });
@@ -192,7 +205,7 @@ export class TreeRules {
     if (type === 'directory' && entry.size !== 0) {
       this.#report({ path, what: `${quotePath(entry.name)} is a directory with content` });
     }
-    if ((entry.flag === '0' || entry.flag === '5') && entry.linkName !== '') {
+    if (entry.linkName !== '') {
       this.#report({ path, what: `${quotePath(entry.name)} is a ${type} with a link target` });
     }
     if (entry.size > this.#limits.maxFileBytes) {
@@ -206,7 +219,7 @@ export class TreeRules {
 
   #report(problem: Problem): void {
     this.#keep(problem);
-    if (this.#stopAtFirst) throw this.#error(undefined);
+    if (this.#stopAtFirst) throw this.#error();
   }
 
   #keep(problem: Problem): void {
@@ -217,17 +230,19 @@ export class TreeRules {
   /** A cap was reached: nothing more is read. */
   #stop(what: string): never {
     this.#keep({ path: undefined, what, hint: 'if the archive is yours, raise the limit' });
-    throw this.#error(undefined);
+    throw this.#error();
   }
 
-  #error(cause: unknown): Error {
+  #error(cause?: unknown): ArchiveError {
     const root = this.#rootProblem;
     const others = this.#problems.filter((problem) => problem !== root);
     const problems = root === undefined ? others : [root, ...others];
-    return refused(this.#subject, problems, {
+    this.#thrown = refused(this.#subject, problems, {
       total: this.#total,
+      named: root === undefined ? MOST_NAMED : 1,
       ...(cause === undefined ? {} : { cause }),
     });
+    return this.#thrown;
   }
 }
 
@@ -242,8 +257,8 @@ function resolvesToRoot(name: string): boolean {
   const stack: string[] = [];
   for (const part of name.split('/')) {
     if (part === '' || part === '.') continue;
-    if (part === '..') stack.pop();
-    else stack.push(part);
+    if (part !== '..') stack.push(part);
+    else if (stack.pop() === undefined) return false;
   }
   return stack.length === 0;
 }

@@ -87,7 +87,16 @@ function parseHeader(input: ArchiveInput): FrameHeader {
   const view = input.need(bytes);
   const contentSize = sizeBytes === 0 ? undefined : readContentSize(view, bytes, sizeBytes);
   const windowSize = single ? (contentSize ?? 0) : readWindowSize(view.readUInt8(5));
+  requireWindow(input, windowSize);
   return { bytes, contentSize, windowSize, checksum: (descriptor & 4) !== 0 };
+}
+
+function requireWindow(input: ArchiveInput, windowSize: number): void {
+  if (windowSize > 2 ** WINDOW_LOG_MAX) {
+    const what = `needs a zstd window of ${windowSize} bytes, expected at most ${2 ** WINDOW_LOG_MAX}`;
+    const hint = 'compress it again without --long, at level 20 or below';
+    throw refused(input.subject, [{ path: undefined, what, hint }]);
+  }
 }
 
 function readContentSize(view: Buffer, end: number, bytes: number): number {
@@ -166,11 +175,6 @@ async function decodeWhole(subject: string, frame: Buffer, content: number): Pro
 }
 
 async function* streamFrame(input: ArchiveInput, header: FrameHeader): AsyncGenerator<Buffer> {
-  if (header.windowSize > 2 ** WINDOW_LOG_MAX) {
-    const what = `needs a zstd window of ${header.windowSize} bytes, expected at most ${2 ** WINDOW_LOG_MAX}`;
-    const hint = 'compress it again without --long, at level 20 or below';
-    throw refused(input.subject, [{ path: undefined, what, hint }]);
-  }
   const inflater = new Inflater(
     createZstdDecompress({
       chunkSize: MAX_BLOCK,
