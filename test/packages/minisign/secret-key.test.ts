@@ -85,6 +85,19 @@ describe('secret keys', () => {
     expect(error.exit).toBe(2);
   });
 
+  it('need their checksum when they have a password, though others may have none', async () => {
+    const key = testKey();
+    const plain = await serializeSecretKey(key, { password: undefined });
+    const checksum = Buffer.from(plain.split('\n')[1] ?? '', 'base64').subarray(126);
+    const file = await serializeSecretKey(key, { password: 'pw', ...CHEAP });
+    // Encryption is XOR: this makes the checksum inside zero without knowing the password.
+    const zeroed = editBase64Line(file, 1, (bytes) => {
+      for (const [at, byte] of checksum.entries()) bytes[126 + at] = (bytes[126 + at] ?? 0) ^ byte;
+    });
+    const error = await errorOf(() => parseSecretKey(zeroed, () => 'pw'));
+    expect(error.code).toBe('PASSWORD_WRONG');
+  });
+
   it.each<[string, (text: string) => string, string]>([
     ['one line', (t) => t.split('\n')[1] ?? '', 'exactly 2 lines, found 1'],
     ['three lines', (t) => `${t}x`, 'exactly 2 lines, found 3'],

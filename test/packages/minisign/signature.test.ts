@@ -170,6 +170,8 @@ describe('parseSignature', () => {
     expect(error.message).not.toContain('\n');
     expect(error.hint).toBeDefined();
     expect(error.exit).toBe(3);
+    const bytes = Buffer.from(change(text));
+    expect((await errorOf(() => parseSignature(bytes))).message).toContain(message);
   });
 
   it('refuses bytes that are not UTF-8, and more bytes than any signature has', async () => {
