@@ -1,1 +1,2 @@
-export {};
+/** What `release.config.ts` imports. */
+export { defineConfig, type ReleaseConfig } from './config.ts';

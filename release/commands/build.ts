@@ -1,0 +1,73 @@
+/** `release build [VERSION]`. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, formatBytes, formatTable } from '@landfall/cli';
+import { gate, pack, recordBuild, runCommands } from '../build.ts';
+import type { Settings } from '../config.ts';
+import { ReleaseError } from '../errors.ts';
+import { interruptible } from '../interrupt.ts';
+import { loadSettings } from '../load-config.ts';
+import { type Build, need } from '../shipment.ts';
+import { runSteps, showModeFor } from '../show.ts';
+import { sourceOf } from '../steps/source.ts';
+import { versionOf } from '../version.ts';
+import { lockWorkspace, signedChannels, versionFolder } from '../workspace.ts';
+import { DRY_RUN } from './common.ts';
+
+export const buildCommand: Command = {
+  name: 'build',
+  args: '[VERSION]',
+  arity: [0, 1],
+  summary: "run the project's build, pack it and pass it through the gate",
+  options: { 'dry-run': DRY_RUN },
+  details: [
+    'Artifacts go to .release/VERSION. An archive whose root directory is not drwxr-xr-x is refused;',
+    'a folder is packed with normalised permissions, and it says what was normalised.',
+  ],
+  async run(context) {
+    const settings = await loadSettings(context.text('config'));
+    const version = versionOf(context.positionals[0], settings.directory);
+    const dryRun = context.flag('dry-run');
+    const lock = dryRun ? undefined : lockWorkspace(settings, `release build ${version}`);
+    const folder = dryRun
+      ? mkdtempSync(join(tmpdir(), 'landfall-dry-run-'))
+      : versionFolder(settings, version);
+    try {
+      if (!dryRun) refuseSigned(settings, version);
+      const build = await interruptible(async (signal) => {
+        const source = await sourceOf(settings.directory, { requireClean: false });
+        const started: Build = { settings, version, folder, signal, source };
+        await runSteps([runCommands, pack, gate], started, showModeFor(context.json));
+        if (!dryRun) recordBuild(started);
+        return started;
+      });
+      const packed = need(build.packed, 'artifacts');
+      context.result({ version, folder: dryRun ? null : folder, dryRun, artifacts: packed }, [
+        ...formatTable(
+          ['component', 'file', 'size', 'entries', 'tree digest'],
+          packed.map(({ component, file, size, tree }) => [
+            component,
+            file,
+            formatBytes(size),
+            tree === undefined ? '-' : String(tree.entries),
+            tree?.digest ?? '-',
+          ]),
+        ),
+        dryRun ? 'dry run: nothing was kept' : `in ${folder}`,
+      ]);
+    } finally {
+      if (dryRun) rmSync(folder, { recursive: true, force: true });
+      lock?.release();
+    }
+  },
+};
+
+/** What was signed may be on a mirror already: it is never built over. */
+function refuseSigned(settings: Settings, version: string): void {
+  const folder = versionFolder(settings, version);
+  if (signedChannels(folder).length === 0) return;
+  throw new ReleaseError('ALREADY_SIGNED', `release ${version} is built and signed already: '${folder}'`, {
+    hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder if the release reached no mirror`,
+  });
+}

@@ -1,0 +1,48 @@
+/** What several commands have in common: options, channel, quorum. */
+import { CliError, type Context, type OptionSpec } from '@landfall/cli';
+import { isChannelName } from '@landfall/manifest';
+import { quorumOf, type Settings } from '../config.ts';
+import { policyOf } from '../load-config.ts';
+import type { Expected } from '../signed.ts';
+import { channelPathOf } from '../workspace.ts';
+
+export const DRY_RUN: OptionSpec = { help: 'show what would be done, and change nothing' };
+export const CHANNEL: OptionSpec = {
+  value: 'C',
+  help: "the channel; the configuration's unless told",
+};
+export const QUORUM: OptionSpec = {
+  value: 'N',
+  help: 'mirrors that must be complete; the majority unless told',
+};
+
+/** The channel that is meant, and where it stands. Throws `CliError` USAGE. */
+export function channelOf(
+  context: Context,
+  settings: Settings,
+): { channel: string; channelPath: string | undefined; expected: Expected } {
+  const channel = context.text('channel') ?? settings.channel;
+  if (!isChannelName(channel)) {
+    throw new CliError(
+      'USAGE',
+      `--channel: expected lower-case letters, digits, dots and dashes, found '${channel}'`,
+      'a channel is a name such as beta',
+    );
+  }
+  return {
+    channel,
+    channelPath: channelPathOf(settings, channel),
+    expected: { app: settings.app, channel, policy: policyOf(settings) },
+  };
+}
+
+/** The quorum that is meant. Throws `CliError` USAGE when there are not so many mirrors. */
+export function quorumFrom(context: Context, settings: Settings): number {
+  const quorum = quorumOf(settings, context.count('quorum'));
+  if (quorum <= settings.mirrors.length) return quorum;
+  throw new CliError(
+    'USAGE',
+    `--quorum: expected at most the number of mirrors (${settings.mirrors.length}), found ${quorum}`,
+    'lower it, or add mirrors to the configuration',
+  );
+}

@@ -1,0 +1,72 @@
+/** `release init`: writes a configuration to start from. */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from '@landfall/cli';
+import { writeFileDurably } from '@landfall/durable';
+import { CONFIG_FILE } from '../load-config.ts';
+import { exists, writeNewFile } from '../new-file.ts';
+import { configTemplate, DEFAULT_KEY, IGNORED } from '../template.ts';
+import { DRY_RUN } from './common.ts';
+
+export const initCommand: Command = {
+  name: 'init',
+  summary: `write a commented ${CONFIG_FILE} to start from`,
+  options: { 'dry-run': DRY_RUN },
+  run(context) {
+    const directory = resolve('.');
+    const path = resolve(context.text('config') ?? CONFIG_FILE);
+    const text = configTemplate(appName(directory), publicKeyBeside(directory));
+    if (context.flag('dry-run')) return context.result({ path, text, dryRun: true }, text.trimEnd());
+    if (existsSync(path)) throw exists(path, 'edit it, or remove it first');
+    writeNewFile(path, text, 0o644, 'edit it, or remove it first');
+    const added = ignore(join(directory, '.gitignore'));
+    const hasKey = existsSync(join(directory, DEFAULT_KEY));
+    context.result({ path, ignored: added }, [
+      `wrote ${path}${added.length === 0 ? '' : `, and ${added.join(' and ')} into .gitignore`}`,
+      'next:',
+      ...(hasKey ? [] : ["  release keygen        a key; put the line it prints into 'keys.public'"]),
+      '  mirrors init mirror   makes the folder of the first mirror',
+      '  release build         packs, and checks what it packed',
+      '  release ship          publishes',
+    ]);
+  },
+};
+
+/** The project's name, made fit for a file name and an address. */
+function appName(directory: string): string {
+  let name = basename(directory);
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+    if (typeof parsed === 'object' && parsed !== null && 'name' in parsed) name = String(parsed.name);
+  } catch {
+    // Without a readable package.json the folder's name serves as well.
+  }
+  const slug = name
+    .toLowerCase()
+    .replace(/^@[^/]*\//, '')
+    .replaceAll(/[^a-z0-9.-]+/g, '-')
+    .replace(/^[.-]+/, '')
+    .slice(0, 64);
+  return slug === '' ? 'app' : slug;
+}
+
+/** The public key that `release keygen` left beside the secret one. */
+function publicKeyBeside(directory: string): string | undefined {
+  try {
+    const text = readFileSync(join(directory, DEFAULT_KEY.replace(/\.key$/, '.pub')), 'utf8');
+    return text.split('\n')[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Adds what is missing to .gitignore; the lines added. */
+function ignore(path: string): string[] {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const lines = new Set(text.split('\n').map((line) => line.trim()));
+  const missing = IGNORED.filter((line) => !lines.has(line));
+  if (missing.length === 0) return [];
+  const gap = text === '' || text.endsWith('\n') ? '' : '\n';
+  writeFileDurably(path, `${text}${gap}${missing.join('\n')}\n`, { mode: 0o644 });
+  return missing;
+}

@@ -1,0 +1,158 @@
+/** `release status`: what is in the working folder, and what each mirror has. */
+import { join } from 'node:path';
+import { statSync } from 'node:fs';
+import { type Command, formatDuration, formatTable } from '@landfall/cli';
+import { OtaError } from '@landfall/errors';
+import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
+import type { Settings } from '../config.ts';
+import { interruptible } from '../interrupt.ts';
+import { loadSettings, policyOf } from '../load-config.ts';
+import {
+  listVersions,
+  readBuildRecord,
+  readSigned,
+  signedChannels,
+  versionFolder,
+} from '../workspace.ts';
+import { CHANNEL, channelOf } from './common.ts';
+
+interface LocalRow {
+  version: string;
+  channel: string | null;
+  sequence: number | null;
+  state: string;
+}
+
+interface MirrorRow {
+  name: string;
+  address: string;
+  version: string | null;
+  sequence: number | null;
+  behind: number | null;
+  artifacts: string;
+  ms: number;
+  problem?: string;
+}
+
+export const statusCommand: Command = {
+  name: 'status',
+  summary: 'show what was built here and what each mirror has',
+  options: { channel: CHANNEL },
+  async run(context) {
+    const settings = await loadSettings(context.text('config'));
+    const { channel, channelPath, expected } = channelOf(context, settings);
+    const here = localRows(settings);
+    const mirrors = await interruptible(async (signal) => {
+      const survey = await surveyMirrors(openMirrors(settings.mirrors), {
+        app: settings.app,
+        channel: channelPath,
+        policy: expected.policy,
+        signal,
+      });
+      const { best } = survey;
+      return Promise.all(
+        survey.rows.map(async ({ mirror, ms, verified, problem }): Promise<MirrorRow> => {
+          const sequence = verified?.manifest.sequence ?? null;
+          const newest = best?.manifest;
+          return {
+            name: mirror.name,
+            address: mirror.address,
+            version: verified?.manifest.version ?? null,
+            sequence,
+            behind: newest === undefined ? null : newest.sequence - (sequence ?? 0),
+            artifacts: newest === undefined ? '-' : await countServed(mirror, newest, signal),
+            ms: Math.round(ms),
+            ...(problem === undefined ? {} : { problem: problem.message }),
+          };
+        }),
+      );
+    });
+    context.result({ app: settings.app, channel, here, mirrors }, describe(here, mirrors, channel));
+  },
+};
+
+/** `2 of 2`: artifacts of a manifest that an anonymous reader would find with the right size. */
+async function countServed(mirror: Mirror, manifest: Manifest, signal: AbortSignal): Promise<string> {
+  const artifacts = artifactsOf(manifest);
+  let found = 0;
+  for (const { file, size } of artifacts) {
+    try {
+      const limits = { maxBytes: size, deadlineMs: 10_000, signal };
+      const there = await mirror.statArtifact(manifest.version, file, limits);
+      if (there !== undefined && (there.size === undefined || there.size === size)) found += 1;
+    } catch (error) {
+      if (!(error instanceof OtaError)) throw error;
+      return '?';
+    }
+  }
+  return `${found} of ${artifacts.length}`;
+}
+
+/** One row per version and channel in `.release`. */
+function localRows(settings: Settings): LocalRow[] {
+  return listVersions(settings).flatMap((version): LocalRow[] => {
+    const folder = versionFolder(settings, version);
+    const channels = signedChannels(folder);
+    if (channels.length === 0) {
+      const built = readBuildRecord(folder);
+      const state =
+        built === undefined
+          ? 'not finished; the next build removes it'
+          : `built, ${built.artifacts.length} artifacts, not signed`;
+      return [{ version, channel: null, sequence: null, state }];
+    }
+    return channels.map((channelPath) => signedRow(settings, version, channelPath));
+  });
+}
+
+function signedRow(settings: Settings, version: string, channelPath: string | undefined): LocalRow {
+  const channel = channelPath ?? settings.channel;
+  const folder = versionFolder(settings, version);
+  try {
+    const expected = { app: settings.app, channel, policy: policyOf(settings) };
+    const manifest = readSigned(folder, channelPath, expected)?.verified.manifest;
+    if (manifest === undefined) return { version, channel, sequence: null, state: 'not signed' };
+    const missing = artifactsOf(manifest).filter(
+      ({ file, size }) => statSync(join(folder, file), { throwIfNoEntry: false })?.size !== size,
+    );
+    const state = missing.length === 0 ? 'signed' : `signed, ${missing.length} artifacts missing`;
+    return { version, channel, sequence: manifest.sequence, state };
+  } catch (error) {
+    if (!(error instanceof OtaError)) throw error;
+    return { version, channel, sequence: null, state: error.message };
+  }
+}
+
+function describe(here: readonly LocalRow[], mirrors: readonly MirrorRow[], channel: string): string[] {
+  const local =
+    here.length === 0
+      ? ['nothing built here yet']
+      : formatTable(
+          ['here', 'channel', 'sequence', 'state'],
+          here.map((row) => [
+            row.version,
+            row.channel ?? '-',
+            row.sequence === null ? '-' : String(row.sequence),
+            row.state,
+          ]),
+        );
+  return [
+    ...local,
+    '',
+    `channel ${channel}`,
+    ...formatTable(
+      ['mirror', 'version', 'sequence', 'behind', 'artifacts', 'answer', 'address'],
+      mirrors.map((row) => [
+        row.name,
+        row.version ?? '-',
+        row.sequence === null ? '-' : String(row.sequence),
+        row.behind === null ? '-' : String(row.behind),
+        row.artifacts,
+        formatDuration(row.ms),
+        row.address,
+      ]),
+    ),
+    ...mirrors.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`])),
+  ];
+}

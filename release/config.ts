@@ -1,0 +1,160 @@
+/**
+ * `release.config.ts`: what a release is made of and where it goes. Checked
+ * here, once; everything behind `Settings` is known to fit.
+ *
+ * Paths are relative to the folder of the configuration. Passwords and tokens
+ * are never in it, only the names of where they are read from.
+ */
+import { messageOf } from '@landfall/errors';
+import { isChannelName, isPlatform } from '@landfall/manifest';
+import { parsePublicKey } from '@landfall/minisign';
+import { mirrorConfigSchema } from '@landfall/mirrors';
+import semver from 'semver';
+import { z } from 'zod';
+
+const slug = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected lower-case letters, digits, dots and dashes');
+const path = z.string().min(1, 'expected a path');
+const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
+const range = z
+  .string()
+  .refine((text) => semver.validRange(text) !== null, 'expected a version range such as >=1.2.0');
+
+const publicKey = z.string().superRefine((text, context) => {
+  try {
+    parsePublicKey(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error) });
+  }
+});
+
+const componentCommon = {
+  /** Names the component in the manifest, in file names and on nodes. */
+  name: slug,
+  /** Commands to run first, each an argument list (no shell), in the folder of the configuration. */
+  before: z
+    .array(z.array(z.string().min(1)).min(1, 'expected a program and its arguments'))
+    .default([]),
+  compression: z.enum(['zstd', 'gzip']).default('zstd'),
+  /** 1 to 19 for zstd, 1 to 9 for gzip; the compressor's own default unless told. */
+  level: z.int().min(1).max(19).optional(),
+};
+
+const treeComponent = z.strictObject({
+  ...componentCommon,
+  kind: z.literal('tree'),
+  /** The folder to pack. */
+  from: path.optional(),
+  /** Instead of `from`: an archive that something else made. It is gated and shipped as it is. */
+  archive: path.optional(),
+  platform: platform.default('any'),
+  /** More folders and files, baked in at `at` (a path inside the archive). */
+  extra: z.array(z.strictObject({ from: path, at: path })).default([]),
+  /** Globs on paths inside the archive. */
+  exclude: z.array(z.string().min(1)).default([]),
+});
+
+const fileComponent = z.strictObject({
+  ...componentCommon,
+  kind: z.literal('file'),
+  /** One file per platform. */
+  platforms: z
+    .record(platform, path)
+    .refine((each) => Object.keys(each).length > 0, 'expected at least one platform'),
+  mode: z.union([z.literal(0o644), z.literal(0o755)], 'expected 0o644 or 0o755').default(0o755),
+});
+
+const componentSchema = z.discriminatedUnion('kind', [treeComponent, fileComponent], {
+  error: (issue) =>
+    issue.code === 'invalid_union' ? "'kind': expected 'tree' or 'file'" : undefined,
+});
+
+export const configSchema = z
+  .strictObject({
+    app: slug,
+    /** The default channel's name: the one whose manifest is `releases/manifest.json`. */
+    channel: z
+      .string()
+      .refine(isChannelName, 'expected a channel name such as stable')
+      .default('stable'),
+    keys: z.strictObject({
+      /** Secret key files. The first signs `manifest.json.minisig`, each further one its own file. */
+      secret: z.array(path).default([]),
+      /** Public keys (`RW…`) that count. */
+      public: z.array(publicKey).min(1, 'expected at least one public key'),
+      /** How many of them must have signed. */
+      threshold: z.int().min(1).default(1),
+    }),
+    mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
+    /** Mirrors that must have everything before any index names it; the majority unless told. */
+    quorum: z.int().min(1).optional(),
+    /** Days after which nodes warn that no newer manifest was seen. */
+    expiresDays: z.int().min(1).max(3650).default(90),
+    requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),
+    notes: z.string().max(65_536).default(''),
+    components: z.array(componentSchema).min(1, 'expected at least one component').max(64),
+  })
+  .superRefine((config, context) => {
+    const problem = (at: (string | number)[], message: string): void =>
+      context.addIssue({ code: 'custom', path: at, message });
+    if (config.keys.threshold > config.keys.public.length) {
+      problem(
+        ['keys', 'threshold'],
+        `expected at most the number of public keys (${config.keys.public.length}), found ${config.keys.threshold}`,
+      );
+    }
+    if (config.quorum !== undefined && config.quorum > config.mirrors.length) {
+      problem(
+        ['quorum'],
+        `expected at most the number of mirrors (${config.mirrors.length}), found ${config.quorum}`,
+      );
+    }
+    for (const [index, component] of config.components.entries()) {
+      const where = ['components', index];
+      if (config.components.findIndex((each) => each.name === component.name) < index) {
+        problem([...where, 'name'], `expected a name of its own, found '${component.name}' again`);
+      }
+      if (component.compression === 'gzip' && (component.level ?? 1) > 9) {
+        problem([...where, 'level'], `expected 1 to 9 for gzip, found ${component.level}`);
+      }
+      if (component.kind === 'tree')
+        checkTreeSource(component, (key, message) => problem([...where, key], message));
+    }
+  });
+
+function checkTreeSource(
+  component: z.output<typeof treeComponent>,
+  problem: (key: string, message: string) => void,
+): void {
+  if ((component.from === undefined) === (component.archive === undefined)) {
+    problem('from', "expected either 'from' (a folder) or 'archive' (a finished archive)");
+  }
+  if (component.archive === undefined) return;
+  if (component.extra.length > 0)
+    problem('extra', "expected none with 'archive': it ships as it is");
+  if (component.exclude.length > 0)
+    problem('exclude', "expected none with 'archive': it ships as it is");
+}
+
+/** What a maintainer writes. */
+export type ReleaseConfig = z.input<typeof configSchema>;
+export type TreeComponentConfig = z.output<typeof treeComponent>;
+export type FileComponentConfig = z.output<typeof fileComponent>;
+export type ComponentConfig = z.output<typeof componentSchema>;
+
+/** The checked configuration, with every default filled in, and the folder its paths start from. */
+export type Settings = z.output<typeof configSchema> & {
+  /** Absolute. */
+  readonly directory: string;
+};
+
+/** Types a configuration in the editor; the checking is done by the command that reads it. */
+export function defineConfig(config: ReleaseConfig): ReleaseConfig {
+  return config;
+}
+
+/** Mirrors that must be complete before an index moves: the given number, the configured one, or the majority. */
+export function quorumOf(settings: Settings, given: number | undefined): number {
+  return given ?? settings.quorum ?? Math.floor(settings.mirrors.length / 2) + 1;
+}

@@ -1,0 +1,77 @@
+/** What can go wrong in making and shipping a release, apart from what the packages below say themselves. */
+import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
+
+type ReleaseErrorCode =
+  /** There is no configuration where one was expected. */
+  | 'CONFIG_MISSING'
+  /** The configuration does not fit; names the key, what was expected and what was found. */
+  | 'CONFIG_INVALID'
+  /** A file that would be overwritten stands there already. */
+  | 'EXISTS'
+  /** No secret key, or fewer than the threshold. */
+  | 'KEY_MISSING'
+  /** A secret key whose public half is not configured. */
+  | 'KEY_MISMATCH'
+  /** Not a semantic version, or none given and none found. */
+  | 'VERSION_INVALID'
+  /** The mirrors have this version or a newer one. */
+  | 'VERSION_NOT_NEWER'
+  /** The release signed here was overtaken: its sequence belongs to another by now. */
+  | 'SUPERSEDED'
+  /** One version, two sets of bytes; names what differs. */
+  | 'BYTES_DIFFER'
+  /** A build would overwrite what was signed. */
+  | 'ALREADY_SIGNED'
+  /** What is in the working folder is not what was signed. */
+  | 'DAMAGED'
+  /** A command of `before` failed. */
+  | 'COMMAND_FAILED'
+  /** A component's source is not there or of the wrong kind. */
+  | 'SOURCE_MISSING'
+  /** Two readers see different things in one archive. */
+  | 'READERS_DISAGREE'
+  /** What a mirror serves is not what was uploaded. */
+  | 'READ_BACK'
+  /** The checkout has changes that no commit names. */
+  | 'GIT_DIRTY'
+  /** Git itself failed. */
+  | 'GIT_FAILED'
+  /** Too few mirrors for a publication. */
+  | 'NO_QUORUM'
+  /** What the mirrors serve was signed by nobody we trust. */
+  | 'UNTRUSTED_MIRRORS'
+  /** Two mirrors serve different manifests of one sequence, both validly signed. */
+  | 'EQUIVOCATION'
+  /** A signal ended it. */
+  | 'INTERRUPTED';
+
+const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
+  CONFIG_MISSING: ExitCode.usage,
+  CONFIG_INVALID: ExitCode.usage,
+  EXISTS: ExitCode.usage,
+  KEY_MISSING: ExitCode.usage,
+  KEY_MISMATCH: ExitCode.usage,
+  VERSION_INVALID: ExitCode.usage,
+  VERSION_NOT_NEWER: ExitCode.usage,
+  SUPERSEDED: ExitCode.refused,
+  BYTES_DIFFER: ExitCode.refused,
+  ALREADY_SIGNED: ExitCode.usage,
+  DAMAGED: ExitCode.refused,
+  COMMAND_FAILED: ExitCode.failed,
+  SOURCE_MISSING: ExitCode.failed,
+  READERS_DISAGREE: ExitCode.refused,
+  READ_BACK: ExitCode.refused,
+  GIT_DIRTY: ExitCode.usage,
+  GIT_FAILED: ExitCode.failed,
+  NO_QUORUM: ExitCode.failed,
+  UNTRUSTED_MIRRORS: ExitCode.refused,
+  EQUIVOCATION: ExitCode.refused,
+  INTERRUPTED: ExitCode.failed,
+};
+
+/** An error of the `release` command. The exit code follows from the code unless told. */
+export class ReleaseError extends OtaError<ReleaseErrorCode> {
+  constructor(code: ReleaseErrorCode, message: string, options: OtaErrorOptions = {}) {
+    super(code, message, { exit: EXITS[code], ...options });
+  }
+}

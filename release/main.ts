@@ -1,0 +1,29 @@
+/** The `release` command, for maintainers. */
+import { main } from '@landfall/cli';
+import { buildCommand } from './commands/build.ts';
+import { checkCommand } from './commands/check.ts';
+import { initCommand } from './commands/init.ts';
+import { keygenCommand } from './commands/keygen.ts';
+import { shipCommand } from './commands/ship.ts';
+import { statusCommand } from './commands/status.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { CONFIG_FILE } from './load-config.ts';
+
+process.exitCode = await main(
+  {
+    name: 'release',
+    version: '0.1.0',
+    summary: 'builds, signs and ships releases to all mirrors',
+    options: { config: { value: 'FILE', help: `the configuration; ${CONFIG_FILE} unless told` } },
+    commands: [
+      initCommand,
+      keygenCommand,
+      buildCommand,
+      checkCommand,
+      shipCommand,
+      statusCommand,
+      verifyCommand,
+    ],
+  },
+  process.argv.slice(2),
+);

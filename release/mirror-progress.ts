@@ -1,0 +1,68 @@
+/**
+ * What is known about each mirror while a release is shipped. A mirror that
+ * fails is left out from there on and reported at the end; it never stops the
+ * others.
+ */
+import { messageOf, OtaError } from '@landfall/errors';
+import type { WritableMirror } from '@landfall/mirrors';
+
+export interface MirrorProgress {
+  readonly mirror: WritableMirror;
+  /** Artifacts that were read back anonymously, hashed and gated. */
+  readonly held: Set<string>;
+  /** Its index was read back anonymously and verified. */
+  indexed: boolean;
+  /** Bytes sent in this run. */
+  sent: number;
+  /** Why it is left out, and what was being done. */
+  failure: { doing: string; error: OtaError } | undefined;
+}
+
+export function startProgress(mirrors: readonly WritableMirror[]): MirrorProgress[] {
+  return mirrors.map((mirror) => ({
+    mirror,
+    held: new Set<string>(),
+    indexed: false,
+    sent: 0,
+    failure: undefined,
+  }));
+}
+
+/** Those that have not failed. */
+export function alive(mirrors: readonly MirrorProgress[]): MirrorProgress[] {
+  return mirrors.filter((each) => each.failure === undefined);
+}
+
+/** Marks a mirror as failed; the first failure stays. */
+export function fail(progress: MirrorProgress, doing: string, error: unknown): void {
+  progress.failure ??= { doing, error: error instanceof OtaError ? error : unexpected(error) };
+}
+
+/**
+ * Runs `act` for every mirror that has not failed, all at once. What one
+ * throws becomes its failure; only an abort of `signal` ends them all.
+ */
+export async function onEach(
+  mirrors: readonly MirrorProgress[],
+  doing: string,
+  signal: AbortSignal,
+  act: (progress: MirrorProgress) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    alive(mirrors).map(async (progress) => {
+      try {
+        await act(progress);
+      } catch (error) {
+        signal.throwIfAborted();
+        fail(progress, doing, error);
+      }
+    }),
+  );
+}
+
+function unexpected(error: unknown): OtaError {
+  return new OtaError('INTERNAL', messageOf(error), {
+    cause: error,
+    hint: 'this is not expected; run it again with --debug and report what it prints',
+  });
+}

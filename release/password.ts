@@ -1,0 +1,95 @@
+/**
+ * Passwords of secret keys: from `LANDFALL_KEY_PASSWORD`, from the file that
+ * `LANDFALL_KEY_PASSWORD_FILE` names, or typed on a terminal. Never from an
+ * argument, never shown, never logged.
+ */
+import { readFileSync } from 'node:fs';
+import { describeSystemError, ExitCode, messageOf } from '@landfall/errors';
+import { ReleaseError } from './errors.ts';
+
+const FROM_ENVIRONMENT = 'LANDFALL_KEY_PASSWORD';
+const FROM_FILE = 'LANDFALL_KEY_PASSWORD_FILE';
+
+/** Names that commands we start must not inherit. */
+export const SECRET_VARIABLES: readonly string[] = [FROM_ENVIRONMENT, FROM_FILE];
+
+/** The password given without asking, or undefined. Throws `ReleaseError` KEY_MISSING for an unreadable file. */
+export function givenPassword(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+  const direct = environment[FROM_ENVIRONMENT];
+  if (direct !== undefined) return direct;
+  const file = environment[FROM_FILE];
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const system = describeSystemError(error);
+    throw new ReleaseError(
+      'KEY_MISSING',
+      `cannot read the password file '${file}': ${system?.what ?? messageOf(error)}`,
+      { cause: error, hint: `check ${FROM_FILE}` },
+    );
+  }
+}
+
+/** Whether somebody is there to be asked. */
+export function canPrompt(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
+/** The given password, or one typed now; undefined when there is neither. */
+export async function passwordFor(what: string): Promise<string | undefined> {
+  return givenPassword() ?? (canPrompt() ? promptHidden(`password of ${what}: `) : undefined);
+}
+
+/** Asks twice for a new password. Throws `ReleaseError` KEY_MISSING when they differ. */
+export async function promptNewPassword(what: string): Promise<string> {
+  const first = await promptHidden(`new password of ${what}: `);
+  const second = await promptHidden('once more: ');
+  if (first === second) return first;
+  throw new ReleaseError('KEY_MISSING', 'the two passwords differ', { hint: 'run it again' });
+}
+
+/** Reads one line from the terminal without showing it. */
+async function promptHidden(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.resume();
+  try {
+    return await readLine(stdin);
+  } finally {
+    stdin.setRawMode(false);
+    stdin.pause();
+    stderr.write('\n');
+  }
+}
+
+/** Collects characters up to return. Control-C and control-D give up. */
+function readLine(stdin: NodeJS.ReadStream): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let typed = '';
+    const finish = (act: () => void): void => {
+      stdin.off('data', onData);
+      act();
+    };
+    const onData = (chunk: Buffer | string): void => {
+      for (const character of chunk.toString()) {
+        if (character === '\r' || character === '\n') return finish(() => resolve(typed));
+        if (character === '\u0003' || character === '\u0004') {
+          return finish(() =>
+            reject(
+              new ReleaseError('INTERRUPTED', 'interrupted while asking for a password', {
+                exit: ExitCode.failed,
+              }),
+            ),
+          );
+        }
+        typed =
+          character === '\u007f' || character === '\b'
+            ? typed.replace(/.$/su, '')
+            : typed + character;
+      }
+    };
+    stdin.on('data', onData);
+  });
+}

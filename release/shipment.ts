@@ -1,0 +1,47 @@
+/** What the steps of one `release ship` share. Each step fills in what the later ones need. */
+import type { Component } from '@landfall/manifest';
+import type { SecretKey } from '@landfall/minisign';
+import type { Survey } from '@landfall/mirrors';
+import type { Settings } from './config.ts';
+import type { Decision } from './decide.ts';
+import type { MirrorProgress } from './mirror-progress.ts';
+import type { Expected, SignedManifest } from './signed.ts';
+import type { Packed } from './steps/pack.ts';
+import type { Source } from './steps/source.ts';
+
+/** What building needs; `release build` has only this. */
+export interface Build {
+  readonly settings: Settings;
+  readonly version: string;
+  /** Where the artifacts are or will be: `.release/<version>`, or a temporary folder for a dry run. */
+  folder: string;
+  readonly signal: AbortSignal;
+  source?: Source;
+  components?: readonly Component[];
+  packed?: readonly Packed[];
+}
+
+export interface Shipment extends Build {
+  readonly channel: string;
+  /** Undefined for the default channel. */
+  readonly channelPath: string | undefined;
+  readonly expected: Expected;
+  readonly quorum: number;
+  readonly dryRun: boolean;
+  /** A folder for what is read back; removed at the end. */
+  scratch: string;
+  readonly mirrors: readonly MirrorProgress[];
+  /** What was signed here for this version and channel by an earlier run. */
+  readonly local: SignedManifest | undefined;
+  survey?: Survey;
+  decision?: Decision;
+  keys?: readonly SecretKey[];
+  /** The release, once it is signed here, found signed here, or taken from a mirror. */
+  signed?: SignedManifest;
+}
+
+/** The value of an earlier step. Throws when the list of steps is in the wrong order. */
+export function need<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`step out of order: no ${what} yet`);
+  return value;
+}

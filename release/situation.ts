@@ -1,0 +1,71 @@
+/** Collects what `decide` needs to know from the working folder. Changes nothing. */
+import { OtaError } from '@landfall/errors';
+import type { Situation } from './decide.ts';
+import { need, type Shipment } from './shipment.ts';
+import type { SignedManifest } from './signed.ts';
+import {
+  listVersions,
+  readBuildRecord,
+  readSigned,
+  signedChannels,
+  versionFolder,
+} from './workspace.ts';
+
+/** What is known about this version and channel, here and on the mirrors. */
+export function findSituation(shipment: Shipment): Situation {
+  const { settings, version, channel, local, survey } = shipment;
+  const here = versionFolder(settings, version);
+  return {
+    version,
+    channel,
+    best: need(survey, 'survey').best,
+    local: local?.verified,
+    localSequence: highestSignedHere(shipment),
+    built: local === undefined ? readBuildRecord(here)?.artifacts : undefined,
+  };
+}
+
+/**
+ * The highest sequence that was ever signed in this folder for the channel. A
+ * signed manifest may have reached a mirror that is down now, so its number is
+ * never given to another.
+ */
+function highestSignedHere(shipment: Shipment): number {
+  const { settings, channelPath } = shipment;
+  const sequences = listVersions(settings).map((version) => {
+    const signed = tryReadSigned(shipment, versionFolder(settings, version), channelPath);
+    return signed?.verified.manifest.sequence ?? 0;
+  });
+  return Math.max(0, ...sequences);
+}
+
+/**
+ * When this version was signed here for another channel, takes its artifacts:
+ * a version has one set of them, so they are shipped again as they are.
+ */
+export function reuseArtifacts(shipment: Shipment): void {
+  const folder = versionFolder(shipment.settings, shipment.version);
+  for (const channelPath of signedChannels(folder)) {
+    if (channelPath === shipment.channelPath) continue;
+    const signed = tryReadSigned(shipment, folder, channelPath);
+    if (signed === undefined) continue;
+    shipment.folder = folder;
+    shipment.components = signed.verified.manifest.components;
+    return;
+  }
+}
+
+/** Undefined also for what does not verify any more: keys may have changed since. */
+function tryReadSigned(
+  shipment: Shipment,
+  folder: string,
+  channelPath: string | undefined,
+): SignedManifest | undefined {
+  const channel = channelPath ?? shipment.settings.channel;
+  try {
+    return readSigned(folder, channelPath, { ...shipment.expected, channel });
+  } catch (error) {
+    if (error instanceof OtaError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Runs the commands that make what is packed. Each is an argument list, given
+ * to the program as it is: no shell, no quoting. What it prints goes to a log;
+ * the end of the log is shown when it fails.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { execa } from 'execa';
+import { formatDuration } from '@landfall/cli';
+import type { Settings } from '../config.ts';
+import { ReleaseError } from '../errors.ts';
+import { SECRET_VARIABLES } from '../password.ts';
+import type { Show } from '../show.ts';
+
+const TAIL_LINES = 20;
+
+export interface BeforeOptions {
+  settings: Settings;
+  version: string;
+  /** Seconds since 1970; the commands see it as SOURCE_DATE_EPOCH. */
+  mtime: number;
+  /** Where the logs go. */
+  logs: string;
+  show: Show;
+  signal: AbortSignal;
+}
+
+/** Runs every component's commands in order; a command that two components share runs once. */
+export async function runBefore(options: BeforeOptions): Promise<number> {
+  const done = new Set<string>();
+  for (const component of options.settings.components) {
+    for (const command of component.before) {
+      const key = JSON.stringify(command);
+      if (done.has(key)) continue;
+      done.add(key);
+      await runOne(options, command, `${done.size}-${component.name}.log`);
+    }
+  }
+  return done.size;
+}
+
+async function runOne(
+  options: BeforeOptions,
+  command: readonly string[],
+  log: string,
+): Promise<void> {
+  const [program = '', ...args] = command;
+  const line = command.join(' ');
+  const { settings, show } = options;
+  mkdirSync(options.logs, { recursive: true });
+  const path = join(options.logs, log);
+  writeFileSync(path, '', { mode: 0o644 });
+  const started = performance.now();
+  show.live('running', line);
+  const result = await execa(program, args, {
+    cwd: settings.directory,
+    reject: false,
+    stdin: 'ignore',
+    stdout: { file: path, append: true },
+    stderr: { file: path, append: true },
+    buffer: false,
+    preferLocal: true,
+    localDir: settings.directory,
+    cancelSignal: options.signal,
+    env: {
+      SOURCE_DATE_EPOCH: String(options.mtime),
+      LANDFALL_VERSION: options.version,
+      ...Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])),
+    },
+  });
+  options.signal.throwIfAborted();
+  if (result.failed) {
+    for (const each of lastLines(path)) show.line(each);
+    throw commandFailed(line, result, path, settings.directory);
+  }
+  show.line(`${line}: ${formatDuration(performance.now() - started)}`);
+}
+
+function commandFailed(
+  line: string,
+  result: {
+    exitCode?: number | undefined;
+    signal?: string | undefined;
+    code?: string | undefined;
+    cause?: unknown;
+  },
+  log: string,
+  directory: string,
+): ReleaseError {
+  const how =
+    result.exitCode === undefined
+      ? (result.signal ?? result.code ?? 'it could not be started')
+      : `exit code ${result.exitCode}`;
+  return new ReleaseError(
+    'COMMAND_FAILED',
+    `command '${line}' failed: expected exit code 0, found ${how}`,
+    {
+      cause: result.cause,
+      hint:
+        result.code === 'ENOENT'
+          ? "no such program; 'before' takes the program and its arguments one by one, without a shell"
+          : `the whole log is in '${relative(directory, log)}'`,
+    },
+  );
+}
+
+function lastLines(log: string): string[] {
+  const text = readFileSync(log, 'utf8').trimEnd();
+  return text === '' ? [] : text.split('\n').slice(-TAIL_LINES);
+}

@@ -1,0 +1,140 @@
+/**
+ * Looks at every mirror before anything is done: may we publish there, and
+ * what does it serve? Changes nothing.
+ */
+import { surveyMirrors } from '@landfall/mirrors';
+import { formatDuration } from '@landfall/cli';
+import { ReleaseError } from '../errors.ts';
+import { alive, fail, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import type { Shipment } from '../shipment.ts';
+import type { Show } from '../show.ts';
+
+/**
+ * Checks and surveys all mirrors at once. Throws `ReleaseError` NO_QUORUM when
+ * too few can be published to, EQUIVOCATION, UNTRUSTED_MIRRORS.
+ */
+export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<void> {
+  const { mirrors, signal, expected, channelPath, settings } = shipment;
+  const checks = onEach(mirrors, 'check', signal, async ({ mirror }) => {
+    await mirror.checkWritable({ signal });
+  });
+  const survey = await surveyMirrors(
+    mirrors.map(({ mirror }) => mirror),
+    { app: settings.app, channel: channelPath, policy: expected.policy, signal },
+  );
+  await checks;
+  shipment.survey = survey;
+  for (const [index, row] of survey.rows.entries()) {
+    const progress = mirrors[index];
+    if (progress === undefined) continue;
+    if (row.problem !== undefined && isAway(row.problem.code)) {
+      fail(progress, 'look', row.problem);
+    }
+    show.line(describeRow(progress, row));
+  }
+  refuseEquivocation(shipment);
+  refuseUntrusted(shipment);
+  refuseOtherDefault(shipment);
+  requireQuorum(mirrors, shipment.quorum, 'can be published to');
+  show.outcome(`${alive(mirrors).length} of ${mirrors.length} can be published to`);
+}
+
+/** Problems that mean the mirror cannot be reached; all others are about what it serves. */
+function isAway(code: string): boolean {
+  return [
+    'UNREACHABLE',
+    'TIMEOUT',
+    'TOO_SLOW',
+    'REDIRECT_REFUSED',
+    'FORBIDDEN',
+    'UNAUTHORIZED',
+  ].includes(code);
+}
+
+function describeRow(
+  progress: MirrorProgress,
+  row: NonNullable<Shipment['survey']>['rows'][number],
+): string {
+  const { name } = progress.mirror;
+  if (progress.failure !== undefined) return `${name}: left out: ${progress.failure.error.message}`;
+  if (row.verified !== undefined) {
+    const { version, sequence } = row.verified.manifest;
+    return `${name}: has ${version} (sequence ${sequence}), ${formatDuration(row.ms)}`;
+  }
+  if (row.problem?.code === 'NOT_FOUND') return `${name}: has no release yet`;
+  return `${name}: its index is not valid and will be replaced: ${row.problem?.message ?? 'no answer'}`;
+}
+
+/** Two validly signed manifests of one sequence at the top: somebody must look before anything is added. */
+function refuseEquivocation({ survey }: Shipment): void {
+  if (survey?.equivocation === undefined || survey.best !== undefined) return;
+  const rows = survey.equivocation;
+  const sequence = rows[0]?.verified?.manifest.sequence;
+  const who = rows.map(
+    (row) =>
+      `'${row.mirror.name}' ${row.verified?.manifest.version} (${row.verified?.sha256.slice(0, 12)}…)`,
+  );
+  throw new ReleaseError(
+    'EQUIVOCATION',
+    `mirrors serve different manifests of sequence ${sequence}: ${who.join(', ')}`,
+    {
+      hint: 'both are signed with your keys: find out who signed which, and remove the wrong index from its mirror',
+    },
+  );
+}
+
+/**
+ * A mirror with a bad index is repaired in passing. But when no mirror has a
+ * good one and some have one that others signed, then the keys here are not
+ * the ones that nodes trust.
+ */
+function refuseUntrusted(shipment: Shipment): void {
+  const { survey } = shipment;
+  if (survey === undefined || survey.best !== undefined || shipment.local !== undefined) return;
+  const bad = survey.rows.filter((row) =>
+    ['UNTRUSTED', 'WRONG_APP', 'WRONG_CHANNEL'].includes(row.problem?.code ?? ''),
+  );
+  const [first] = bad;
+  if (first?.problem === undefined) return;
+  throw new ReleaseError(
+    'UNTRUSTED_MIRRORS',
+    `no mirror has a valid index, and ${bad.length === 1 ? `'${first.mirror.name}' has one` : `${bad.length} have one`} that is not yours: ${first.problem.message}`,
+    {
+      cause: first.problem,
+      hint: "check 'app', 'mirrors' and 'keys.public' in the configuration; nodes would refuse this release too",
+    },
+  );
+}
+
+/** `releases/manifest.json` is the default channel's, whatever its name: it must be the name we know. */
+function refuseOtherDefault({ survey, channel, channelPath }: Shipment): void {
+  const found = survey?.best?.manifest.channel;
+  if (channelPath !== undefined || found === undefined || found === channel) return;
+  throw new ReleaseError(
+    'CONFIG_INVALID',
+    `the mirrors' default channel has another name: expected '${channel}', found '${found}'`,
+    {
+      hint: `set channel: '${found}' in the configuration, or ship with --channel for a channel beside it`,
+    },
+  );
+}
+
+/** Throws `ReleaseError` NO_QUORUM naming who is missing and why. */
+export function requireQuorum(
+  mirrors: readonly MirrorProgress[],
+  quorum: number,
+  what: string,
+): void {
+  const found = alive(mirrors).length;
+  if (found >= quorum) return;
+  const away = mirrors.flatMap(({ failure }) =>
+    failure === undefined ? [] : [failure.error.message],
+  );
+  throw new ReleaseError(
+    'NO_QUORUM',
+    `too few mirrors: expected at least ${quorum} of ${mirrors.length} that ${what}, found ${found}: ${away.join('; ')}`,
+    {
+      hint: 'no index was changed; run it again when they are back, or accept fewer with --quorum N',
+    },
+  );
+}

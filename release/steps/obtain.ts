@@ -1,0 +1,137 @@
+/**
+ * Finishing a release that was begun: brings its artifacts into the folder,
+ * from what is there already and else from mirrors that serve them. Artifacts
+ * first, the manifest last, as when they were made.
+ */
+import { closeSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable';
+import { OtaError } from '@landfall/errors';
+import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
+import { downloadArtifact } from '@landfall/mirrors';
+import { ReleaseError } from '../errors.ts';
+import { sha256File } from '../files.ts';
+import { alive } from '../mirror-progress.ts';
+import { need, type Shipment } from '../shipment.ts';
+import type { Show } from '../show.ts';
+import { fetchSigned, type SignedManifest } from '../signed.ts';
+import { writeSigned } from '../workspace.ts';
+
+/** The release that was signed here. Missing or damaged artifacts are fetched from mirrors. */
+export async function resumeLocal(shipment: Shipment, show: Show): Promise<void> {
+  const local = need(shipment.local, 'local manifest');
+  const fetched = await obtainArtifacts(shipment, local.verified.manifest, show);
+  accept(shipment, local);
+  show.outcome(
+    `signed here, sequence ${local.verified.manifest.sequence}${fetched === 0 ? '' : `, ${fetched} artifacts fetched again`}`,
+  );
+}
+
+/** The release that a mirror serves, taken over whole and verified. */
+export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<void> {
+  const { survey, channelPath, expected, signal } = shipment;
+  const best = need(survey?.best, 'published manifest');
+  const signed = await fetchFirst(shipment, best.sha256, (mirror) =>
+    fetchSigned(mirror, channelPath, expected, signal),
+  );
+  makeDirectoryDurably(shipment.folder);
+  const fetched = await obtainArtifacts(shipment, signed.verified.manifest, show);
+  writeSigned(shipment.folder, channelPath, signed);
+  crashPoint('ship-adopted');
+  accept(shipment, signed);
+  show.outcome(`sequence ${best.manifest.sequence}, ${fetched} artifacts fetched`);
+}
+
+function accept(shipment: Shipment, signed: SignedManifest): void {
+  shipment.signed = signed;
+  shipment.components = signed.verified.manifest.components;
+}
+
+async function fetchFirst(
+  shipment: Shipment,
+  sha256: string,
+  fetch: (
+    mirror: NonNullable<Shipment['survey']>['holders'][number],
+  ) => Promise<SignedManifest | undefined>,
+): Promise<SignedManifest> {
+  let last: unknown;
+  for (const mirror of shipment.survey?.holders ?? []) {
+    try {
+      const signed = await fetch(mirror);
+      if (signed?.verified.sha256 === sha256) return signed;
+    } catch (error) {
+      if (!(error instanceof OtaError)) throw error;
+      last = error;
+    }
+  }
+  throw new ReleaseError('READ_BACK', `no mirror serves release ${shipment.version} any more`, {
+    cause: last,
+    hint: 'they served it a moment ago: run it again',
+  });
+}
+
+/** Makes every artifact of the manifest stand in the folder with its signed bytes; how many were fetched. */
+async function obtainArtifacts(
+  shipment: Shipment,
+  manifest: Manifest,
+  show: Show,
+): Promise<number> {
+  let fetched = 0;
+  for (const artifact of artifactsOf(manifest)) {
+    const path = join(shipment.folder, artifact.file);
+    if (await isWhole(path, artifact)) continue;
+    if (shipment.dryRun && shipment.local !== undefined) {
+      show.line(`${artifact.file}: damaged here, would be fetched from a mirror`);
+      continue;
+    }
+    await fetchArtifact(shipment, artifact, path, show);
+    fetched += 1;
+  }
+  return fetched;
+}
+
+async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
+  if (statSync(path, { throwIfNoEntry: false })?.size !== artifact.size) return false;
+  return (await sha256File(path)).sha256 === artifact.sha256;
+}
+
+async function fetchArtifact(
+  shipment: Shipment,
+  artifact: Artifact,
+  path: string,
+  show: Show,
+): Promise<void> {
+  const { file, size, sha256 } = artifact;
+  const unverified = `${path}.unverified`;
+  const holders = shipment.survey?.holders ?? [];
+  const others = alive(shipment.mirrors).map(({ mirror }) => mirror);
+  try {
+    const { fd, mirror } = await downloadArtifact([...new Set([...holders, ...others])], {
+      version: shipment.version,
+      file,
+      size,
+      sha256,
+      to: unverified,
+      signal: shipment.signal,
+      onProgress: (bytes, from) =>
+        show.live(file, `${Math.floor((100 * bytes) / size)} % from ${from}`),
+    });
+    closeSync(fd);
+    show.line(`${file}: fetched from ${mirror}`);
+  } catch (error) {
+    if (shipment.signal.aborted || !(error instanceof OtaError)) throw error;
+    throw new ReleaseError(
+      'DAMAGED',
+      `'${path}' is not what was signed, and no mirror has it: ${error.message}`,
+      {
+        cause: error,
+        hint: `put the artifact back, or, if release ${shipment.version} reached no mirror, remove '.release/${shipment.version}' and ship again`,
+      },
+    );
+  }
+  syncFile(unverified);
+  rmSync(path, { force: true });
+  renameDurably(unverified, path);
+  crashPoint('ship-artifact-fetched');
+}

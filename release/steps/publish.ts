@@ -1,0 +1,82 @@
+/**
+ * Moves the index, once a quorum of mirrors serves every artifact. A mirror
+ * that lacks one never gets an index that names it. The same files, and for
+ * git mirrors the same commit, go to every mirror, in this run and in any later.
+ */
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { artifactsOf } from '@landfall/manifest';
+import { prepareIndexUpdate } from '@landfall/mirrors';
+import { ReleaseError } from '../errors.ts';
+import { alive, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { need, type Shipment } from '../shipment.ts';
+import type { Show } from '../show.ts';
+import { fetchSigned, indexFiles } from '../signed.ts';
+import { workspaceOf } from '../workspace.ts';
+import { requireQuorum } from './look.ts';
+
+/** Throws `ReleaseError` NO_QUORUM unless enough mirrors serve every artifact. */
+export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
+  const artifacts = artifactsOf(need(shipment.signed, 'signed manifest').verified.manifest);
+  const complete = alive(shipment.mirrors).filter(({ held }) => held.size === artifacts.length);
+  requireQuorum(shipment.mirrors, shipment.quorum, 'serve every artifact');
+  show.outcome(`${complete.length} of ${shipment.mirrors.length}, ${shipment.quorum} needed`);
+}
+
+/** Mirrors whose index is not this release's yet. */
+export function withoutIndex(shipment: Shipment): MirrorProgress[] {
+  const { sha256 } = need(shipment.signed, 'signed manifest').verified;
+  const rows = shipment.survey?.rows ?? [];
+  return alive(shipment.mirrors).filter(
+    ({ mirror }) => !rows.some((row) => row.mirror === mirror && row.verified?.sha256 === sha256),
+  );
+}
+
+/** Writes the index to every mirror that serves all artifacts and lacks it. */
+export async function publishIndex(shipment: Shipment, show: Show): Promise<void> {
+  const { signal, settings, channelPath, channel } = shipment;
+  const signed = need(shipment.signed, 'signed manifest');
+  const { manifest } = signed.verified;
+  const todo = withoutIndex(shipment);
+  const update = await prepareIndexUpdate({
+    mirrors: alive(shipment.mirrors).map(({ mirror }) => mirror),
+    files: indexFiles(signed, channelPath),
+    message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,
+    date: manifest.published,
+    repository: join(workspaceOf(settings), 'index.git'),
+    signal,
+  });
+  crashPoint('ship-index-prepared');
+  await onEach(todo, 'index', signal, async ({ mirror }) => {
+    await mirror.writeIndex(update, { signal });
+    crashPoint('ship-index-written');
+    show.live(mirror.name, 'written');
+  });
+  for (const { mirror, failure } of todo) {
+    if (failure !== undefined) show.line(`${mirror.name}: ${failure.error.message}`);
+  }
+  show.outcome(`written to ${alive(todo).length}`);
+}
+
+/** Reads the index back anonymously and verifies it with the public keys. */
+export async function readIndexBack(shipment: Shipment, show: Show): Promise<void> {
+  const { signal, mirrors, channelPath, expected } = shipment;
+  const { sha256, manifest } = need(shipment.signed, 'signed manifest').verified;
+  await onEach(mirrors, 'read index back', signal, async (progress) => {
+    const { mirror } = progress;
+    const served = await fetchSigned(mirror, channelPath, expected, signal);
+    if (served?.verified.sha256 !== sha256) {
+      throw new ReleaseError(
+        'READ_BACK',
+        `mirror '${mirror.name}' does not serve the index that was written: expected ${manifest.version} (sequence ${manifest.sequence}), found ${served === undefined ? 'none' : `${served.verified.manifest.version} (sequence ${served.verified.manifest.sequence})`}`,
+        { hint: 'a cache in between may answer with an old index; run it again in a while' },
+      );
+    }
+    progress.indexed = true;
+    crashPoint('ship-index-read-back');
+  });
+  for (const { mirror, failure } of mirrors) {
+    if (failure?.doing === 'read index back') show.line(`${mirror.name}: ${failure.error.message}`);
+  }
+  show.outcome(`${mirrors.filter(({ indexed }) => indexed).length} of ${mirrors.length} verified`);
+}

@@ -1,0 +1,67 @@
+/**
+ * Sends what is missing to every mirror, all mirrors at once, one file after
+ * another. Nothing refers to an artifact yet, so a crash anywhere here leaves
+ * files that nobody knows, and that the next run finds and keeps.
+ */
+import { join } from 'node:path';
+import { crashPoint, formatBytes, formatDuration } from '@landfall/cli';
+import { type Artifact, artifactsOf } from '@landfall/manifest';
+import semver from 'semver';
+import { type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { need, type Shipment } from '../shipment.ts';
+import type { Show } from '../show.ts';
+
+/** Uploads to every mirror that has not failed. */
+export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<void> {
+  const { mirrors, signal } = shipment;
+  const { manifest } = need(shipment.signed, 'signed manifest').verified;
+  const artifacts = artifactsOf(manifest);
+  await onEach(mirrors, 'upload', signal, async (progress) => {
+    const missing = artifacts.filter(({ file }) => !progress.held.has(file));
+    if (missing.length === 0) return;
+    await progress.mirror.ensureRelease(
+      {
+        version: manifest.version,
+        notes: manifest.notes,
+        prerelease: semver.prerelease(manifest.version) !== null,
+        files: artifacts.map(({ file, size }) => ({ file, size })),
+      },
+      { signal },
+    );
+    crashPoint('ship-release-ensured');
+    for (const artifact of missing) {
+      await uploadOne(shipment, progress, artifact, show);
+      crashPoint('ship-artifact-uploaded');
+    }
+  });
+  const sent = mirrors.reduce((sum, each) => sum + each.sent, 0);
+  const failed = mirrors.filter(({ failure }) => failure?.doing === 'upload');
+  for (const { mirror, failure } of failed) show.line(`${mirror.name}: ${failure?.error.message}`);
+  show.outcome(sent === 0 ? 'nothing was missing' : `${formatBytes(sent)} sent`);
+}
+
+async function uploadOne(
+  shipment: Shipment,
+  progress: MirrorProgress,
+  artifact: Artifact,
+  show: Show,
+): Promise<void> {
+  const { file, size, sha256 } = artifact;
+  const { mirror } = progress;
+  const started = performance.now();
+  const rate = (bytes: number): string =>
+    `${formatBytes(Math.round((bytes * 1000) / Math.max(1, performance.now() - started)))}/s`;
+  await mirror.uploadArtifact(shipment.version, join(shipment.folder, file), {
+    size,
+    sha256,
+    signal: shipment.signal,
+    onProgress: (bytes) => {
+      const percent = Math.floor((100 * bytes) / size);
+      show.live(mirror.name, `${file} ${percent} %, ${formatBytes(bytes)}, ${rate(bytes)}`);
+    },
+  });
+  progress.sent += size;
+  const took = formatDuration(performance.now() - started);
+  show.live(mirror.name, `${file} sent`);
+  show.line(`${mirror.name}: ${file} ${formatBytes(size)} in ${took} (${rate(size)})`);
+}

@@ -1,0 +1,158 @@
+/**
+ * `.release/`: what this machine knows about releases it made.
+ *
+ *     .release/<version>/<artifacts>  build.json  manifest.json  manifest.json.minisig  logs/
+ *     .release/<version>/<channel>/manifest.json …   for any channel but the default
+ *
+ * Invariant: where a `manifest.json` stands, its signatures and every artifact
+ * it names stood there first, synced. So a crash leaves either a release that
+ * can be shipped as it is, or none, and then nothing of it was uploaded.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import {
+  acquireLock,
+  type Lock,
+  makeDirectoryDurably,
+  readJsonFile,
+  writeFileDurably,
+} from '@landfall/durable';
+import { describeSystemError, messageOf } from '@landfall/errors';
+import { compareVersions, isVersion, MAX_MANIFEST_BYTES } from '@landfall/manifest';
+import { OtaError } from '@landfall/errors';
+import { z } from 'zod';
+import type { Settings } from './config.ts';
+import { ReleaseError } from './errors.ts';
+import { type Expected, type SignedManifest, signatureEndings, toSigned } from './signed.ts';
+
+const MANIFEST = 'manifest.json';
+const BUILD = 'build.json';
+
+/** The folder of all releases made here. */
+export function workspaceOf(settings: Settings): string {
+  return join(settings.directory, '.release');
+}
+
+/** The folder of one version's artifacts. */
+export function versionFolder(settings: Settings, version: string): string {
+  return join(workspaceOf(settings), version);
+}
+
+/** The channel as a path: undefined for the default one, whose manifest stands at the top. */
+export function channelPathOf(settings: Settings, channel: string): string | undefined {
+  return channel === settings.channel ? undefined : channel;
+}
+
+/** Makes the workspace, which git ignores by itself, and takes its lock. Throws `DurableError` LOCKED. */
+export function lockWorkspace(settings: Settings, purpose: string): Lock {
+  const directory = workspaceOf(settings);
+  makeDirectoryDurably(directory);
+  const ignore = join(directory, '.gitignore');
+  if (!existsSync(ignore)) writeFileDurably(ignore, '*\n', { mode: 0o644 });
+  return acquireLock(join(directory, 'lock'), purpose);
+}
+
+/** What `release build` found and packed; read by `status`, and compared with what mirrors have. */
+const buildSchema = z.object({
+  version: z.string(),
+  artifacts: z.array(z.object({ file: z.string(), size: z.int(), sha256: z.string() })),
+});
+export type BuildRecord = z.infer<typeof buildSchema>;
+
+export function writeBuildRecord(folder: string, record: BuildRecord): void {
+  writeFileDurably(join(folder, BUILD), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
+}
+
+/** The record of a finished build, or undefined when there is none that can be read. */
+export function readBuildRecord(folder: string): BuildRecord | undefined {
+  const read = readJsonFile(join(folder, BUILD), buildSchema);
+  return read.state === 'ok' ? read.value : undefined;
+}
+
+/** Writes signatures first and the manifest last. */
+export function writeSigned(
+  folder: string,
+  channelPath: string | undefined,
+  signed: SignedManifest,
+): void {
+  const directory = join(folder, channelPath ?? '');
+  makeDirectoryDurably(directory);
+  for (const [ending, text] of signed.signatures) {
+    writeFileDurably(join(directory, `${MANIFEST}${ending}`), text, { mode: 0o644 });
+    crashPoint('ship-signature-written');
+  }
+  writeFileDurably(join(directory, MANIFEST), signed.verified.bytes, { mode: 0o644 });
+}
+
+/**
+ * The manifest that was signed here for a version and channel, verified, or
+ * undefined. Throws `ReleaseError` DAMAGED when it does not verify any more.
+ */
+export function readSigned(
+  folder: string,
+  channelPath: string | undefined,
+  expected: Expected,
+): SignedManifest | undefined {
+  const directory = join(folder, channelPath ?? '');
+  const unverified = readSmall(join(directory, MANIFEST));
+  if (unverified === undefined) return undefined;
+  const signatures = new Map<string, string>();
+  for (const ending of signatureEndings(expected.policy)) {
+    const text = readSmall(join(directory, `${MANIFEST}${ending}`));
+    if (text !== undefined) signatures.set(ending, text.toString());
+  }
+  try {
+    return toSigned(unverified, signatures, expected);
+  } catch (error) {
+    if (!(error instanceof OtaError)) throw error;
+    throw new ReleaseError('DAMAGED', `'${join(directory, MANIFEST)}': ${error.message}`, {
+      cause: error,
+      hint: `if the keys or the configuration changed on purpose, remove '${folder}' and ship again`,
+    });
+  }
+}
+
+/** Versions that have a folder here, oldest first. */
+export function listVersions(settings: Settings): string[] {
+  const directory = workspaceOf(settings);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && isVersion(entry.name))
+    .map((entry) => entry.name)
+    .toSorted(compareVersions);
+}
+
+/** Channels (as paths) that a version was signed for here. */
+export function signedChannels(folder: string): (string | undefined)[] {
+  if (!existsSync(folder)) return [];
+  const named = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, MANIFEST)))
+    .map((entry) => entry.name);
+  return existsSync(join(folder, MANIFEST)) ? [undefined, ...named] : named;
+}
+
+/** A small file's bytes, or undefined when it is not there. */
+function readSmall(path: string): Buffer | undefined {
+  try {
+    const { size } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    if (size === undefined) return undefined;
+    if (size <= MAX_MANIFEST_BYTES) return readFileSync(path);
+    throw new Error(`expected at most ${MAX_MANIFEST_BYTES} bytes, found ${size}`);
+  } catch (error) {
+    const system = describeSystemError(error);
+    throw new ReleaseError(
+      'DAMAGED',
+      `cannot read '${path}': ${system?.what ?? messageOf(error)}`,
+      {
+        cause: error,
+        ...(system === undefined ? {} : { hint: system.hint }),
+      },
+    );
+  }
+}
+
+/** Where copies of what mirrors serve go while they are checked. */
+export function scratchOf(folder: string): string {
+  return join(folder, 'read-back');
+}
