@@ -16,6 +16,12 @@ const OURS: Readonly<Record<string, string>> = {
   '@landfall/release': new URL('../release/index.ts', import.meta.url).href,
 };
 
+/**
+ * Configurations that were asked for. They are modules whatever the package.json
+ * beside them says; without being told, Node guesses and prints a warning.
+ */
+const typed = new Set<string>();
+
 let registered = false;
 
 /**
@@ -45,8 +51,10 @@ export async function loadConfigModule(path: string): Promise<unknown> {
 }
 
 async function importConfig(file: string): Promise<{ default?: unknown }> {
+  const { href } = pathToFileURL(file);
+  if (file.endsWith('.ts')) typed.add(href);
   try {
-    return (await import(pathToFileURL(file).href)) as { default?: unknown };
+    return (await import(href)) as { default?: unknown };
   } catch (error) {
     throw new MirrorError('CONFIG', '', `'${file}' cannot be loaded: ${messageOf(error)}`, {
       cause: error,
@@ -61,7 +69,9 @@ function registerOurs(): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
       const url = OURS[specifier];
-      return url === undefined ? nextResolve(specifier, context) : { url, shortCircuit: true };
+      if (url !== undefined) return { url, shortCircuit: true };
+      const resolved = nextResolve(specifier, context);
+      return typed.has(resolved.url) ? { ...resolved, format: 'module-typescript' } : resolved;
     },
   });
 }
