@@ -166,14 +166,21 @@ function describeExit(code: number): string {
   return `exit ${code}: ${words[code] ?? 'ended from outside'}`;
 }
 
-try {
-  await play();
-} finally {
+async function cleanUp(): Promise<void> {
   if (node !== undefined) stopBackend(node);
   await stopAll();
   if (process.env['LANDFALL_DEMO_KEEP'] === undefined)
     rmSync(folder, { recursive: true, force: true });
   else console.log(`\nKept ${folder}`);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+}
+try {
+  await play();
+} finally {
+  await cleanUp();
 }
 if (closingTable()) console.log('\nEverything went as expected.');
 else {
