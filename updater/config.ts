@@ -59,7 +59,9 @@ const tls = z
 
 const probeSchema = z
   .strictObject({
-    url: loopbackUrl.default('https://127.0.0.1/'),
+    url: loopbackUrl
+      .refine((text) => new URL(text).pathname.endsWith('/'), 'expected an address that ends in /')
+      .default('https://127.0.0.1/'),
     /** Host header and TLS name, where the server tells sites apart by name. */
     host: z
       .string()

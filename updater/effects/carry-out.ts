@@ -1,0 +1,70 @@
+/** From an effect's name to the code that carries it out, and to the event that tells what became of it. */
+import { timestamp, type Host } from '../host.ts';
+import type { Effect, Event } from '../machine.ts';
+import type { Offer } from '../offer.ts';
+import { windowLeft } from '../records/marker-file.ts';
+import { preflight } from './preflight.ts';
+import { probeBaseline, probeDeployment } from './probe.ts';
+import { restartServices } from './services.ts';
+import { stage } from './stage.ts';
+import { switchCurrent } from './switch.ts';
+import { tidy } from './tidy.ts';
+
+/**
+ * Carries `effect` out. When it returns, what it did is on the disk. Resolves
+ * to the event that follows from it, if one does. `offer` is the release that
+ * `preflight` and `stage` speak of.
+ */
+export async function carryOut(
+  host: Host,
+  effect: Effect,
+  offer: Offer | undefined,
+): Promise<Event | undefined> {
+  const { config, paths, store } = host;
+  switch (effect.kind) {
+    case 'preflight': {
+      await preflight(host, need(offer));
+      const { from } = effect;
+      const baseline = from === undefined ? undefined : await probeBaseline(host, from);
+      return { name: 'cleared', baseline };
+    }
+    case 'stage':
+      await stage(host, need(offer));
+      return { name: 'staged' };
+    case 'write-marker':
+      store.writeMarker(effect.marker, config.probe.window);
+      return effect.marker.phase === 'prepared' ? { name: 'marked' } : undefined;
+    case 'remove-marker':
+      store.removeMarker();
+      return undefined;
+    case 'switch':
+      switchCurrent(paths, effect.to);
+      return { name: 'switched' };
+    case 'restart-services': {
+      const reason = await restartServices(host, effect.deployment);
+      const at = timestamp();
+      return reason === undefined
+        ? { name: 'restarted', at }
+        : { name: 'restart-failed', reason, at };
+    }
+    case 'probe': {
+      const left = windowLeft(store.marker, config.probe.window);
+      const outcome = await probeDeployment(host, effect.deployment, left);
+      return { name: 'probed', outcome, at: timestamp(), until: timestamp(config.probation) };
+    }
+    case 'quarantine':
+      store.quarantineDeployment(effect.deployment, effect.reason, timestamp());
+      return undefined;
+    case 'save-state':
+      store.saveState(effect.state);
+      return undefined;
+    default:
+      tidy(host);
+      return undefined;
+  }
+}
+
+function need(offer: Offer | undefined): Offer {
+  if (offer === undefined) throw new TypeError('expected an offer with this effect');
+  return offer;
+}

@@ -1,0 +1,113 @@
+/**
+ * Everything that can be known before the first byte is fetched: room for the
+ * whole update, every artifact on some mirror, a release that the probe can
+ * judge. Changes nothing.
+ */
+import type { Mirror } from '@landfall/mirrors';
+import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
+import { UpdaterError } from '../errors.ts';
+import { stopIfTold, type Host } from '../host.ts';
+import type { Offer } from '../offer.ts';
+import { checkSpace } from './space.ts';
+import { findUser, isRoot } from './web-user.ts';
+
+/** How long a mirror may take to say whether it has a file. */
+const STAT_DEADLINE_MS = 15_000;
+
+/**
+ * Throws `UpdaterError` for the first thing that stands against installing
+ * `offer`: DEPLOYMENT, COMPONENT_CHECK, WEB_USER, NO_SPACE, ARTIFACT_MISSING.
+ */
+export async function preflight(host: Host, offer: Offer): Promise<void> {
+  checkCurrent(host);
+  checkComponents(host, offer);
+  await checkWebUser(host);
+  if (isStaged(host, offer)) return;
+  checkSpace(host.paths, offer.selected);
+  await checkArtifacts(host, offer);
+}
+
+/** Whether the deployment stands whole on the disk already, so that nothing is to be fetched. */
+export function isStaged({ paths }: Host, { deployment }: Offer): boolean {
+  return (
+    isDirectory(deploymentPath(paths, deployment.id)) && findDamage(paths, deployment) === undefined
+  );
+}
+
+function checkCurrent({ paths, store }: Host): void {
+  const { current } = store;
+  if (current.kind !== 'foreign') return;
+  throw new UpdaterError(
+    'DEPLOYMENT',
+    `'${paths.current}' is not ours to switch: expected a link to a folder in 'deployments', found ${current.target}`,
+    { hint: 'move it out of the way; what it leads to is not touched' },
+  );
+}
+
+function checkComponents({ config }: Host, { verified, selected }: Offer): void {
+  const refuse = (key: string, name: string): never => {
+    throw new UpdaterError(
+      'COMPONENT_CHECK',
+      `release ${verified.manifest.version} has no component '${name}', which '${key}' names`,
+      { hint: `correct '${key}' in ${config.file}, or ask the maintainer` },
+    );
+  };
+  const { component, version_url: versionUrl } = config.probe;
+  const isTree = selected.some((each) => each.kind === 'tree' && each.name === component);
+  if (versionUrl === undefined && !isTree) refuse('probe.component', component);
+  for (const service of config.services) {
+    if (service.component === undefined) continue;
+    if (selected.some((each) => each.name === service.component)) continue;
+    refuse('services.component', service.component);
+  }
+}
+
+/** A rule that could not be checked later must be known not to be checkable now. */
+async function checkWebUser({ config }: Host): Promise<void> {
+  const { web_user: name } = config;
+  if (name === undefined) return;
+  const user = await findUser(name);
+  if (user === undefined) {
+    throw new UpdaterError('WEB_USER', `'web_user': there is no user '${name}' on this machine`, {
+      hint: `correct it in ${config.file}`,
+    });
+  }
+  if (!isRoot() && user.uid !== process.getuid?.()) {
+    throw new UpdaterError('WEB_USER', `only root can check what '${name}' can read`, {
+      hint: "run the updater as root, or as that user, or leave 'web_user' out",
+    });
+  }
+}
+
+async function checkArtifacts(host: Host, { verified, selected, mirrors }: Offer): Promise<void> {
+  const { version } = verified.manifest;
+  const missing: string[] = [];
+  for (const { artifact } of selected) {
+    const found = await Promise.all(
+      mirrors.map((mirror) => hasArtifact(host, mirror, version, artifact)),
+    );
+    stopIfTold(host.signal);
+    if (!found.includes(true)) missing.push(artifact.file);
+  }
+  if (missing.length === 0) return;
+  throw new UpdaterError(
+    'ARTIFACT_MISSING',
+    `no mirror has ${missing.map((file) => `'${file}'`).join(', ')} of release ${version}`,
+    { hint: "'mirrors status' shows which mirrors are complete" },
+  );
+}
+
+async function hasArtifact(
+  { signal }: Host,
+  mirror: Mirror,
+  version: string,
+  { file, size }: { file: string; size: number },
+): Promise<boolean> {
+  try {
+    const options = { maxBytes: size, deadlineMs: STAT_DEADLINE_MS, signal };
+    const stats = await mirror.statArtifact(version, file, options);
+    return stats !== undefined && (stats.size === undefined || stats.size === size);
+  } catch {
+    return false; // Its problem is named by the survey or by the download.
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * What may go: half-made deployments, downloads, and deployments beyond the
+ * last few. Never what runs, never where a rollback would go, never what the
+ * marker names. A deployment is renamed before it is removed, so that a crash
+ * in here leaves nothing that looks whole and is not.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { renameDurably } from '@landfall/durable';
+import { deploymentPath, isDirectory } from '../deployments.ts';
+import type { Host } from '../host.ts';
+import { findQuarantined } from '../records/quarantine-file.ts';
+
+/** A deployment that is being extracted. */
+export const STAGING_PREFIX = '.staging-';
+/** A deployment that is being removed. */
+const REMOVING_PREFIX = '.removing-';
+
+/** Removes leftovers and old deployments. Returns the ids of the latter. */
+export function tidy(host: Host): string[] {
+  removeLeftovers(host);
+  const gone = pickRemovable(host);
+  for (const id of gone) removeDeployment(host, id);
+  host.store.forgetDeployments(gone);
+  host.log.prune();
+  return gone;
+}
+
+/** What runs that died left behind. Nobody else is at work: the caller holds the lock. */
+export function removeLeftovers({ paths }: Host): void {
+  for (const name of isDirectory(paths.deployments) ? readdirSync(paths.deployments) : []) {
+    if (!name.startsWith(STAGING_PREFIX) && !name.startsWith(REMOVING_PREFIX)) continue;
+    rmSync(join(paths.deployments, name), { recursive: true, force: true });
+  }
+  for (const name of isDirectory(paths.downloads) ? readdirSync(paths.downloads) : []) {
+    rmSync(join(paths.downloads, name), { recursive: true, force: true });
+  }
+}
+
+/** Moves a deployment out of the way in one rename, then removes it. */
+export function removeDeployment({ paths }: Host, id: string): void {
+  const from = deploymentPath(paths, id);
+  if (!existsSync(from)) return;
+  const aside = join(paths.deployments, `${REMOVING_PREFIX}${id}`);
+  rmSync(aside, { recursive: true, force: true });
+  renameDurably(from, aside);
+  rmSync(aside, { recursive: true, force: true });
+}
+
+/** Recorded deployments that are neither protected nor among the `keep` newest that did not fail here. */
+function pickRemovable({ config, paths, store }: Host): string[] {
+  const { state, marker, current, quarantine } = store;
+  const isKept = new Set<string | undefined>([
+    state.running?.deployment.id,
+    state.running?.previous?.id,
+    marker?.from?.id,
+    marker?.to.id,
+    current.kind === 'deployment' ? current.id : undefined,
+  ]);
+  isKept.delete(undefined);
+  const newestFirst = store.deployments.map((each) => each.deployment).toReversed();
+  for (const { id, digest } of newestFirst) {
+    if (isKept.size >= config.keep) break;
+    const isThere = isDirectory(deploymentPath(paths, id));
+    if (isThere && findQuarantined(quarantine, digest) === undefined) isKept.add(id);
+  }
+  return newestFirst.map((each) => each.id).filter((id) => !isKept.has(id));
+}

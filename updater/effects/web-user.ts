@@ -1,0 +1,131 @@
+/**
+ * The mode gate on the finished tree, as the user the web server runs as: a
+ * process of its own that gives up its rights, then really goes from the root
+ * of the file system to every file and opens it. Root could read anything, so
+ * asking root proves nothing.
+ */
+import { spawn } from 'node:child_process';
+import { opendirSync, openSync, closeSync, lstatSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeMode } from '@landfall/archive';
+import { describeSystemError, messageOf } from '@landfall/errors';
+import { UpdaterError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { readProgram } from '../services/command.ts';
+
+/** First argument of this program when it is to be the process that looks. */
+export const GATE_FLAG = '--gate-as';
+const GATE_TIMEOUT_MS = 300_000;
+const MAX_PROBLEMS = 5;
+
+export interface User {
+  name: string;
+  uid: number;
+  /** The first is the one it logs in with. */
+  groups: number[];
+}
+
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/** A user of this machine by name, wherever its users are kept; undefined when there is none. */
+export async function findUser(name: string): Promise<User | undefined> {
+  const [uid, groups] = await Promise.all([
+    readProgram(['id', '-u', name], 10_000),
+    readProgram(['id', '-G', name], 10_000),
+  ]);
+  if (uid === undefined || groups === undefined) return undefined;
+  return { name, uid: Number(uid), groups: groups.split(' ').map(Number) };
+}
+
+/**
+ * Opens everything below `folder`, and the way there, as the web server's
+ * user (this process's own when none is configured). Throws `UpdaterError`
+ * WEB_USER naming what cannot be read, or has another mode than releases have.
+ */
+export async function gateAsWebUser({ config }: Host, folder: string): Promise<void> {
+  const { web_user: name } = config;
+  const user = name === undefined || !isRoot() ? undefined : await findUser(name);
+  const who = name ?? 'the updater';
+  const problems = user === undefined ? findUnreadable(folder) : await lookAs(user, folder);
+  if (problems.length === 0) return;
+  throw new UpdaterError('WEB_USER', `'${who}' cannot read the release: ${problems.join('; ')}`, {
+    hint: `the web server would answer 403 or 500: check the modes of the folders above with 'namei -l ${folder}'`,
+  });
+}
+
+/** The other side of `gateAsWebUser`: gives up rights, looks, prints a JSON list of problems. */
+export function runGate([uid = '', groups = '', folder = '']: readonly string[]): void {
+  const ids = groups.split(',').map(Number);
+  process.setgroups?.(ids);
+  process.setgid?.(ids[0] ?? -1);
+  process.setuid?.(Number(uid));
+  process.stdout.write(JSON.stringify(findUnreadable(folder)));
+}
+
+async function lookAs(user: User, folder: string): Promise<string[]> {
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const { name, uid, groups } = user;
+  const argv = [main, GATE_FLAG, String(uid), groups.join(','), folder];
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const child = spawn(process.execPath, argv, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: GATE_TIMEOUT_MS,
+    env: {},
+    cwd: '/',
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text.slice(0, 2000)));
+  child.once('error', reject);
+  child.once('close', (code) => {
+    if (code === 0) return resolve(output);
+    const why = errors.trim().split('\n').at(-1) ?? `exit code ${code}`;
+    reject(new UpdaterError('WEB_USER', `could not look at the release as '${name}': ${why}`));
+  });
+  return JSON.parse(await promise) as string[];
+}
+
+/** Why this process cannot read `folder` and all below it, in at most a few phrases. */
+function findUnreadable(folder: string): string[] {
+  const problems: string[] = [];
+  walk(folder, '.', problems);
+  return problems;
+}
+
+function walk(path: string, name: string, problems: string[]): void {
+  if (problems.length >= MAX_PROBLEMS) return;
+  try {
+    const stat = lstatSync(path);
+    const mode = stat.mode & 0o7777;
+    const type = stat.isDirectory() ? 'directory' : 'file';
+    const allowed = stat.isDirectory() ? [0o755] : stat.isFile() ? [0o644, 0o755] : [];
+    if (!allowed.includes(mode)) {
+      problems.push(`'${name}': expected a plain release mode, found ${describeMode(type, mode)}`);
+      return;
+    }
+    if (stat.isFile()) return readOneByte(path);
+    const directory = opendirSync(path);
+    try {
+      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+        walk(join(path, entry.name), join(name, entry.name), problems);
+      }
+    } finally {
+      directory.closeSync();
+    }
+  } catch (error) {
+    problems.push(`'${name}': ${describeSystemError(error)?.what ?? messageOf(error)}`);
+  }
+}
+
+function readOneByte(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, Buffer.alloc(1), 0, 1, 0);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,55 @@
+/** What every part of the updater is given: configuration, knowledge, and ways to tell. */
+import { Journal } from '@landfall/durable';
+import type { Config } from './config.ts';
+import { UpdaterError } from './errors.ts';
+import { ActivationLog } from './log.ts';
+import { pathsOf, type Paths } from './paths.ts';
+import { Store } from './records/store.ts';
+
+export interface Host {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly log: ActivationLog;
+  /** Aborted when this process is told to stop. */
+  readonly signal: AbortSignal;
+  /** A line for whoever watches. */
+  note(line: string): void;
+}
+
+export interface HostOptions {
+  signal: AbortSignal;
+  note: (line: string) => void;
+  /** Moves corrupt state files aside; only for a holder of the lock. */
+  preserve: boolean;
+}
+
+/** Opens what the updater knows. Throws `DurableError` when the disk refuses. */
+export function openHost(config: Config, options: HostOptions): Host {
+  const paths = pathsOf(config.root, config.state);
+  const { signal, note } = options;
+  return {
+    config,
+    paths,
+    store: new Store(paths, { preserve: options.preserve }),
+    journal: new Journal(paths.journal),
+    log: new ActivationLog(paths.logs),
+    signal,
+    note,
+  };
+}
+
+/** Throws `UpdaterError` INTERRUPTED when this process was told to stop. */
+export function stopIfTold(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  throw new UpdaterError('INTERRUPTED', 'stopped before it was done', {
+    hint: "what was begun is finished or undone by the next start, or now by 'updater verify'",
+    cause: signal.reason,
+  });
+}
+
+/** The time as it is written down. */
+export function timestamp(after = 0): string {
+  return new Date(Date.now() + after).toISOString();
+}

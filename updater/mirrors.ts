@@ -1,0 +1,122 @@
+/**
+ * The one look at all mirrors that a check or an update begins with. Every
+ * mirror that has a problem is named; none of them has a veto.
+ */
+import { ExitCode } from '@landfall/errors';
+import { openMirrors, surveyMirrors, type Mirror, type Survey } from '@landfall/mirrors';
+import type { VerifiedManifest } from '@landfall/trust';
+import { UpdaterError } from './errors.ts';
+import type { Host } from './host.ts';
+import { stopIfTold } from './host.ts';
+import { indexOf, type Decline } from './offer.ts';
+import { findFloor } from './records/floor-file.ts';
+
+export interface MirrorProblem {
+  mirror: string;
+  problem: string;
+}
+
+/** What the mirrors show. */
+export interface Look {
+  /** The manifest of the highest sequence, or why none can be picked. */
+  newest: VerifiedManifest | Decline;
+  /** Those that serve `newest` first, fastest first; then all others: an artifact is known by its digest. */
+  mirrors: Mirror[];
+  problems: MirrorProblem[];
+}
+
+/**
+ * Asks all mirrors at once. Throws `UpdaterError` NO_MANIFEST when none shows
+ * a manifest that can be believed, with every mirror's reason.
+ */
+export async function lookAtMirrors(host: Host): Promise<Look> {
+  const { config, signal } = host;
+  const all = openMirrors(config.mirrors);
+  const problems: MirrorProblem[] = [];
+  let asked = all;
+  let survey = await ask(host, asked);
+  // A mirror that shows another channel in place of the one this node follows is left out, and the rest is asked again.
+  for (;;) {
+    const strays = findStrays(host, survey);
+    if (strays.length === 0) break;
+    problems.push(...strays);
+    asked = asked.filter((each) => strays.every((stray) => stray.mirror !== each.name));
+    survey = await ask(host, asked);
+  }
+  stopIfTold(signal);
+  problems.push(...describeProblems(host, survey));
+  if (survey.rows.every((row) => row.verified === undefined)) {
+    throw nothingToBelieve(survey, problems);
+  }
+  const { best, holders } = survey;
+  const others = all.filter((mirror) => !holders.includes(mirror));
+  return {
+    newest: best ?? declineEquivocation(survey),
+    mirrors: [...holders, ...others],
+    problems,
+  };
+}
+
+async function ask({ config, signal }: Host, mirrors: readonly Mirror[]): Promise<Survey> {
+  const { app, channel, policy } = config;
+  try {
+    return await surveyMirrors(mirrors, { app, channel, policy, signal });
+  } catch (error) {
+    stopIfTold(signal);
+    throw error;
+  }
+}
+
+function findStrays({ config, store }: Host, { rows }: Survey): MirrorProblem[] {
+  const expected = findFloor(store.floors, config.app, indexOf(config))?.channel;
+  if (expected === undefined) return [];
+  return rows.flatMap(({ mirror, verified }) => {
+    const found = verified?.manifest.channel;
+    if (found === undefined || found === expected) return [];
+    const problem = `shows another channel: expected '${expected}', found '${found}'`;
+    return [{ mirror: mirror.name, problem }];
+  });
+}
+
+function describeProblems({ config, store }: Host, { rows, best }: Survey): MirrorProblem[] {
+  const floor = findFloor(store.floors, config.app, indexOf(config))?.sequence ?? 0;
+  const newest = Math.max(floor, best?.manifest.sequence ?? 0);
+  return rows.flatMap(({ mirror, verified, problem }) => {
+    if (problem !== undefined) {
+      return [{ mirror: mirror.name, problem: stripName(problem.message, mirror.name) }];
+    }
+    const sequence = verified?.manifest.sequence ?? 0;
+    if (sequence >= newest) return [];
+    const behind = `is behind: expected sequence ${newest}, found ${sequence}`;
+    return [{ mirror: mirror.name, problem: behind }];
+  });
+}
+
+/** Errors of mirrors name the mirror; here its name stands beside. */
+function stripName(message: string, name: string): string {
+  const prefix = `mirror '${name}': `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function declineEquivocation({ equivocation = [] }: Survey): Decline {
+  const sequence = equivocation[0]?.verified?.manifest.sequence;
+  const shown = equivocation.map(
+    ({ mirror, verified }) =>
+      `'${mirror.name}' shows ${verified?.manifest.version} (${verified?.sha256.slice(0, 12)}…)`,
+  );
+  return {
+    code: 'equivocation',
+    reason: `two different manifests have sequence ${sequence}: ${shown.join(', ')}`,
+    hint: 'both are signed: neither is installed; ask the maintainer at once, a key may be in wrong hands',
+  };
+}
+
+function nothingToBelieve({ rows }: Survey, problems: readonly MirrorProblem[]): UpdaterError {
+  const each = problems.map(({ mirror, problem }) => `'${mirror}' ${problem}`).join('; ');
+  const refused = rows.some((row) => row.problem?.exit === ExitCode.refused);
+  return new UpdaterError('NO_MANIFEST', `no mirror shows a release to believe: ${each}`, {
+    hint: rows[0]?.problem?.hint ?? 'check the mirrors and the network',
+    exit: refused ? ExitCode.refused : ExitCode.failed,
+    cause: rows[0]?.problem,
+  });
+}

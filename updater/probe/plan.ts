@@ -1,0 +1,87 @@
+/**
+ * What a deployment must answer with, told from its own files: the bytes of
+ * its index.html, of the assets that page refers to, and of some more files
+ * spread over the tree, the same ones every time.
+ */
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { hashFile } from '../deployments.ts';
+
+/** A page larger than this is no page. */
+export const MAX_INDEX_BYTES = 16 * 1024 * 1024;
+/** Larger files are left out of the spread: a probe is to be cheap. */
+const MAX_ASSET_BYTES = 4 * 1024 * 1024;
+
+/** One file that is asked for. */
+export interface Expected {
+  /** Below the URL that is probed; '' is the page itself. */
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+export interface ProbePlan {
+  index: Expected;
+  assets: Expected[];
+}
+
+/**
+ * Plans the probe of the tree at `folder`, with up to `count` assets. Returns
+ * the reason when there is no page to expect.
+ */
+export function planProbe(folder: string, count: number): ProbePlan | string {
+  const page = join(folder, 'index.html');
+  const stat = lstatSync(page, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isFile()) return "it has no 'index.html'";
+  if (stat.size === 0) return "its 'index.html' is empty";
+  if (stat.size > MAX_INDEX_BYTES)
+    return `its 'index.html' is larger than ${MAX_INDEX_BYTES} bytes`;
+  const files = count === 0 ? [] : listAssets(folder);
+  const referred = referencesOf(readFileSync(page, 'utf8')).filter((each) => files.includes(each));
+  const chosen = [...new Set([...referred, ...spread(files, count)])].slice(0, count);
+  return {
+    index: expectFile('', page),
+    assets: chosen.map((path) => expectFile(path, join(folder, path))),
+  };
+}
+
+function expectFile(path: string, file: string): Expected {
+  return { path, size: statSync(file).size, sha256: hashFile(file) };
+}
+
+/** Paths that a page's `src` and `href` name, relative to it, in order. */
+export function referencesOf(html: string): string[] {
+  const found = html.matchAll(/\s(?:src|href)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/gi);
+  return [...found].flatMap(([, double, single, bare]) => {
+    const reference = (double ?? single ?? bare ?? '').replace(/[?#].*$/s, '');
+    if (reference === '' || /^(?:[a-z][a-z0-9+.-]*:|\/\/)/i.test(reference)) return [];
+    const path = reference.replace(/^(?:\.?\/)+/, '');
+    try {
+      return [decodeURIComponent(path)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Plain files other than the page, in byte order. Names that servers tend to hide are left out. */
+function listAssets(folder: string, prefix = ''): string[] {
+  return readdirSync(join(folder, prefix), { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = `${prefix}${entry.name}`;
+      if (entry.name.startsWith('.')) return [];
+      if (entry.isDirectory()) return listAssets(folder, `${path}/`);
+      // Directory pages are often redirected to their folder.
+      if (!entry.isFile() || entry.name === 'index.html') return [];
+      const { size } = statSync(join(folder, path));
+      return size > 0 && size <= MAX_ASSET_BYTES ? [path] : [];
+    });
+}
+
+function spread(files: readonly string[], count: number): string[] {
+  const picks = Math.min(count, files.length);
+  return Array.from({ length: picks }, (_, index) =>
+    files.at(Math.floor((index * files.length) / picks)),
+  ).flatMap((each) => each ?? []);
+}

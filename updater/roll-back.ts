@@ -1,0 +1,107 @@
+/**
+ * Rolling back by hand: to what ran before, or to a deployment that is still
+ * on the disk. What is left is quarantined, or the next check would take it
+ * again. Allowed also while a state file is corrupt: it is how to get out.
+ */
+import { deploymentPath, findDamage, isDirectory } from './deployments.ts';
+import type { Deployment } from './facts.ts';
+import type { Host } from './host.ts';
+import type { Settled } from './machine.ts';
+import { findQuarantined } from './records/quarantine-file.ts';
+import { drive } from './runner.ts';
+import { asSettled, begin, resume } from './settle.ts';
+import { liftQuarantine } from './update.ts';
+
+export interface RollbackWish {
+  /** A version, or the id of a deployment; what ran before unless told. */
+  to?: string | undefined;
+  reason: string;
+  liftQuarantine: boolean;
+}
+
+export interface RollbackDecline {
+  code: 'nothing-runs' | 'no-target' | 'damaged' | 'quarantined';
+  reason: string;
+  hint?: string;
+}
+
+export type RollbackResult =
+  | { outcome: 'declined'; decline: RollbackDecline }
+  /** An earlier run had left a rollback to finish, and that was it. */
+  | { outcome: 'finished'; state: Settled }
+  | { outcome: 'done'; state: Settled; left: Deployment; target: Deployment };
+
+/** Rolls back. Throws what the disk refuses; the marker then stays for the next start. */
+export async function rollBack(host: Host, wish: RollbackWish): Promise<RollbackResult> {
+  const { marker } = begin(host);
+  if (marker !== undefined) {
+    const { state: finished, left } = await resume(host, marker);
+    const isThere = wish.to === undefined || finished.running?.deployment.version === wish.to;
+    if (left !== undefined && isThere) return { outcome: 'finished', state: finished };
+  }
+  const { state } = host.store;
+  const target = pickTarget(host, wish);
+  if ('code' in target) return { outcome: 'declined', decline: target };
+  if (wish.liftQuarantine) liftQuarantine(host, target);
+  const left = state.running?.deployment ?? target;
+  host.note(`rolling back from ${left.version} to ${target.version}`);
+  const reason = `rolled back by hand: ${wish.reason}`;
+  const result = await drive(host, state, { name: 'rollback-asked', to: target, reason });
+  if (result.refused !== undefined) {
+    return { outcome: 'declined', decline: { code: 'no-target', reason: result.refused } };
+  }
+  return { outcome: 'done', state: asSettled(result.state), left, target };
+}
+
+/** Where a rollback would go, whole on the disk, or why there is nowhere. Changes nothing. */
+export function pickTarget(host: Host, wish: RollbackWish): Deployment | RollbackDecline {
+  const { store, paths } = host;
+  const { running } = store.state;
+  if (running === undefined) {
+    return { code: 'nothing-runs', reason: 'nothing runs that could be rolled back' };
+  }
+  const isThere = ({ id }: Deployment): boolean => isDirectory(deploymentPath(paths, id));
+  const others = store.deployments
+    .map((each) => each.deployment)
+    .filter((each) => each.id !== running.deployment.id && isThere(each))
+    .toReversed();
+  const target =
+    wish.to === undefined
+      ? pickPrevious(host, others)
+      : others.find((each) => each.version === wish.to || each.id === wish.to);
+  if (target === undefined) return declineTarget(wish.to, others);
+  const quarantined = findQuarantined(store.quarantine, target.digest);
+  if (quarantined !== undefined && !wish.liftQuarantine) {
+    return {
+      code: 'quarantined',
+      reason: `${target.version} is quarantined here since ${quarantined.at}: ${quarantined.reason}`,
+      hint: 'to go back to it all the same, add --lift-quarantine',
+    };
+  }
+  const damage = findDamage(paths, target);
+  return damage === undefined ? target : { code: 'damaged', reason: damage };
+}
+
+/** What ran before; else the newest that was verified here. Never what failed here. */
+function pickPrevious({ store }: Host, others: readonly Deployment[]): Deployment | undefined {
+  const good = others.filter((each) => !findQuarantined(store.quarantine, each.digest));
+  const { previous } = store.state.running ?? {};
+  const verified = new Set(
+    store.deployments.filter((each) => each.verified).map((each) => each.deployment.id),
+  );
+  return (
+    good.find((each) => each.id === previous?.id) ?? good.find((each) => verified.has(each.id))
+  );
+}
+
+function declineTarget(wanted: string | undefined, others: readonly Deployment[]): RollbackDecline {
+  const kept = others.map((each) => each.version).join(', ');
+  return {
+    code: 'no-target',
+    reason:
+      wanted === undefined
+        ? 'there is nothing to roll back to: no other release that passed here is on the disk'
+        : `${wanted} is not on the disk`,
+    hint: kept === '' ? 'no other release is kept on this node' : `kept on this node: ${kept}`,
+  };
+}

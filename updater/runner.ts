@@ -1,0 +1,196 @@
+/**
+ * Carries the machine's effects out, one after the other. Each is on the disk,
+ * and has its line in the journal, before the next begins. Decides nothing:
+ * what an effect's end or failure means is the machine's to say.
+ *
+ * A crash anywhere in here is the machine's event `resumed` at the next start.
+ */
+import { ArchiveError } from '@landfall/archive';
+import { crashPoint } from '@landfall/cli';
+import { ExitCode, messageOf } from '@landfall/errors';
+import { carryOut } from './effects/carry-out.ts';
+import { UpdaterError } from './errors.ts';
+import { stopIfTold, timestamp, type Host } from './host.ts';
+import { next, type Effect, type Event, type State } from './machine.ts';
+import type { Offer } from './offer.ts';
+
+/** Where it ended. */
+export interface Result {
+  state: State;
+  /** What the machine said when the first event did not fit. */
+  refused?: string;
+  /** The first effect that could not be carried out, when the machine found a way on. */
+  error?: unknown;
+}
+
+/**
+ * Feeds `event` to the machine in `state`, and every event that follows, until
+ * nothing follows. Throws what the machine has no way on from, with the marker
+ * left for the next start; `UpdaterError` INTERRUPTED when told to stop.
+ */
+export async function drive(
+  host: Host,
+  state: State,
+  event: Event,
+  offer?: Offer,
+): Promise<Result> {
+  const result: Result = { state };
+  let pending: Event | undefined = event;
+  while (pending !== undefined) {
+    const step = next(result.state, pending);
+    if ('refused' in step) {
+      if (pending === event) return { ...result, refused: step.refused };
+      throw result.error ?? new UpdaterError('MACHINE', step.refused);
+    }
+    const from = result.state;
+    const told: Event = pending;
+    result.state = step.state;
+    pending = await attempt(host, result, undefined, () => record(host, from, told, step.state));
+    pending ??= await runEffects(host, result, step.effects, offer);
+  }
+  return result;
+}
+
+/** Runs effects until one tells an event, or fails. */
+async function runEffects(
+  host: Host,
+  result: Result,
+  effects: readonly Effect[],
+  offer: Offer | undefined,
+): Promise<Event | undefined> {
+  for (const effect of effects) {
+    const event = await attempt(host, result, effect, () =>
+      runEffect(host, effect, offer, result.state),
+    );
+    if (event !== undefined && isAwaited(event, result.state)) return event;
+  }
+  return undefined;
+}
+
+/** A failure is an event too, where the state has one for it; else it is thrown. */
+async function attempt(
+  host: Host,
+  result: Result,
+  effect: Effect | undefined,
+  run: () => Promise<Event | undefined> | undefined,
+): Promise<Event | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    stopIfTold(host.signal);
+    result.error ??= error;
+    const event = eventOfFailure(result.state, effect, error);
+    if (event === undefined) host.note(`going on without it: ${messageOf(error)}`);
+    return event;
+  }
+}
+
+async function runEffect(
+  host: Host,
+  effect: Effect,
+  offer: Offer | undefined,
+  state: State,
+): Promise<Event | undefined> {
+  const started = performance.now();
+  const event = await carryOut(host, effect, offer);
+  crashPoint(`did-${nameOf(effect)}`);
+  const ms = Math.round(performance.now() - started);
+  const line = {
+    at: timestamp(),
+    effect: nameOf(effect),
+    state: state.name,
+    ...detailOf(effect),
+    ms,
+  };
+  appendToJournal(host, state, event === undefined ? line : { ...line, told: event });
+  crashPoint(`journalled-${nameOf(effect)}`);
+  return event;
+}
+
+/** Undoing switches back too, and is over with that: nobody waits for its event. */
+function isAwaited(event: Event, state: State): boolean {
+  const inProgress = state.name === 'pending-verification' || state.name === 'rolling-back';
+  return inProgress || event.name !== 'switched';
+}
+
+/** Undefined: what failed can be done without. Throws `error` when the state has no event for it. */
+function eventOfFailure(
+  state: State,
+  effect: Effect | undefined,
+  error: unknown,
+): Event | undefined {
+  const reason = messageOf(error);
+  switch (state.name) {
+    case 'available':
+    case 'staged':
+      return { name: 'abandoned', reason, atFault: isReleaseAtFault(effect, error) };
+    case 'pending-verification':
+      return { name: 'failed', reason };
+    case 'rolling-back':
+      // A full disk must not keep a broken release running: going back needs neither marker nor journal.
+      if (effect === undefined || effect.kind === 'write-marker') return undefined;
+      if (error instanceof UpdaterError && error.code === 'DEPLOYMENT') {
+        return { name: 'lost', reason, at: timestamp() };
+      }
+      throw error;
+    default:
+      throw error;
+  }
+}
+
+/** Signed bytes that no node could take: fetching them again would not help. */
+function isReleaseAtFault(effect: Effect | undefined, error: unknown): boolean {
+  if (effect?.kind !== 'stage') return false;
+  if (error instanceof ArchiveError) return error.exit === ExitCode.refused;
+  return error instanceof UpdaterError && error.code === 'COMPONENT_CHECK';
+}
+
+function record(host: Host, from: State, event: Event, to: State): undefined {
+  const { name, ...facts } = event;
+  const reason = 'reason' in to ? { reason: to.reason } : {};
+  host.journal.append({
+    at: timestamp(),
+    event: name,
+    from: from.name,
+    to: to.name,
+    ...facts,
+    ...reason,
+    version: versionOf(to),
+  });
+}
+
+function appendToJournal(host: Host, state: State, line: Record<string, unknown>): void {
+  try {
+    host.journal.append(line);
+  } catch (error) {
+    // A full disk must not keep a broken release running.
+    if (state.name !== 'rolling-back') throw error;
+    host.note(`going on without it: ${messageOf(error)}`);
+  }
+}
+
+/** The version a state is about. */
+function versionOf(state: State): string | undefined {
+  if ('to' in state) return state.to.version;
+  if ('failed' in state && state.failed !== undefined) return state.failed.version;
+  return 'running' in state ? state.running?.deployment.version : undefined;
+}
+
+function nameOf(effect: Effect): string {
+  return effect.kind === 'write-marker' ? `write-marker-${effect.marker.phase}` : effect.kind;
+}
+
+function detailOf(effect: Effect): Record<string, unknown> {
+  switch (effect.kind) {
+    case 'switch':
+      return { deployment: effect.to?.id ?? null };
+    case 'restart-services':
+    case 'probe':
+    case 'quarantine':
+      return { deployment: effect.deployment?.id };
+    case 'write-marker':
+      return { attempt: effect.marker.attempt };
+    default:
+      return {};
+  }
+}

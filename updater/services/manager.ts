@@ -1,0 +1,50 @@
+/** How each service manager is told to restart a service, and asked for its process. */
+import { readFileSync } from 'node:fs';
+import { systemCode } from '@landfall/errors';
+import type { ServiceConfig } from '../config.ts';
+import { readProgram } from './command.ts';
+import { identifyProcess, type ProcessId } from './process.ts';
+
+const ASK_TIMEOUT_MS = 10_000;
+
+/** The program that restarts, or reloads, `service`. */
+export function restartCommand(service: ServiceConfig): string[] {
+  const { manager, action, name, restart = [] } = service;
+  switch (manager) {
+    case 'systemd':
+      return ['systemctl', action, name];
+    case 'openrc':
+      return ['rc-service', name, action];
+    default:
+      return restart;
+  }
+}
+
+/** The main process of `service`; undefined when it has none, or nobody can tell. */
+export async function mainProcess(service: ServiceConfig): Promise<ProcessId | undefined> {
+  const { manager, name, pid_file: pidFile } = service;
+  const text =
+    manager === 'systemd' && pidFile === undefined
+      ? await readProgram(
+          ['systemctl', 'show', '--property=MainPID', '--value', name],
+          ASK_TIMEOUT_MS,
+        )
+      : readPidFile(pidFile);
+  if (text === undefined || !/^[1-9]\d{0,9}$/.test(text)) return undefined;
+  return identifyProcess(Number(text));
+}
+
+/** Whether `mainProcess` can be expected to know. */
+export function hasKnownProcess(service: ServiceConfig): boolean {
+  return service.manager === 'systemd' || service.pid_file !== undefined;
+}
+
+function readPidFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

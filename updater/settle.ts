@@ -1,0 +1,123 @@
+/**
+ * What every command that changes something does first: finish or undo what an
+ * earlier run left, and look again at what is not settled for good.
+ */
+import { findDamage } from './deployments.ts';
+import { probeDeployment } from './effects/probe.ts';
+import { removeLeftovers } from './effects/tidy.ts';
+import { UpdaterError } from './errors.ts';
+import type { Deployment } from './facts.ts';
+import { timestamp, type Host } from './host.ts';
+import type { Degraded, Probation, Resting, Settled, State } from './machine.ts';
+import { stateOfMarker, type Marker } from './records/marker-file.ts';
+import { drive } from './runner.ts';
+
+/** The state that holds when nothing is left to finish. */
+export interface Settlement {
+  state: Settled;
+  /** The deployment that was left just now, because it did not pass. */
+  left?: Deployment | undefined;
+}
+
+/**
+ * Settles. Throws `UpdaterError` STATE_CORRUPT when a state file is corrupt,
+ * or was and nobody looked at it yet.
+ */
+export async function settle(host: Host): Promise<Settlement> {
+  refuseCorrupt(host);
+  const { marker, state } = begin(host);
+  if (marker !== undefined) return resume(host, marker);
+  if (state.name === 'probation') return watch(host, state);
+  if (state.name === 'degraded') return { state: await lookAgain(host, state) };
+  return { state };
+}
+
+/** Clears what died half-way before any marker, and believes `current` over `state.json`. */
+export function begin(host: Host): { marker: Marker | undefined; state: Settled } {
+  const { store } = host;
+  removeLeftovers(host);
+  if (store.drift !== undefined) {
+    host.note(store.drift);
+    host.journal.append({ at: timestamp(), drift: store.drift });
+    store.saveState(store.state);
+  }
+  return { marker: store.marker, state: store.state };
+}
+
+/** Finishes or undoes the activation or the rollback that `marker` tells of. */
+export async function resume(host: Host, marker: Marker): Promise<Settlement> {
+  const { store, paths } = host;
+  const { to, phase, attempt } = marker;
+  host.note(`an earlier run stopped at ${to.version}, '${phase}', attempt ${attempt}: going on`);
+  const current =
+    store.current.kind === 'deployment' ? store.describe(store.current.id) : undefined;
+  const toWhole = phase !== 'rolling-back' && findDamage(paths, to) === undefined;
+  const rest = restOf(store.state);
+  const event = { name: 'resumed' as const, current, toWhole, at: timestamp() };
+  const { state } = await drive(host, stateOfMarker(marker, rest), event);
+  const after = asSettled(state);
+  return { state: await settleProbation(host, after), left: leftIn(after, rest) };
+}
+
+/** Commits a probation whose time is over. */
+export async function settleProbation(host: Host, state: Settled): Promise<Settled> {
+  if (state.name !== 'probation') return state;
+  const left = Date.parse(state.until) - Date.now();
+  // More left than there ever was: the clock was set back. It passed its probe; that must do.
+  if (left > 0 && left <= host.config.probation) return state;
+  const after = await drive(host, state, { name: 'probation-over' });
+  return asSettled(after.state);
+}
+
+/** Throws `UpdaterError` STATE_CORRUPT for the first state file that could not be understood. */
+export function refuseCorrupt({ store, paths }: Host): void {
+  const [first] = store.corrupt;
+  if (first === undefined) return;
+  throw new UpdaterError(
+    'STATE_CORRUPT',
+    `'${first.file}' was corrupt: ${first.reason}; nothing is changed, what runs keeps running`,
+    {
+      hint: `look at ${first.kept}, then move it out of ${paths.state}: as long as it lies there nothing is installed`,
+    },
+  );
+}
+
+/** Throws for a state that a run must not end in; a fault of this program. */
+export function asSettled(state: State): Settled {
+  switch (state.name) {
+    case 'available':
+    case 'staged':
+    case 'pending-verification':
+    case 'rolling-back':
+      throw new UpdaterError('MACHINE', `stopped in state '${state.name}' with nothing to do`);
+    default:
+      return state;
+  }
+}
+
+async function watch(host: Host, state: Probation): Promise<Settlement> {
+  const { deployment } = state.running;
+  host.note(`${deployment.version} is in probation until ${state.until}: probing again`);
+  const outcome = await probeDeployment(host, deployment, host.config.probe.window);
+  const event = { name: 'probed' as const, outcome, at: timestamp(), until: state.until };
+  const after = asSettled((await drive(host, state, event)).state);
+  return { state: await settleProbation(host, after), left: leftIn(after, state) };
+}
+
+async function lookAgain(host: Host, state: Degraded): Promise<Settled> {
+  host.note(`degraded: probing ${state.running.deployment.version} again`);
+  const outcome = await probeDeployment(host, state.running.deployment, 0);
+  const at = timestamp();
+  const after = await drive(host, state, { name: 'probed', outcome, at, until: at });
+  return asSettled(after.state);
+}
+
+function leftIn(after: Settled, before: Settled): Deployment | undefined {
+  if (after === before) return undefined;
+  if (after.name === 'rolled-back') return after.failed;
+  return after.name === 'degraded' ? (after.failed ?? after.running.deployment) : undefined;
+}
+
+function restOf(state: Settled): Resting {
+  return state.name === 'probation' ? { name: 'committed', running: state.running } : state;
+}

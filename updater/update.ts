@@ -1,0 +1,134 @@
+/**
+ * An update from the look at the mirrors to the verdict. What the mirrors show
+ * raises the floor before anything else is decided, also when nothing is
+ * installed.
+ */
+import { crashPoint } from '@landfall/cli';
+import { preflight } from './effects/preflight.ts';
+import { UpdaterError } from './errors.ts';
+import type { Deployment } from './facts.ts';
+import { timestamp, type Host } from './host.ts';
+import type { Settled } from './machine.ts';
+import { lookAtMirrors, type Look, type MirrorProblem } from './mirrors.ts';
+import {
+  indexOf,
+  judgeFreshness,
+  judgeOffer,
+  selectOffer,
+  type Decline,
+  type Offer,
+  type Wish,
+} from './offer.ts';
+import { writeLastCheck } from './records/last-check-file.ts';
+import { findQuarantined } from './records/quarantine-file.ts';
+import { drive } from './runner.ts';
+import { asSettled, settleProbation } from './settle.ts';
+
+/** What is on offer, and whether it would be taken. */
+export interface Judgement {
+  problems: MirrorProblem[];
+  offer?: Offer;
+  decline?: Decline;
+}
+
+/** What became of an update. `state` is what holds now. */
+export interface UpdateResult extends Judgement {
+  state: Settled;
+  /** `kept`: the release runs. `left`: it was tried and did not stay. */
+  outcome: 'declined' | 'kept' | 'left';
+}
+
+/** What the mirrors offer and what this node thinks of it. Changes nothing. */
+export async function judgeMirrors(host: Host, wish: Wish): Promise<Judgement> {
+  return judgeLook(host, await look(host), wish);
+}
+
+/** Whether an offer would get through preflight; throws what stands against it. Changes nothing. */
+export async function rehearse(host: Host, offer: Offer): Promise<void> {
+  await preflight(host, offer);
+}
+
+/**
+ * Installs what the mirrors offer, if this node takes it, from the settled
+ * `state`. Throws what kept it from being staged; nothing was changed then.
+ */
+export async function update(host: Host, state: Settled, wish: Wish): Promise<UpdateResult> {
+  const seen = await look(host);
+  const judgement = judgeLook(host, seen, wish);
+  remember(host, seen, judgement);
+  const { offer, decline } = judgement;
+  if (offer === undefined || decline !== undefined) {
+    return { ...judgement, state, outcome: 'declined' };
+  }
+  if (wish.liftQuarantine === true) liftQuarantine(host, offer.deployment);
+  host.note(`installing ${offer.deployment.version}`);
+  const after = await install(host, state, offer, wish.version !== undefined);
+  const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
+  return { ...judgement, state: after, outcome: kept ? 'kept' : 'left' };
+}
+
+async function install(host: Host, state: Settled, offer: Offer, asked: boolean): Promise<Settled> {
+  const found = { name: 'found' as const, to: offer.deployment, asked };
+  let result = await drive(host, state, found, offer);
+  if (result.state.name === 'staged') {
+    result = await drive(host, result.state, { name: 'activate' }, offer);
+  }
+  if (result.refused !== undefined) throw new UpdaterError('MACHINE', result.refused);
+  const after = asSettled(result.state);
+  // Back where it began: not a verdict on the release, but something in the way of trying it.
+  const isUndone = after === state || (state.name === 'probation' && after.name === 'committed');
+  if (result.error !== undefined && isUndone) throw result.error;
+  return settleProbation(host, after);
+}
+
+async function look(host: Host): Promise<Look> {
+  const seen = await lookAtMirrors(host);
+  for (const { mirror, problem } of seen.problems) host.note(`mirror '${mirror}': ${problem}`);
+  return seen;
+}
+
+function judgeLook(host: Host, seen: Look, wish: Wish): Judgement {
+  const { config, store } = host;
+  const { newest, mirrors, problems } = seen;
+  if ('code' in newest) return { problems, decline: newest };
+  const offer = selectOffer(newest, mirrors);
+  const stale = judgeFreshness(config, store, newest, new Date());
+  if ('code' in offer) return { problems, decline: stale ?? offer };
+  const decline = stale ?? judgeOffer(store, offer, wish);
+  return decline === undefined ? { problems, offer } : { problems, offer, decline };
+}
+
+/** Writes down what was seen: the floor first, which decides what may be seen next. */
+function remember(host: Host, { newest, problems }: Look, { decline }: Judgement): void {
+  const { config, store, journal, paths } = host;
+  const at = timestamp();
+  for (const { mirror, problem } of problems) journal.append({ at, mirror, problem });
+  if ('code' in newest) journal.append({ at, alarm: newest.code, reason: newest.reason });
+  const stale = ['below-floor', 'equivocation', 'expired'];
+  if (!('code' in newest) && !stale.includes(decline?.code ?? '')) {
+    const raised = store.raiseFloor(indexOf(config), newest, at);
+    const { sequence, version } = newest.manifest;
+    crashPoint('did-raise-floor');
+    if (raised) journal.append({ at, effect: 'raise-floor', sequence, version });
+  }
+  const shown = 'code' in newest ? undefined : newest.manifest;
+  writeLastCheck(paths.lastCheck, {
+    at,
+    newest: shown && {
+      version: shown.version,
+      sequence: shown.sequence,
+      expires: shown.expires,
+    },
+    refusal: decline && { code: decline.code, reason: decline.reason },
+    problems,
+    mirrors: config.mirrors.length,
+  });
+}
+
+/** Takes a deployment out of quarantine, because an operator said so. */
+export function liftQuarantine(host: Host, { digest, version }: Deployment): void {
+  if (findQuarantined(host.store.quarantine, digest) === undefined) return;
+  host.journal.append({ at: timestamp(), lifted: version, digest });
+  host.store.liftQuarantine(digest);
+  host.note(`quarantine of ${version} lifted by hand`);
+}

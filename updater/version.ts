@@ -1,0 +1,4 @@
+/** This program's version: what `requires.updater` of a manifest is compared with. */
+import meta from './package.json' with { type: 'json' };
+
+export const UPDATER_VERSION: string = meta.version;
