@@ -1,33 +1,144 @@
-import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** The `directory` mirror: the conformance suite from the disk and over HTTP, and what is its own. */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { openMirrors, openWritableMirrors, type WritableMirror } from '@landfall/mirrors';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { MARKER_FILE } from '../../mirrors/layout.ts';
-import { downloadArtifact, openMirrors, openWritableMirrors } from '@landfall/mirrors';
-import { expect, it } from 'vitest';
+import { serveDirectory } from '../../mirrors/serve.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
+import { describeMirror, makeArtifact, type Subject } from './conformance.ts';
 
-it('stores and serves an artifact', async () => {
-  const dir = temporaryFolder();
-  writeFileSync(join(dir, MARKER_FILE), '{}');
-  const [mirror] = openWritableMirrors([{ type: 'directory', path: dir }]);
-  if (!mirror) throw new Error();
-  const bytes = Buffer.alloc(300_000, 7);
-  const source = temporaryFolder();
-  writeFileSync(join(source, 'a-1.0.0.tar.zst'), bytes);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  await mirror.ensureRelease({ version: '1.0.0', notes: '', prerelease: false, files: [] }, {});
-  await mirror.uploadArtifact('1.0.0', join(source, 'a-1.0.0.tar.zst'), {
-    size: bytes.length,
-    sha256,
-  });
-  const got = await downloadArtifact(openMirrors([{ type: 'directory', path: dir }]), {
-    version: '1.0.0',
-    file: 'a-1.0.0.tar.zst',
-    size: bytes.length,
-    sha256,
-    to: join(source, 'x.unverified'),
-  });
-  closeSync(got.fd);
-  expect(readFileSync(join(source, 'x.unverified')).equals(bytes)).toBe(true);
+const LIMITS = { maxBytes: 1_000_000, deadlineMs: 10_000 };
+
+describeMirror('directory, from the disk by its path', async () => subjectAt(newMirror()));
+
+describeMirror('directory, from a stick by a file: address', async () => {
+  const path = newMirror();
+  return subjectAt(path, pathToFileURL(path).href);
 });
+
+describeMirror('directory, over HTTP through our own server', async () => {
+  const path = newMirror();
+  const served = await serveDirectory(path, { host: '127.0.0.1', port: 0 });
+  return { ...subjectAt(path, served.address), close: () => served.close() };
+});
+
+describe('a directory mirror', () => {
+  it('is down, not empty, when its marker is not there', async () => {
+    const path = temporaryFolder();
+    const [reader] = openMirrors([{ type: 'directory', path }]);
+    const read = await errorOf(() => reader?.readIndex('releases/manifest.json', LIMITS));
+    expect(read.code).toBe('UNREACHABLE');
+    expect(read.message).toContain(`no '${MARKER_FILE}' in it`);
+    const writer = writerAt(path);
+    for (const write of [
+      () => writer.checkWritable({}),
+      () => writer.ensureRelease({ version: '1.0.0', notes: '', prerelease: false, files: [] }, {}),
+      () =>
+        writer.writeIndex({ files: new Map([['releases/manifest.json', Buffer.from('{}')]]) }, {}),
+    ]) {
+      expect((await errorOf(write)).code).toBe('NOT_WRITABLE');
+    }
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  it('makes everything readable for others, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    onTestFinished(() => void process.umask(before));
+    const path = newMirror();
+    const artifact = makeArtifact('a.tar.zst', 10);
+    const writer = writerAt(path);
+    await writer.ensureRelease({ version: '1.0.0', notes: '', prerelease: false, files: [] }, {});
+    await writer.uploadArtifact('1.0.0', artifact.path, artifact);
+    await writer.writeIndex(
+      { files: new Map([['releases/beta/manifest.json', Buffer.from('{}')]]) },
+      {},
+    );
+    const mode = (name: string): number => statSync(join(path, name)).mode & 0o777;
+    expect(mode('releases/download/v1.0.0')).toBe(0o755);
+    expect(mode('releases/beta')).toBe(0o755);
+    expect(mode('releases/download/v1.0.0/a.tar.zst')).toBe(0o644);
+    expect(mode('releases/beta/manifest.json')).toBe(0o644);
+  });
+
+  it('finishes what a killed upload began, and leaves nothing beside it', async () => {
+    const path = newMirror();
+    const folder = join(path, 'releases/download/v1.0.0');
+    mkdirSync(folder, { recursive: true });
+    const artifact = makeArtifact('a.tar.zst', 100);
+    const part = `.a.tar.zst.${artifact.sha256.slice(0, 12)}.part`;
+    writeFileSync(join(folder, part), Buffer.alloc(5000, 9));
+    const writer = writerAt(path);
+    await writer.uploadArtifact('1.0.0', artifact.path, artifact);
+    expect(readdirSync(folder)).toEqual(['a.tar.zst']);
+    expect(statSync(join(folder, 'a.tar.zst')).size).toBe(100);
+  });
+
+  it('reads regular files only', async () => {
+    const path = newMirror();
+    mkdirSync(join(path, 'releases/download/v1.0.0'), { recursive: true });
+    mkdirSync(join(path, 'releases/download/v1.0.0/a.tar.zst'));
+    symlinkSync('/dev/zero', join(path, 'releases/download/v1.0.0/b.zst'));
+    const [reader] = openMirrors([{ type: 'directory', path }]);
+    for (const file of ['a.tar.zst', 'b.zst']) {
+      const error = await errorOf(() => reader?.openArtifact('1.0.0', file, LIMITS));
+      expect(error.message).toContain('is not a regular file');
+    }
+  });
+
+  it('says that it cannot be written when a folder is a file', async () => {
+    const path = newMirror();
+    rmSync(join(path, 'releases'), { recursive: true });
+    writeFileSync(join(path, 'releases'), '');
+    const error = await errorOf(() =>
+      writerAt(path).ensureRelease(
+        { version: '1.0.0', notes: '', prerelease: false, files: [] },
+        {},
+      ),
+    );
+    expect(error.message).toContain(join(path, 'releases'));
+  });
+});
+
+function newMirror(): string {
+  const path = temporaryFolder();
+  chmodSync(path, 0o755);
+  mkdirSync(join(path, 'releases'));
+  writeFileSync(join(path, MARKER_FILE), '{}\n');
+  return path;
+}
+
+function writerAt(path: string): WritableMirror {
+  const [writer] = openWritableMirrors([{ type: 'directory', path }]);
+  if (writer === undefined) throw new Error('no mirror was opened');
+  return writer;
+}
+
+function subjectAt(path: string, url?: string): Subject {
+  const config = { type: 'directory' as const, path, ...(url === undefined ? {} : { url }) };
+  const [writer] = openWritableMirrors([config]);
+  const [reader] = openMirrors([config]);
+  if (writer === undefined || reader === undefined) throw new Error('no mirror was opened');
+  const folder = (version: string): string => join(path, 'releases/download', `v${version}`);
+  return {
+    reader,
+    writer,
+    plant: async (version, file, bytes) => writeFileSync(join(folder(version), file), bytes),
+    copies: async (version, file) =>
+      existsSync(folder(version))
+        ? readdirSync(folder(version)).filter((each) => each.includes(file)).length
+        : 0,
+    close: async () => undefined,
+  };
+}
