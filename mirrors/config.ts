@@ -86,11 +86,15 @@ export type GiteaConfig = z.infer<typeof giteaConfig>;
 export type Named<Config> = Config & { name: string };
 
 /**
- * Checks a list of mirrors and settles their names: the one given, else the
- * host or the folder's name, with `-2`, `-3` … where that is taken. Throws
- * `MirrorError` CONFIG, saying which entry and key.
+ * Checks a list of mirrors, makes paths absolute (from `directory`), and
+ * settles names: the one given, else the host or the folder's name, with `-2`,
+ * `-3` … where that is taken. Throws `MirrorError` CONFIG, saying which entry
+ * and key.
  */
-export function nameMirrors(configs: readonly MirrorConfig[]): Named<MirrorConfig>[] {
+export function nameMirrors(
+  configs: readonly MirrorConfig[],
+  directory = process.cwd(),
+): Named<MirrorConfig>[] {
   const result = z.array(mirrorConfigSchema).safeParse(configs);
   if (!result.success) {
     throw new MirrorError(
@@ -109,7 +113,19 @@ export function nameMirrors(configs: readonly MirrorConfig[]): Named<MirrorConfi
     }
     taken.add(given);
   }
-  return result.data.map((each) => ({ ...each, name: each.name ?? freeName(each, taken) }));
+  return result.data.map((each) => {
+    const config = withAbsolutePaths(each, directory);
+    return { ...config, name: config.name ?? freeName(config, taken) };
+  });
+}
+
+function withAbsolutePaths(config: MirrorConfig, directory: string): MirrorConfig {
+  if (config.type === 'directory') {
+    const { path } = config;
+    return path === undefined ? config : { ...config, path: resolve(directory, path) };
+  }
+  const file = config.token?.file;
+  return file === undefined ? config : { ...config, token: { file: resolve(directory, file) } };
 }
 
 function freeName(config: MirrorConfig, taken: Set<string>): string {
@@ -122,7 +138,7 @@ function freeName(config: MirrorConfig, taken: Set<string>): string {
 
 function defaultName(config: MirrorConfig): string {
   if (config.type === 'gitea') return new URL(config.url).host;
-  if (config.url === undefined) return basename(resolve(config.path ?? '.'));
+  if (config.url === undefined) return basename(config.path ?? '');
   const url = new URL(config.url);
   return url.protocol === 'file:' ? basename(fileURLToPath(url)) : url.host;
 }

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { access, chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, writeFileDurably } from '@landfall/durable';
 import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
@@ -33,7 +33,7 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
 
   constructor(config: Named<DirectoryConfig> & { path: string }) {
     super(config);
-    this.#root = resolve(config.path);
+    this.#root = config.path;
   }
 
   async checkWritable(_options: { signal?: AbortSignal }): Promise<WriteCheck> {

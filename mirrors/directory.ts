@@ -2,7 +2,6 @@
  * The `directory` mirror, read side: a folder in a fixed layout, read from the
  * disk or through any web server that serves it.
  */
-import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { DirectoryConfig, Named } from './config.ts';
 import { Folder } from './folder.ts';
@@ -20,7 +19,7 @@ export class DirectoryMirror implements Mirror {
 
   constructor(config: Named<DirectoryConfig>) {
     this.name = config.name;
-    this.address = config.url ?? pathToFileURL(resolve(config.path ?? '.')).href;
+    this.address = config.url ?? pathToFileURL(config.path ?? '.').href;
     this.#source = this.address.startsWith('file:')
       ? new Folder(config.name, fileURLToPath(this.address))
       : new HttpClient({ mirror: config.name, base: this.address });

@@ -10,18 +10,26 @@ import type { Mirror, WritableMirror } from './mirror.ts';
 import type { RetryPolicy } from './retry.ts';
 import { readToken } from './token.ts';
 
-/** Mirrors as an anonymous reader sees them. Throws `MirrorError` CONFIG. */
-export function openMirrors(configs: readonly MirrorConfig[]): Mirror[] {
-  return nameMirrors(configs).map((config) =>
-    config.type === 'gitea' ? new GiteaMirror(config) : new DirectoryMirror(config),
-  );
+export interface OpenOptions {
+  /** Where relative paths of the configurations start; the working folder unless told. */
+  directory?: string;
 }
 
-export interface OpenOptions {
+export interface OpenWritableOptions extends OpenOptions {
   /** Where tokens are looked up; the process's own environment unless told. */
   env?: NodeJS.ProcessEnv;
   /** How often and how fast what is safe to repeat is repeated. */
   retry?: RetryPolicy;
+}
+
+/** Mirrors as an anonymous reader sees them. Throws `MirrorError` CONFIG. */
+export function openMirrors(
+  configs: readonly MirrorConfig[],
+  { directory }: OpenOptions = {},
+): Mirror[] {
+  return nameMirrors(configs, directory).map((config) =>
+    config.type === 'gitea' ? new GiteaMirror(config) : new DirectoryMirror(config),
+  );
 }
 
 /**
@@ -30,9 +38,9 @@ export interface OpenOptions {
  */
 export function openWritableMirrors(
   configs: readonly MirrorConfig[],
-  options: OpenOptions = {},
+  options: OpenWritableOptions = {},
 ): WritableMirror[] {
-  return nameMirrors(configs).map((config) => {
+  return nameMirrors(configs, options.directory).map((config) => {
     if (config.type === 'gitea') {
       const token = readToken(config, options.env ?? process.env);
       return new WritableGiteaMirror(config, token, options.retry);

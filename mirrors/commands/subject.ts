@@ -1,0 +1,130 @@
+/**
+ * Which mirrors a command is about, and whom to believe: from a configuration
+ * file, or from options alone, as a stranger would know them.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { CliError, type Context, type OptionSpec } from '@landfall/cli';
+import { describeIssues } from '@landfall/errors';
+import { isChannelName } from '@landfall/manifest';
+import { parsePublicKey, type PublicKey } from '@landfall/minisign';
+import type { TrustPolicy } from '@landfall/trust';
+import { z } from 'zod';
+import { type MirrorConfig, mirrorConfigSchema } from '../config.ts';
+import { MirrorError } from '../errors.ts';
+import { loadConfigModule } from '../load-config.ts';
+import type { Mirror } from '../mirror.ts';
+import { openMirrors } from '../open.ts';
+
+const DEFAULT_CONFIG = 'release.config.ts';
+const MAX_KEY_FILE_BYTES = 4096;
+
+export const SUBJECT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  config: { value: 'FILE', help: `the release configuration; ${DEFAULT_CONFIG} unless told` },
+  mirror: {
+    value: 'ADDRESS',
+    multiple: true,
+    help: 'a mirror (http, https or file: a folder; gitea:https://host/owner/name: Gitea)',
+  },
+  app: { value: 'APP', help: 'with --mirror: the app' },
+  key: { value: 'KEY', multiple: true, help: 'with --mirror: a public key (RW…) or its file' },
+  threshold: { value: 'N', help: 'with --mirror: how many keys must have signed; 1 unless told' },
+  channel: { value: 'CHANNEL', help: 'a channel other than the default one' },
+};
+
+/** What a command is about. */
+export interface Subject {
+  app: string;
+  /** Undefined: the default channel. */
+  channel: string | undefined;
+  policy: TrustPolicy;
+  mirrors: Mirror[];
+}
+
+/** The part of `release.config.ts` that matters to mirrors; the rest is release's own. */
+const configSchema = z.looseObject({
+  app: z.string(),
+  channel: z.string().optional(),
+  keys: z.looseObject({
+    public: z.array(z.string()).min(1),
+    threshold: z.int().min(1).optional(),
+  }),
+  mirrors: z.array(mirrorConfigSchema).min(1),
+});
+
+/** Reads the options. Throws `CliError` and `MirrorError` CONFIG. */
+export async function findSubject(context: Context): Promise<Subject> {
+  const channel = context.text('channel');
+  if (channel !== undefined && !isChannelName(channel)) {
+    throw usage(`--channel: expected a channel name such as beta, found '${channel}'`);
+  }
+  return context.list('mirror').length > 0
+    ? fromOptions(context, channel)
+    : fromConfig(context.text('config') ?? DEFAULT_CONFIG, channel);
+}
+
+function fromOptions(context: Context, channel: string | undefined): Subject {
+  if (context.text('config') !== undefined)
+    throw usage('expected --config or --mirror, found both');
+  const app = context.text('app');
+  const keys = context.list('key');
+  if (app === undefined || keys.length === 0) {
+    throw usage(
+      `--mirror needs --app and --key: expected both, found ${app === undefined ? 'no --app' : 'no --key'}`,
+    );
+  }
+  return {
+    app,
+    channel,
+    policy: {
+      keys: keys.map((key) => readKey(key, process.cwd())),
+      threshold: context.count('threshold') ?? 1,
+    },
+    mirrors: openMirrors(context.list('mirror').map(toMirrorConfig)),
+  };
+}
+
+function toMirrorConfig(address: string): MirrorConfig {
+  const gitea = /^gitea:(https?:\/\/.+?)\/([^/]+\/[^/]+?)\/?$/.exec(address);
+  const [, url, repository] = gitea ?? [];
+  if (url !== undefined && repository !== undefined) return { type: 'gitea', url, repository };
+  if (/^[a-z]+:\/\//.test(address)) return { type: 'directory', url: address };
+  return { type: 'directory', path: address };
+}
+
+async function fromConfig(path: string, channel: string | undefined): Promise<Subject> {
+  const result = configSchema.safeParse(await loadConfigModule(path));
+  if (!result.success) {
+    const what = describeIssues(result.error.issues);
+    throw new MirrorError('CONFIG', '', `'${path}' is not right: ${what}`, {
+      cause: result.error,
+      hint: "compare it with what 'release init' writes",
+    });
+  }
+  const { app, keys, mirrors, channel: defaultChannel } = result.data;
+  const folder = dirname(resolve(path));
+  return {
+    app,
+    channel: channel === defaultChannel ? undefined : channel,
+    policy: {
+      keys: keys.public.map((key) => readKey(key, folder)),
+      threshold: keys.threshold ?? 1,
+    },
+    mirrors: openMirrors(mirrors, { directory: folder }),
+  };
+}
+
+/** A key as text, or the file that holds it. */
+function readKey(text: string, folder: string): PublicKey {
+  const file = resolve(folder, text);
+  const info = statSync(file, { throwIfNoEntry: false });
+  if (info?.isFile() !== true) return parsePublicKey(text, `public key '${text}'`);
+  if (info.size > MAX_KEY_FILE_BYTES) {
+    throw new MirrorError('CONFIG', '', `'${file}' is too large for a public key`);
+  }
+  return parsePublicKey(readFileSync(file), file);
+}
+
+function usage(message: string): CliError {
+  return new CliError('USAGE', message, "see 'mirrors status --help'");
+}

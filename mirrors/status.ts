@@ -1,0 +1,142 @@
+/** What each mirror is like, compared with the newest release that any of them has. */
+import { OtaError } from '@landfall/errors';
+import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
+import { MirrorError } from './errors.ts';
+import type { Mirror } from './mirror.ts';
+import { surveyMirrors, type SurveyOptions, type SurveyRow } from './survey.ts';
+
+const STAT_DEADLINE_MS = 15_000;
+
+/** Artifacts of the newest release that a mirror serves, by name and size. */
+export interface AssetCount {
+  present: number;
+  total: number;
+  /** Files that are missing or of another size. */
+  missing: string[];
+}
+
+/** One mirror; `null` is what could not be known. */
+export interface MirrorStatus {
+  name: string;
+  kind: Mirror['kind'];
+  address: string;
+  version: string | null;
+  sequence: number | null;
+  /** Manifests that the newest is ahead; 0 when it is current. */
+  behindBy: number | null;
+  assets: AssetCount | null;
+  /** Milliseconds until its index was read and verified. */
+  reachableInMs: number | null;
+  /** Current and complete. */
+  good: boolean;
+  problem?: { code: string; message: string; hint: string | undefined };
+}
+
+export interface Status {
+  rows: MirrorStatus[];
+  best: Manifest | undefined;
+  /** Names of mirrors that serve different manifests of one sequence. */
+  equivocation: string[];
+}
+
+/** Asks every mirror for its index and for each artifact. Never throws for what a mirror does. */
+export async function readStatus(
+  mirrors: readonly Mirror[],
+  options: SurveyOptions,
+): Promise<Status> {
+  const survey = await surveyMirrors(mirrors, options);
+  const best = survey.best?.manifest;
+  const rows = await Promise.all(
+    survey.rows.map((row) => toStatus(row, best, survey.best?.sha256)),
+  );
+  return {
+    rows,
+    best,
+    equivocation: survey.equivocation?.map(({ mirror }) => mirror.name) ?? [],
+  };
+}
+
+async function toStatus(
+  row: SurveyRow,
+  best: Manifest | undefined,
+  sha256: string | undefined,
+): Promise<MirrorStatus> {
+  const { mirror, verified } = row;
+  const own = verified?.manifest;
+  const isUp = row.problem === undefined || row.problem.code === 'NOT_FOUND';
+  const counted = isUp && best !== undefined ? await countAssets(mirror, best) : undefined;
+  const assets = counted?.assets ?? null;
+  const problem =
+    row.problem ??
+    counted?.problem ??
+    (own === undefined ? undefined : await brokenPromise(mirror, own, best, assets));
+  return {
+    name: mirror.name,
+    kind: mirror.kind,
+    address: mirror.address,
+    version: own?.version ?? null,
+    sequence: own?.sequence ?? null,
+    behindBy: own === undefined || best === undefined ? null : best.sequence - own.sequence,
+    assets,
+    reachableInMs: isUp ? Math.round(row.ms) : null,
+    good: verified !== undefined && verified.sha256 === sha256 && assets?.missing.length === 0,
+    ...(problem === undefined
+      ? {}
+      : { problem: { code: problem.code, message: problem.message, hint: problem.hint } }),
+  };
+}
+
+async function countAssets(
+  mirror: Mirror,
+  manifest: Manifest,
+): Promise<{ assets?: AssetCount; problem?: OtaError }> {
+  const artifacts = artifactsOf(manifest);
+  try {
+    const missing = await findMissing(mirror, manifest.version, artifacts);
+    const total = artifacts.length;
+    return { assets: { present: total - missing.length, total, missing } };
+  } catch (error) {
+    if (error instanceof OtaError) return { problem: error };
+    throw error;
+  }
+}
+
+async function findMissing(
+  mirror: Mirror,
+  version: string,
+  artifacts: readonly Artifact[],
+): Promise<string[]> {
+  const checked = await Promise.all(
+    artifacts.map(async ({ file, size }) => {
+      const found = await mirror.statArtifact(version, file, {
+        maxBytes: size,
+        deadlineMs: STAT_DEADLINE_MS,
+      });
+      const fits = found !== undefined && (found.size === undefined || found.size === size);
+      return fits ? [] : [file];
+    }),
+  );
+  return checked.flat();
+}
+
+/** An index that names artifacts which its mirror does not serve. */
+async function brokenPromise(
+  mirror: Mirror,
+  own: Manifest,
+  best: Manifest | undefined,
+  assets: AssetCount | null,
+): Promise<OtaError | undefined> {
+  const missing =
+    own.version === best?.version && assets !== null
+      ? assets.missing
+      : ((await countAssets(mirror, own)).assets?.missing ?? []);
+  const [first] = missing;
+  if (first === undefined) return undefined;
+  const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;
+  return new MirrorError(
+    'NOT_FOUND',
+    mirror.name,
+    `its index names release ${own.version}, but it does not serve '${first}'${more}`,
+    { hint: `run 'release ship ${own.version}' again to complete it` },
+  );
+}
