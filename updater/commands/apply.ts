@@ -1,0 +1,87 @@
+/** `updater apply` and `updater once`: install what the mirrors offer, now. */
+import { type Command, CliError, type Context } from '@landfall/cli';
+import { ExitCode } from '@landfall/errors';
+import type { Host } from '../host.ts';
+import type { Wish } from '../offer.ts';
+import { refuseCorrupt, settle } from '../settle.ts';
+import { judgeMirrors, rehearse, update } from '../update.ts';
+import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
+import { declineLines, describeState, exitOfDecline, tellUpdate } from './words.ts';
+
+export const apply: Command = {
+  name: 'apply',
+  args: '[VERSION]',
+  arity: [0, 1],
+  summary: 'install the newest release, or VERSION if that is what the mirrors offer',
+  options: {
+    'lift-quarantine': { help: 'with VERSION: try it again although it failed on this node' },
+    ...DRY_RUN,
+  },
+  details: [
+    'VERSION must be what the mirrors offer as newest: an older one that is kept on this node is',
+    "reached with 'updater rollback --to VERSION'. Naming it says that it is wanted although it is",
+    'older than what runs, or although what runs is still in probation.',
+    'Exit code 0: it runs, or ran already; 1: tried and rolled back; 3: refused.',
+  ],
+  async run(context) {
+    const version = context.positionals[0];
+    const liftQuarantine = context.flag('lift-quarantine');
+    if (liftQuarantine && version === undefined) {
+      throw new CliError(
+        'USAGE',
+        '--lift-quarantine: expected the VERSION that it is for',
+        "see 'updater apply --help'",
+      );
+    }
+    const wish: Wish = { version, liftQuarantine };
+    if (context.flag('dry-run')) return tellRehearsal(context, wish);
+    return withHost(context, 'apply', (host) => settleAndUpdate(context, host, wish));
+  },
+};
+
+export const once: Command = {
+  name: 'once',
+  summary: 'settle what an earlier run left, check, and install what is new; for a timer',
+  options: DRY_RUN,
+  details: ['Exit code 0: nothing to do, or done; 1: tried and rolled back; 3: refused.'],
+  async run(context) {
+    if (context.flag('dry-run')) return tellRehearsal(context, {});
+    return withHost(context, 'once', (host) => settleAndUpdate(context, host, {}));
+  },
+};
+
+async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promise<ExitCode> {
+  const { state, left } = await settle(host);
+  if (left !== undefined) {
+    context.result({ outcome: 'left', version: left.version, state }, [
+      describeState(state),
+      `nothing new was tried: run it again to go on`,
+    ]);
+    return ExitCode.failed;
+  }
+  const { lines, data, exit } = tellUpdate(await update(host, state, wish));
+  context.result(data, lines);
+  return exit;
+}
+
+async function tellRehearsal(context: Context, wish: Wish): Promise<ExitCode> {
+  return untilToldToStop(async (signal) => {
+    const host = openToLook(context, signal);
+    refuseCorrupt(host);
+    const { marker } = host.store;
+    if (marker !== undefined) {
+      context.note(
+        `first, what was left at ${marker.to.version}, '${marker.phase}', would be settled`,
+      );
+    }
+    const { offer, decline, problems } = await judgeMirrors(host, wish);
+    if (decline === undefined && offer !== undefined) await rehearse(host, offer);
+    const version = offer?.deployment.version ?? null;
+    const lines = decline === undefined ? [`${version} would be installed`] : declineLines(decline);
+    context.result(
+      { dryRun: true, version, wouldInstall: decline === undefined, decline, mirrors: problems },
+      decline?.code === 'up-to-date' ? [decline.reason] : lines,
+    );
+    return decline === undefined ? ExitCode.done : exitOfDecline(decline);
+  });
+}

@@ -1,0 +1,41 @@
+/** `updater check`: what the mirrors offer, and what this node would do about it. */
+import type { Command } from '@landfall/cli';
+import { refuseCorrupt } from '../settle.ts';
+import { judgeMirrors, type Judgement } from '../update.ts';
+import { openToLook, untilToldToStop } from './session.ts';
+import { declineLines, exitOfDecline } from './words.ts';
+
+export const check: Command = {
+  name: 'check',
+  summary: 'show what is available and why it would or would not be installed',
+  details: [
+    'Changes nothing. Exit code 0: up to date, or it would be installed; 3: it would be refused.',
+  ],
+  async run(context) {
+    const judgement = await untilToldToStop((signal) => {
+      const host = openToLook(context, signal);
+      refuseCorrupt(host);
+      return judgeMirrors(host, {});
+    });
+    const { offer, decline, problems } = judgement;
+    context.result(
+      {
+        version: offer?.deployment.version ?? null,
+        sequence: offer?.deployment.sequence ?? null,
+        wouldInstall: decline === undefined,
+        decline: decline ?? null,
+        mirrors: problems,
+      },
+      toLines(judgement),
+    );
+    return decline === undefined ? undefined : exitOfDecline(decline);
+  },
+};
+
+function toLines({ offer, decline }: Judgement): string[] {
+  if (decline?.code === 'up-to-date') return [decline.reason];
+  const lines = decline === undefined ? ['it would be installed'] : declineLines(decline);
+  if (offer === undefined) return lines;
+  const { version, sequence } = offer.deployment;
+  return [`available: ${version} (sequence ${sequence})`, ...lines];
+}

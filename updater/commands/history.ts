@@ -1,0 +1,64 @@
+/** `updater history`: what happened on this node, from the journal. */
+import { type Command, formatTable } from '@landfall/cli';
+import { openToLook } from './session.ts';
+
+const DEFAULT_LIMIT = 20;
+
+interface Row {
+  at: string;
+  what: string;
+  version: string;
+  reason: string;
+}
+
+export const history: Command = {
+  name: 'history',
+  summary: 'show what happened on this node, newest last',
+  options: {
+    limit: { value: 'N', help: `lines to show; ${DEFAULT_LIMIT} unless told` },
+  },
+  run(context) {
+    const { journal } = openToLook(context, new AbortController().signal);
+    const limit = context.count('limit') ?? DEFAULT_LIMIT;
+    const rows = journal.read().flatMap(toRow).slice(-limit);
+    const cells = rows.map(({ at, what, version, reason }) => [at, what, version, reason]);
+    context.result(
+      rows,
+      rows.length === 0 ? 'nothing yet' : formatTable(['TIME', 'WHAT', 'VERSION', 'REASON'], cells),
+    );
+  },
+};
+
+/** Journal lines that tell a story of their own; steps in between are left out. */
+function toRow(line: Record<string, unknown>): Row[] {
+  const text = (key: string): string => {
+    const value = line[key];
+    return typeof value === 'string' ? value : '';
+  };
+  const row = (what: string, version: string, reason: string): Row[] => [
+    { at: text('at'), what, version, reason },
+  ];
+  if ('lifted' in line) return row('quarantine lifted', text('lifted'), 'by hand');
+  if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
+  if ('drift' in line) return row('changed by hand', '', text('drift'));
+  if (!('event' in line)) return [];
+  if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
+  if (line['event'] === 'abandoned') return row('not staged', text('version'), text('reason'));
+  if (line['from'] === line['to']) return [];
+  switch (line['to']) {
+    case 'available':
+    case 'staged':
+    case 'pending-verification':
+      return [];
+    case 'probation':
+    case 'committed':
+      return row(text('to'), text('version'), reasonOfProof(line));
+    default:
+      return row(text('to'), text('version'), text('reason'));
+  }
+}
+
+function reasonOfProof({ outcome }: Record<string, unknown>): string {
+  if (typeof outcome !== 'object' || outcome === null || !('reason' in outcome)) return '';
+  return typeof outcome.reason === 'string' ? outcome.reason : '';
+}

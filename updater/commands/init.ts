@@ -1,0 +1,160 @@
+/**
+ * `updater init`: from a few answers to a configuration, with a look at what
+ * is there. It never overwrites a configuration, and installs nothing.
+ */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Command, CliError, type Context } from '@landfall/cli';
+import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
+import { ExitCode } from '@landfall/errors';
+import { parsePublicKey } from '@landfall/minisign';
+import type { MirrorConfig } from '@landfall/mirrors';
+import type { TrustPolicy } from '@landfall/trust';
+import { DEFAULT_CONFIG_PATH, parseConfig, type Config } from '../config.ts';
+import { isRoot } from '../effects/web-user.ts';
+import { UpdaterError } from '../errors.ts';
+import { pathsOf } from '../paths.ts';
+import {
+  detectServer,
+  detectServiceManager,
+  detectWebUser,
+  mirrorCandidates,
+  pickMirror,
+} from '../init/detect.ts';
+import { configText, type Answers } from '../init/template.ts';
+import { DRY_RUN, untilToldToStop } from './session.ts';
+
+export const init: Command = {
+  name: 'init',
+  summary: "write this node's configuration and make its folders",
+  options: {
+    app: { value: 'NAME', help: 'the app whose releases this node takes' },
+    mirror: {
+      value: 'URL',
+      multiple: true,
+      help: 'a Gitea repository, or a folder in our layout: https://, file:// or a path; repeatable',
+    },
+    key: { value: 'RW…', multiple: true, help: "the maintainer's public key; repeatable" },
+    threshold: { value: 'N', help: 'how many of the keys must have signed; 1 unless told' },
+    channel: { value: 'NAME', help: 'a channel other than the default one' },
+    root: { value: 'DIR', help: 'where releases go; /opt/<app> unless told' },
+    state: {
+      value: 'DIR',
+      help: 'where the updater keeps what it knows; /var/lib/landfall unless told',
+    },
+    'probe-url': {
+      value: 'URL',
+      help: 'where this machine serves the web UI; looked for unless told',
+    },
+    'web-user': { value: 'NAME', help: 'the user the web server runs as; looked for unless told' },
+    service: {
+      value: 'NAME',
+      multiple: true,
+      help: 'a service to restart after a switch; repeatable',
+    },
+    ...DRY_RUN,
+  },
+  details: [
+    'The configuration explains itself: every key stands in it, with its default. --dry-run prints it.',
+  ],
+  async run(context) {
+    const file = context.text('config') ?? DEFAULT_CONFIG_PATH;
+    if (existsSync(file)) {
+      throw new UpdaterError('CONFIG', `'${file}' is there already, and is not overwritten`, {
+        hint: 'edit it, or move it away first',
+      });
+    }
+    const { answers, findings } = await untilToldToStop((signal) => gather(context, signal));
+    const text = configText(answers);
+    const config = parseConfig(text, file);
+    if (context.flag('dry-run')) {
+      context.result({ dryRun: true, file, text, findings }, text);
+      return ExitCode.done;
+    }
+    makeFolders(config);
+    makeDirectoryDurably(dirname(file));
+    writeFileDurably(file, text, { mode: 0o644 });
+    context.result({ file, root: config.root, state: config.state, findings }, [
+      ...findings,
+      `wrote ${file}`,
+      "next: 'updater check' shows what is available, 'updater apply' installs it",
+    ]);
+    return ExitCode.done;
+  },
+};
+
+async function gather(
+  context: Context,
+  signal: AbortSignal,
+): Promise<{ answers: Answers; findings: string[] }> {
+  const app = need('app', context.text('app'));
+  const keys = requireSome(context, 'key');
+  const texts = requireSome(context, 'mirror');
+  const { threshold, policy } = policyOf(context, keys);
+  const channel = context.text('channel');
+  const findings: string[] = [];
+  const mirrors: MirrorConfig[] = [];
+  for (const text of texts) {
+    // A first reading without the network: what cannot be right is told before anybody is asked.
+    parseConfig(
+      configText({ app, keys, mirrors: mirrorCandidates(text), services: [] }),
+      '--mirror',
+    );
+    const { config, finding } = await pickMirror(text, { app, channel, policy, signal });
+    mirrors.push(config);
+    findings.push(`mirror ${text} (${config.type}): ${finding}`);
+  }
+  const server = await detectServer(context.text('probe-url'), signal);
+  findings.push(server?.finding ?? 'no web server answers on this machine yet: set [probe].url');
+  const webUser = context.text('web-user') ?? (isRoot() ? await detectWebUser() : undefined);
+  findings.push(
+    webUser === undefined
+      ? "web user: not known; set 'web_user' to the user the web server runs as"
+      : `web user: ${webUser}`,
+  );
+  const manager = detectServiceManager();
+  const answers: Answers = {
+    app,
+    keys,
+    threshold,
+    channel,
+    mirrors,
+    root: context.text('root'),
+    state: context.text('state'),
+    webUser,
+    probeUrl: server?.url ?? context.text('probe-url'),
+    tls: server?.tls,
+    services: context.list('service').map((name) => ({ name, manager })),
+  };
+  return { answers, findings };
+}
+
+function policyOf(
+  context: Context,
+  keys: readonly string[],
+): { threshold: number | undefined; policy: TrustPolicy } {
+  const threshold = context.count('threshold');
+  const parsed = keys.map((text, index) => parsePublicKey(text, `--key ${index + 1}`));
+  return { threshold, policy: { keys: parsed, threshold: threshold ?? 1 } };
+}
+
+function makeFolders(config: Config): void {
+  const paths = pathsOf(config.root, config.state);
+  makeDirectoryDurably(paths.deployments);
+  makeDirectoryDurably(paths.state, 0o700);
+}
+
+function need(option: string, value: string | undefined): string {
+  if (value !== undefined && value !== '') return value;
+  throw new CliError(
+    'USAGE',
+    `--${option}: expected a value, found none`,
+    `see 'updater init --help'`,
+  );
+}
+
+function requireSome(context: Context, option: string): string[] {
+  const values = context.list(option);
+  need(option, values[0]);
+  return values;
+}

@@ -1,0 +1,73 @@
+/**
+ * `updater run`: the same as `once`, again and again, for machines without a
+ * timer. The lock is held for a round only, so that an operator's command can
+ * come in between.
+ */
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, type Context, formatDuration } from '@landfall/cli';
+import { ExitCode, messageOf, OtaError } from '@landfall/errors';
+import type { Config } from '../config.ts';
+import { settle } from '../settle.ts';
+import { update } from '../update.ts';
+import { readConfig, untilToldToStop, withLock } from './session.ts';
+import { describeState, tellUpdate } from './words.ts';
+
+/** While a release is in probation it is looked at this often, whatever the interval. */
+const PROBATION_INTERVAL_MS = 30_000;
+
+export const run: Command = {
+  name: 'run',
+  summary: 'stay and do what once does, every [run].interval of the configuration',
+  details: [
+    'Ends cleanly on SIGTERM, between two steps; what was begun is settled by the next start.',
+  ],
+  async run(context) {
+    const config = readConfig(context);
+    await untilToldToStop((signal) => loop(context, config, signal));
+    return ExitCode.done;
+  },
+};
+
+async function loop(context: Context, config: Config, signal: AbortSignal): Promise<void> {
+  let nextCheck = performance.now();
+  while (!signal.aborted) {
+    const isDue = performance.now() >= nextCheck;
+    const inProbation = await round(context, config, signal, isDue);
+    if (isDue) nextCheck = performance.now() + config.run.interval + jitter(config);
+    const untilCheck = nextCheck - performance.now();
+    const wait = inProbation ? Math.min(PROBATION_INTERVAL_MS, untilCheck) : untilCheck;
+    await sleep(Math.max(0, wait), undefined, { signal }).catch(() => {});
+  }
+  context.note('stopped, as told');
+}
+
+/** One round. What goes wrong in it is told, and the next round comes all the same. */
+async function round(
+  context: Context,
+  config: Config,
+  signal: AbortSignal,
+  isDue: boolean,
+): Promise<boolean> {
+  try {
+    return await withLock(context, config, 'run', signal, async (host) => {
+      const { state, left } = await settle(host);
+      if (left !== undefined) context.note(describeState(state));
+      if (!isDue || left !== undefined) return state.name === 'probation';
+      const result = await update(host, state, {});
+      for (const line of tellUpdate(result).lines) context.note(line);
+      context.note(`next check in about ${formatDuration(config.run.interval)}`);
+      return result.state.name === 'probation';
+    });
+  } catch (error) {
+    context.note(`error: ${messageOf(error)}`);
+    if (error instanceof OtaError && error.hint !== undefined)
+      context.note(`  hint: ${error.hint}`);
+    return false;
+  }
+}
+
+/** So that a fleet does not ask its mirrors all at once. */
+function jitter(config: Config): number {
+  return config.run.jitter < 1 ? 0 : randomInt(Math.ceil(config.run.jitter));
+}

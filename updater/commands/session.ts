@@ -1,0 +1,79 @@
+/**
+ * What the commands share: the configuration they read, the lock they hold,
+ * and how they are told to stop.
+ */
+import type { Context, OptionSpec } from '@landfall/cli';
+import { acquireLock, makeDirectoryDurably } from '@landfall/durable';
+import { DEFAULT_CONFIG_PATH, loadConfig, type Config } from '../config.ts';
+import { openHost, type Host } from '../host.ts';
+import { pathsOf } from '../paths.ts';
+
+/** Options that every command takes. */
+export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  config: { value: 'FILE', help: `the node's configuration; ${DEFAULT_CONFIG_PATH} unless told` },
+};
+
+export const DRY_RUN: Readonly<Record<string, OptionSpec>> = {
+  'dry-run': { help: 'say what would be done, and change nothing' },
+};
+
+export function readConfig(context: Context): Config {
+  return loadConfig(context.text('config') ?? DEFAULT_CONFIG_PATH);
+}
+
+/** Opens what the updater knows, to look at it only. */
+export function openToLook(context: Context, signal: AbortSignal): Host {
+  return openHost(readConfig(context), {
+    signal,
+    note: (line) => context.note(line),
+    preserve: false,
+  });
+}
+
+/**
+ * Runs `work` as the only updater on this node. Throws `DurableError` LOCKED
+ * while another one is at work.
+ */
+export async function withLock<T>(
+  context: Context,
+  config: Config,
+  purpose: string,
+  signal: AbortSignal,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  const paths = pathsOf(config.root, config.state);
+  makeDirectoryDurably(paths.state, 0o700);
+  makeDirectoryDurably(paths.root);
+  const lock = acquireLock(paths.lock, purpose);
+  try {
+    return await work(
+      openHost(config, { signal, note: (line) => context.note(line), preserve: true }),
+    );
+  } finally {
+    lock.release();
+  }
+}
+
+/** Aborted when this process is told to stop, for as long as `work` runs. */
+export async function untilToldToStop<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = (name: NodeJS.Signals): void => controller.abort(new Error(`got ${name}`));
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+  }
+}
+
+/** Most commands: read the configuration, take the lock, work until done or told to stop. */
+export async function withHost<T>(
+  context: Context,
+  purpose: string,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  const config = readConfig(context);
+  return untilToldToStop((signal) => withLock(context, config, purpose, signal, work));
+}

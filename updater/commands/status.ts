@@ -1,0 +1,132 @@
+/** `updater status`: one screen. Asks nobody: it tells what is known here. */
+import { type Command } from '@landfall/cli';
+import type { Host } from '../host.ts';
+import type { Settled } from '../machine.ts';
+import { indexOf } from '../offer.ts';
+import { findFloor, type FloorEntry } from '../records/floor-file.ts';
+import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
+import { openToLook } from './session.ts';
+import { ago, describeProof, describeState } from './words.ts';
+
+export const status: Command = {
+  name: 'status',
+  summary:
+    'show what runs, since when, verified how, and what stands in the way of the next release',
+  run(context) {
+    const host = openToLook(context, new AbortController().signal);
+    const { config, store, paths } = host;
+    const floor = findFloor(store.floors, config.app, indexOf(config));
+    const lastCheck = readLastCheck(paths.lastCheck);
+    context.result(
+      {
+        app: config.app,
+        state: store.state,
+        running: store.state.running ?? null,
+        inProgress: store.marker ?? null,
+        drift: store.drift ?? null,
+        corrupt: store.corrupt,
+        floor: floor ?? null,
+        lastCheck: lastCheck ?? null,
+        quarantine: store.quarantine.entries,
+        deployments: store.deployments,
+        webUser: config.web_user ?? null,
+      },
+      toLines(host, floor, lastCheck),
+    );
+  },
+};
+
+function toLines(
+  host: Host,
+  floor: FloorEntry | undefined,
+  lastCheck: LastCheck | undefined,
+): string[] {
+  const { config, store } = host;
+  const { marker, quarantine } = store;
+  return [
+    ...warnings(host),
+    ...runningLines(host),
+    ...(marker === undefined
+      ? []
+      : [
+          row(
+            'in progress',
+            `${marker.to.version}, '${marker.phase}', attempt ${marker.attempt}; 'updater verify' settles it if no updater is at work`,
+          ),
+        ]),
+    row('floor', floor ? `sequence ${floor.sequence}, channel ${floor.channel}` : 'none yet'),
+    ...availableLines(lastCheck),
+    ...(quarantine.entries.length === 0 ? [row('quarantine', 'empty')] : []),
+    ...quarantine.entries.map(({ version, at, reason }) =>
+      row('quarantine', `${version} since ${at}: ${reason}`),
+    ),
+    ...mirrorLines(lastCheck),
+    row(
+      'web user',
+      config.web_user ?? `not configured: what the updater itself can read is taken for readable`,
+    ),
+  ];
+}
+
+function warnings({ store, paths }: Host): string[] {
+  const corrupt = store.corrupt.map(
+    ({ file, kept, reason }) =>
+      `WARNING: '${file}' is corrupt: ${reason}. Nothing is installed as long as ${kept} lies in ${paths.state}`,
+  );
+  const drift = store.drift === undefined ? [] : [`WARNING: ${store.drift}`];
+  return [...corrupt, ...drift];
+}
+
+function runningLines({ config, store }: Host): string[] {
+  const { state } = store;
+  const { running } = state;
+  if (running === undefined) {
+    const reason = state.name === 'rolled-back' ? `; ${describeState(state)}` : '';
+    return [row(config.app, `nothing is installed${reason}`)];
+  }
+  const { deployment, since, proof, previous } = running;
+  const verified =
+    proof === undefined ? 'not verified here' : `${describeProof(proof)}, ${proof.at}`;
+  return [
+    row(config.app, `${deployment.version} (${deployment.id})`),
+    row('since', `${since}${ago(since)}`),
+    row('verified', verified),
+    row('state', stateWords(state)),
+    row('previous', previous?.version ?? 'none'),
+  ];
+}
+
+function stateWords(state: Settled): string {
+  switch (state.name) {
+    case 'probation':
+      return `probation until ${state.until}`;
+    case 'rolled-back':
+      return `rolled-back from ${state.failed.version}: ${state.reason}`;
+    case 'degraded':
+      return `degraded: ${state.reason}`;
+    default:
+      return state.name;
+  }
+}
+
+function availableLines(lastCheck: LastCheck | undefined): string[] {
+  if (lastCheck === undefined)
+    return [row('available', "not known: 'updater check' asks the mirrors")];
+  const { at, newest, refusal } = lastCheck;
+  const what = newest === undefined ? 'nothing' : `${newest.version} (sequence ${newest.sequence})`;
+  const why = refusal === undefined ? '' : `; ${refusal.code}: ${refusal.reason}`;
+  return [row('available', `${what}${why}; asked ${at}${ago(at)}`)];
+}
+
+function mirrorLines(lastCheck: LastCheck | undefined): string[] {
+  if (lastCheck === undefined) return [];
+  const { mirrors, problems } = lastCheck;
+  return [
+    row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
+    ...problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`)),
+  ];
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(12)} ${text}`;
+}

@@ -1,0 +1,69 @@
+/** How states and results are told to people. */
+import { formatDuration } from '@landfall/cli';
+import { ExitCode } from '@landfall/errors';
+import type { Proof } from '../facts.ts';
+import type { Settled } from '../machine.ts';
+import type { Decline } from '../offer.ts';
+import type { UpdateResult } from '../update.ts';
+
+/** One line about a state that holds. */
+export function describeState(state: Settled): string {
+  const version = state.running?.deployment.version;
+  switch (state.name) {
+    case 'idle':
+      return version === undefined ? 'nothing is installed' : `${version} runs, never probed here`;
+    case 'probation':
+      return `${version} runs, in probation until ${state.until}: ${describeProof(state.running.proof)}`;
+    case 'committed':
+      return `${version} runs: ${describeProof(state.running.proof)}`;
+    case 'rolled-back':
+      return `rolled back from ${state.failed.version} to ${version ?? 'nothing, as it was'}: ${state.reason}`;
+    default:
+      return `degraded: ${version} runs and does not pass: ${state.reason}`;
+  }
+}
+
+/** How it is known that what runs may run. */
+export function describeProof(proof: Proof | undefined): string {
+  if (proof === undefined) return 'not verified';
+  return proof.accepted === 'healthy'
+    ? proof.reason
+    : `kept although not healthy, for the node was no better before: ${proof.reason}`;
+}
+
+/** `3 d 4 h ago`; nothing for a time of the future, which only a clock that was set can show. */
+export function ago(time: string): string {
+  const ms = Date.now() - Date.parse(time);
+  return ms < 0 ? '' : ` (${formatDuration(ms)} ago)`;
+}
+
+export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>): string[] {
+  return [`not installed: ${reason}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])];
+}
+
+/** Up to date, and what only needs time, is no failure; a refused release is. */
+export function exitOfDecline({ code }: Pick<Decline, 'code'>): ExitCode {
+  return code === 'up-to-date' || code === 'in-probation' ? ExitCode.done : ExitCode.refused;
+}
+
+/** What became of an update: the lines, the data, the exit code. */
+export function tellUpdate(result: UpdateResult): {
+  lines: string[];
+  data: Record<string, unknown>;
+  exit: ExitCode;
+} {
+  const { outcome, state, decline, offer, problems } = result;
+  const data = {
+    outcome,
+    version: offer?.deployment.version ?? null,
+    decline: decline ?? null,
+    state,
+    mirrors: problems,
+  };
+  if (outcome !== 'declined' || decline === undefined) {
+    const exit = outcome === 'kept' ? ExitCode.done : ExitCode.failed;
+    return { lines: [describeState(state)], data, exit };
+  }
+  const lines = decline.code === 'up-to-date' ? [decline.reason] : declineLines(decline);
+  return { lines, data, exit: exitOfDecline(decline) };
+}

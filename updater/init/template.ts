@@ -1,0 +1,106 @@
+/** The configuration that `updater init` writes: what was told or found, and every other key with its default, as a comment. */
+import type { MirrorConfig } from '@landfall/mirrors';
+
+export interface Answers {
+  app: string;
+  keys: readonly string[];
+  threshold?: number | undefined;
+  channel?: string | undefined;
+  mirrors: readonly MirrorConfig[];
+  root?: string | undefined;
+  state?: string | undefined;
+  webUser?: string | undefined;
+  probeUrl?: string | undefined;
+  tls?: string | undefined;
+  services: readonly { name: string; manager: string }[];
+}
+
+/** The text of the file: TOML with comments. */
+export function configText(answers: Answers): string {
+  const { app, keys, threshold, channel, mirrors, root, state, webUser, services } = answers;
+  return [
+    '# What this node runs, where it comes from, and how it is known to work.',
+    `app = ${quote(app)}`,
+    "# The maintainer's public keys (minisign), and how many of them must have signed.",
+    `public_keys = [${keys.map(quote).join(', ')}]`,
+    setting('threshold', threshold, 1),
+    '# Unset: the default channel, whatever its name.',
+    setting('channel', channel, 'stable'),
+    '',
+    '# Releases stand below root; what the updater knows, in state.',
+    setting('root', root, `/opt/${app}`),
+    setting('state', state, '/var/lib/landfall'),
+    '# Deployments that are kept. What runs and what ran before it are always kept.',
+    'keep = 3',
+    '# How long a release that passed is watched before it is committed.',
+    'probation = "10m"',
+    '# The user the web server runs as: it must be able to read the web UI before it is switched to.',
+    setting('web_user', webUser, 'www-data'),
+    '',
+    '# The verdict. Only this machine is ever asked.',
+    '[probe]',
+    setting('url', answers.probeUrl, 'https://127.0.0.1/'),
+    '# "system", "insecure" (it never leaves this machine), or "sha256:<digest of the certificate>".',
+    setting('tls', answers.tls, 'system'),
+    '# host = "node.example.org"        # Host header and TLS name, where sites are told apart by name',
+    '# component = "web-ui"             # whose index.html and assets must be what is answered',
+    '# window = "90s"                   # a release that does not pass within it is rolled back',
+    '# interval = "2s"',
+    '# timeout = "5s"',
+    '# passes = 3                       # in a row',
+    '# assets = 8',
+    '# For pages rendered at run time, JSON that names the version instead of the bytes:',
+    '# version_url = "https://127.0.0.1/api/version"',
+    '# version_field = "version"',
+    '',
+    '# For `updater run`; with a timer, `updater once` is enough.',
+    '[run]',
+    '# interval = "1h"',
+    '# jitter = "5m"',
+    ...mirrors.flatMap((mirror) => ['', '[[mirrors]]', ...mirrorLines(mirror)]),
+    ...serviceLines(services),
+    '',
+  ].join('\n');
+}
+
+function mirrorLines(mirror: MirrorConfig): string[] {
+  return Object.entries(mirror).flatMap(([key, value]) =>
+    typeof value === 'string' ? [`${key} = ${quote(value)}`] : [],
+  );
+}
+
+function serviceLines(services: readonly { name: string; manager: string }[]): string[] {
+  const example = [
+    '',
+    '# Restarted after every switch. A component names the file that the new process must run.',
+    '# [[services]]',
+    '# name = "archipelago"',
+    '# manager = "systemd"              # or "openrc", or "command" with restart = ["program", "argument"]',
+    '# action = "restart"               # or "reload"',
+    '# component = "server"',
+    '# timeout = "30s"',
+  ];
+  const chosen = services.flatMap(({ name, manager }) => [
+    '',
+    '[[services]]',
+    `name = ${quote(name)}`,
+    `manager = ${quote(manager)}`,
+  ]);
+  return [...example, ...chosen];
+}
+
+/** `key = value`, or the default as a comment. */
+function setting(
+  key: string,
+  value: string | number | undefined,
+  byDefault: string | number,
+): string {
+  return value === undefined
+    ? `# ${key} = ${JSON.stringify(byDefault)}`
+    : `${key} = ${JSON.stringify(value)}`;
+}
+
+/** A TOML basic string; JSON's escapes are among TOML's. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,31 @@
+/** The `updater` command, for nodes. */
+import { main } from '@landfall/cli';
+import { apply, once } from './commands/apply.ts';
+import { check } from './commands/check.ts';
+import { history } from './commands/history.ts';
+import { init } from './commands/init.ts';
+import { rollback } from './commands/rollback.ts';
+import { run } from './commands/run.ts';
+import { COMMON_OPTIONS } from './commands/session.ts';
+import { status } from './commands/status.ts';
+import { verify } from './commands/verify.ts';
+import { GATE_FLAG, runGate } from './effects/web-user.ts';
+import { UPDATER_VERSION } from './version.ts';
+
+const [first, ...rest] = process.argv.slice(2);
+
+if (first === GATE_FLAG) {
+  runGate(rest);
+} else {
+  process.exitCode = await main(
+    {
+      name: 'updater',
+      version: UPDATER_VERSION,
+      summary:
+        'takes releases, proves on this node that they work, and goes back from those that do not',
+      options: COMMON_OPTIONS,
+      commands: [init, check, apply, once, run, verify, rollback, status, history],
+    },
+    process.argv.slice(2),
+  );
+}
