@@ -67,7 +67,7 @@ const fileComponent = z.strictObject({
 
 const componentSchema = z.discriminatedUnion('kind', [treeComponent, fileComponent], {
   error: (issue) =>
-    issue.code === 'invalid_union' ? "'kind': expected 'tree' or 'file'" : undefined,
+    issue.code === 'invalid_union' ? "expected 'tree' or 'file'" : undefined,
 });
 
 export const configSchema = z

@@ -32,6 +32,8 @@ type ReleaseErrorCode =
   | 'READERS_DISAGREE'
   /** What a mirror serves is not what was uploaded. */
   | 'READ_BACK'
+  /** The index that git mirrors share names artifacts of another channel that a mirror lacks. */
+  | 'OTHER_CHANNEL'
   /** The checkout has changes that no commit names. */
   | 'GIT_DIRTY'
   /** Git itself failed. */
@@ -61,6 +63,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   SOURCE_MISSING: ExitCode.failed,
   READERS_DISAGREE: ExitCode.refused,
   READ_BACK: ExitCode.refused,
+  OTHER_CHANNEL: ExitCode.failed,
   GIT_DIRTY: ExitCode.usage,
   GIT_FAILED: ExitCode.failed,
   NO_QUORUM: ExitCode.failed,

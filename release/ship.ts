@@ -34,7 +34,7 @@ import {
 import { readArtifactsBack } from './steps/read-back.ts';
 import { composeManifest, openKeys, signManifest } from './steps/sign.ts';
 import { sourceOf } from './steps/source.ts';
-import { uploadArtifacts } from './steps/upload.ts';
+import { isDone, uploadArtifacts } from './steps/upload.ts';
 import { findSituation, reuseArtifacts } from './situation.ts';
 import { versionFolder, writeSigned } from './workspace.ts';
 
@@ -54,8 +54,8 @@ export function shipSteps(dryRun: boolean): Step<Shipment>[] {
     { title: 'see what mirrors hold', run: compareMirrors },
   ];
   const publish: Step<Shipment>[] = [
-    { title: 'upload', skip: whenAllHeld, run: uploadArtifacts },
-    { title: 'read back', skip: whenAllHeld, run: readBack },
+    { title: 'upload', skip: whenAllDone, run: uploadArtifacts },
+    { title: 'read back', skip: whenAllDone, run: readBack },
     { title: 'quorum', run: requireArtifactQuorum },
     { title: 'index', skip: whenAllIndexed, run: publishIndex },
     { title: 'read the index back', run: readIndexBack },
@@ -147,9 +147,8 @@ function isBuilding(shipment: Shipment): boolean {
   return isNew(shipment) && shipment.components === undefined;
 }
 
-function whenAllHeld(shipment: Shipment): string | undefined {
-  const count = shipment.components?.reduce((sum, each) => sum + each.artifacts.length, 0);
-  const done = alive(shipment.mirrors).every(({ held }) => held.size === count);
+function whenAllDone(shipment: Shipment): string | undefined {
+  const done = alive(shipment.mirrors).every((each) => isDone(shipment, each));
   return done ? 'every mirror has them' : undefined;
 }
 

@@ -14,6 +14,7 @@ import type { Show } from '../show.ts';
 import { fetchSigned, indexFiles } from '../signed.ts';
 import { workspaceOf } from '../workspace.ts';
 import { requireQuorum } from './look.ts';
+import { otherChannels, requireOtherChannels } from './other-channels.ts';
 
 /** Throws `ReleaseError` NO_QUORUM unless enough mirrors serve every artifact. */
 export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
@@ -47,7 +48,9 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
     signal,
   });
   crashPoint('ship-index-prepared');
+  const others = await otherChannels(update, shipment);
   await onEach(todo, 'index', signal, async ({ mirror }) => {
+    await requireOtherChannels(mirror, others, signal);
     await mirror.writeIndex(update, { signal });
     crashPoint('ship-index-written');
     show.live(mirror.name, 'written');

@@ -11,14 +11,20 @@ import { type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 
+/** Whether a mirror served all artifacts and this very index before this run. */
+export function isDone(shipment: Shipment, progress: MirrorProgress): boolean {
+  const { manifest, sha256 } = need(shipment.signed, 'signed manifest').verified;
+  const row = shipment.survey?.rows.find(({ mirror }) => mirror === progress.mirror);
+  return row?.verified?.sha256 === sha256 && progress.held.size === artifactsOf(manifest).length;
+}
+
 /** Uploads to every mirror that has not failed. */
 export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, signal } = shipment;
   const { manifest } = need(shipment.signed, 'signed manifest').verified;
   const artifacts = artifactsOf(manifest);
   await onEach(mirrors, 'upload', signal, async (progress) => {
-    const missing = artifacts.filter(({ file }) => !progress.held.has(file));
-    if (missing.length === 0) return;
+    if (isDone(shipment, progress)) return;
     await progress.mirror.ensureRelease(
       {
         version: manifest.version,
@@ -29,7 +35,8 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
       { signal },
     );
     crashPoint('ship-release-ensured');
-    for (const artifact of missing) {
+    // Also what is held: only the mirror itself sees second copies that a broken-off upload left.
+    for (const artifact of artifacts) {
       await uploadOne(shipment, progress, artifact, show);
       crashPoint('ship-artifact-uploaded');
     }
@@ -47,7 +54,7 @@ async function uploadOne(
   show: Show,
 ): Promise<void> {
   const { file, size, sha256 } = artifact;
-  const { mirror } = progress;
+  const { mirror, held } = progress;
   const started = performance.now();
   const rate = (bytes: number): string =>
     `${formatBytes(Math.round((bytes * 1000) / Math.max(1, performance.now() - started)))}/s`;
@@ -60,6 +67,7 @@ async function uploadOne(
       show.live(mirror.name, `${file} ${percent} %, ${formatBytes(bytes)}, ${rate(bytes)}`);
     },
   });
+  if (held.has(file)) return;
   progress.sent += size;
   const took = formatDuration(performance.now() - started);
   show.live(mirror.name, `${file} sent`);

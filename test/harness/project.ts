@@ -1,7 +1,7 @@
 /**
  * A small project to release, in a folder of its own: a built web UI, a
  * configuration, a key pair and directory mirrors. Everything is real and is
- * removed by `remove()`; tests call it in `onTestFinished` or `afterAll`.
+ * removed by `remove()`; `useProject` sees to that.
  *
  *     <root>/project/   release.config.ts, package.json, keys/, dist/, bin/
  *     <root>/mirrors/<name>/
@@ -16,6 +16,7 @@ import {
   serializeSecretKey,
 } from '@landfall/minisign';
 import type { ReleaseConfig } from '@landfall/release';
+import { onTestFinished } from 'vitest';
 import { type CommandOptions, type Outcome, runCommand } from './command.ts';
 
 export interface ProjectOptions {
@@ -36,6 +37,8 @@ export interface Project {
   /** The project's folder: what `release` is run in. */
   readonly directory: string;
   readonly mirrors: readonly ProjectMirror[];
+  /** The folder of the mirror of that name. */
+  mirror(name: string): string;
   /** What `release.config.ts` holds; change it and call `writeConfig`. */
   readonly config: ReleaseConfig;
   readonly key: SecretKey;
@@ -48,6 +51,13 @@ export interface Project {
   /** Runs `release` in the project's folder. */
   release(args: readonly string[], options?: CommandOptions): Promise<Outcome>;
   remove(): void;
+}
+
+/** A project that is removed when the running test ends. */
+export async function useProject(options: ProjectOptions = {}): Promise<Project> {
+  const project = await makeProject(options);
+  onTestFinished(() => project.remove());
+  return project;
 }
 
 /** Makes a project whose web UI has an index, two assets and a folder, and whose server is a script. */
@@ -72,6 +82,7 @@ export async function makeProject(options: ProjectOptions = {}): Promise<Project
     root,
     directory,
     mirrors,
+    mirror: (name) => join(root, 'mirrors', name),
     config,
     key,
     publicKey: publicKeyBase64(key.publicKey),
