@@ -3,7 +3,6 @@
  * says which entries are not what an extraction leaves. It follows no link and
  * changes nothing. Run it as the user whose view counts.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describeSystemError, systemCode } from '@landfall/errors';
+import { ContentHash } from './content-hash.ts';
 import { ArchiveError, type Problem, refused, toArchiveError } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { describeMode, DIRECTORY_MODE, FILE_MODES, kindOf } from './modes.ts';
@@ -91,7 +91,7 @@ class Walk {
     const fd = openSync(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       const { size } = fstatSync(fd);
-      const hash = createHash('sha256');
+      const hash = new ContentHash(size);
       let total = 0;
       for (let read = 1; read > 0 && total <= size; total += read) {
         read = readSync(fd, this.#buffer, 0, READ_BYTES, null);
@@ -100,7 +100,7 @@ class Walk {
       if (total !== size) {
         throw new ArchiveError('ARCHIVE_IO', `${subject} changed while it was read`);
       }
-      return { size, sha256: hash.digest('hex') };
+      return { size, sha256: hash.digest() };
     } finally {
       closeSync(fd);
     }

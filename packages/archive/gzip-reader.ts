@@ -16,8 +16,8 @@ import { Ahead } from './read-ahead.ts';
 /** Most bytes of a header: fixed part, extra field, and a name and comment of sane length. */
 const MAX_HEADER = 10 + 2 + 65_535 + 2 * 4096 + 2;
 const TRAILER = 8;
-/** Deflate unpacks to at most 1032 times its size: a piece to 33 MB. */
-const PIECE = 32 * 1024;
+/** Deflate unpacks to at most 1032 times its size: a piece to 17 MB. */
+const PIECE = 16 * 1024;
 
 interface MemberHeader {
   bytes: number;
@@ -57,7 +57,8 @@ function parseHeader(input: ArchiveInput): MemberHeader {
   const { subject } = input;
   const view = input.peek(MAX_HEADER);
   const flags = view[3] ?? 0;
-  if (view.length < 10 + TRAILER) throw damaged(subject, 'is truncated');
+  // Every member is longer than this, the ones with an extra field of ours too.
+  if (view.length < 20) throw damaged(subject, 'is truncated');
   if (view[0] !== 0x1f || view[1] !== 0x8b || view[2] !== 8) {
     throw damaged(subject, 'has other data where a gzip member starts');
   }

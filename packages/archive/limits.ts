@@ -16,7 +16,7 @@ export interface ArchiveLimits {
 }
 
 export const DEFAULT_LIMITS: Readonly<ArchiveLimits> = {
-  maxEntries: 200_000,
+  maxEntries: 120_000,
   maxPathBytes: 1024,
   maxDepth: 64,
   maxFileBytes: 8 * 1024 ** 3,

@@ -2,8 +2,8 @@
 import { damaged, refused } from './errors.ts';
 import { RATIO_FREE_BYTES } from './limits.ts';
 
-/** Frames or members of one archive; a reader remembers two numbers for each. */
-const MAX_FRAMES = 65_536;
+/** Frames or members of one archive. Ours hold 8 MiB each; setting up a decoder takes longer than an empty frame. */
+const MAX_FRAMES = 8192;
 
 export class Meter {
   readonly #subject: string;

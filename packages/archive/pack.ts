@@ -5,8 +5,8 @@
  * A file that is not what it was when the plan was made is an error. A failure
  * leaves nothing under the given name.
  */
-import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
+import { ContentHash } from './content-hash.ts';
 import type { PlanEntry, TreePlan } from './draft.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { type Compression, DEFAULT_LEVELS } from './frame-format.ts';
@@ -119,7 +119,7 @@ async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<strin
   }
   try {
     refuseChanged(fd, entry, source);
-    const hash = createHash('sha256');
+    const hash = new ContentHash(entry.size);
     for (let left = entry.size; left > 0;) {
       const room = writer.room();
       const read = readSync(fd, room, 0, Math.min(left, room.length), null);
@@ -129,7 +129,7 @@ async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<strin
       if (writer.advance(read)) await writer.flush();
     }
     refuseChanged(fd, entry, source);
-    return hash.digest('hex');
+    return hash.digest();
   } catch (error) {
     throw toArchiveError(subject, error);
   } finally {

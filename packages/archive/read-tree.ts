@@ -3,7 +3,7 @@
  * the rules, hash, and hand what is accepted to a sink. The gate and the
  * extraction differ only in their sinks.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { ContentHash } from './content-hash.ts';
 import { decode, detectPacking, type Packing } from './decode.ts';
 import type { ArchiveInput } from './input.ts';
 import type { ArchiveLimits } from './limits.ts';
@@ -70,7 +70,7 @@ class Collector {
   readonly #rules: TreeRules;
   readonly #sink: TreeSink | undefined;
   #current: Accepted | undefined;
-  #hash: Hash | undefined;
+  #hash: ContentHash | undefined;
 
   constructor(rules: TreeRules, sink: TreeSink | undefined) {
     this.#rules = rules;
@@ -80,7 +80,7 @@ class Collector {
   entry(entry: Parameters<TreeRules['check']>[0]): void {
     this.#current = this.#rules.check(entry);
     if (this.#current?.type !== 'file') return;
-    this.#hash = createHash('sha256');
+    this.#hash = new ContentHash(this.#current.size);
     this.#sink?.openFile(this.#current.path, this.#current.mode, this.#current.size);
   }
 
@@ -95,7 +95,7 @@ class Collector {
     if (entry === undefined) return;
     if (entry.type === 'directory') this.#sink?.directory(entry.path);
     else this.#sink?.closeFile();
-    this.listing.push({ ...entry, sha256: this.#hash?.digest('hex') ?? '' });
+    this.listing.push({ ...entry, sha256: this.#hash?.digest() ?? '' });
     this.#hash = undefined;
     this.#current = undefined;
   }

@@ -3,7 +3,8 @@
  * second reader found. One set of rules for the gate, which lists several
  * problems, and for extraction, which stops at the first.
  *
- * Whatever else is wrong, a root directory that is not `drwxr-xr-x` is told first.
+ * Whatever else is wrong, a root directory that is missing or not `drwxr-xr-x`
+ * is told first.
  */
 import { ArchiveError, refused, type Problem } from './errors.ts';
 import type { ArchiveLimits } from './limits.ts';
@@ -49,8 +50,8 @@ export class TreeRules {
   #total = 0;
   #rootProblem: Problem | undefined;
   #thrown: ArchiveError | undefined;
-  /** Folded path → the path and type that were there. */
-  readonly #seen = new Map<string, { path: string; directory: boolean }>();
+  /** Folded path → the path, with a slash at its end for a directory. One string where nothing folds. */
+  readonly #seen = new Map<string, string>();
   #first: string | undefined;
   #hasRoot = false;
   #last = '';
@@ -66,12 +67,13 @@ export class TreeRules {
   check(entry: TarEntry): Accepted | undefined {
     const before = this.#total;
     const type = entry.flag === '5' ? 'directory' : 'file';
-    this.#first ??= `${quotePath(entry.name)} ${describeMode(type, entry.mode)}`;
+    this.#first ??= `${quotePath(entry.name)} ${kindOfFlag(entry.flag) ?? describeMode(type, entry.mode)}`;
     if (entry.index > this.#limits.maxEntries) {
       this.#stop(`has more than ${this.#limits.maxEntries} entries`);
     }
-    if (entry.flag !== '0' && entry.flag !== '5') {
-      this.#checkFlag(entry);
+    const kind = kindOfFlag(entry.flag);
+    if (kind !== undefined) {
+      this.#reportKind(entry, kind);
       return undefined;
     }
     const isRoot = resolvesToRoot(entry.name);
@@ -86,11 +88,12 @@ export class TreeRules {
   /** Call after the last entry. Throws when there was any problem. */
   finish(): void {
     if (!this.#hasRoot) {
-      this.#report({
+      this.#rootProblem = {
         path: '.',
         what: `has no root directory: expected './' drwxr-xr-x (0755) first, found ${this.#first ?? 'nothing'}`,
         hint: ROOT_HINT,
-      });
+      };
+      this.#report(this.#rootProblem);
     }
     if (this.#total > 0) throw this.#error();
   }
@@ -103,8 +106,7 @@ export class TreeRules {
     return this.#error(error);
   }
 
-  #checkFlag(entry: TarEntry): void {
-    const kind = FLAGS[entry.flag] ?? `of the unknown type ${JSON.stringify(entry.flag)}`;
+  #reportKind(entry: TarEntry, kind: string): void {
     const target = entry.linkName === '' ? '' : ` to ${quotePath(entry.linkName)}`;
     this.#report({
       path: entry.name,
@@ -168,13 +170,13 @@ export class TreeRules {
     const other = this.#seen.get(folded);
     if (other !== undefined) {
       const what =
-        other.path === path
+        other.replace(/\/$/, '') === path
           ? `${quotePath(path)} is there twice`
-          : `${quotePath(other.path)} and ${quotePath(path)} differ only in case or Unicode form`;
+          : `${quotePath(other.replace(/\/$/, ''))} and ${quotePath(path)} differ only in case or Unicode form`;
       this.#report({ path, what });
       return;
     }
-    this.#seen.set(folded, { path, directory: type === 'directory' });
+    this.#seen.set(folded, type === 'directory' ? `${path}/` : path);
     if (compareBytes(path, this.#last) <= 0) {
       const what = `${quotePath(path)} comes after ${quotePath(this.#last)}, expected byte order of paths`;
       this.#report({ path, what, hint: MODE_HINT });
@@ -184,8 +186,8 @@ export class TreeRules {
     const parent = parentOf(path);
     if (parent === '.') return;
     const found = this.#seen.get(foldPath(parent));
-    if (found?.path === parent && found.directory) return;
-    const state = found?.path === parent ? 'is a file' : 'is not there';
+    if (found === `${parent}/`) return;
+    const state = found === parent ? 'is a file' : 'is not there';
     this.#report({
       path,
       what: `${quotePath(path)} has a parent that ${state}: ${quotePath(parent)}`,
@@ -250,6 +252,12 @@ const ROOT_HINT =
   "pack it with 'release build'; by hand: chmod 0755 the folder, then tar -C FOLDER -c ./ with sorted names";
 const MODE_HINT = "pack it with 'release build', which normalises modes and order";
 const OWNER_HINT = "pack it with 'release build'; by hand: tar --owner=0 --group=0 --numeric-owner";
+
+/** What an entry is that is neither a file nor a directory; undefined for those. */
+function kindOfFlag(flag: string): string | undefined {
+  if (flag === '0' || flag === '5') return undefined;
+  return FLAGS[flag] ?? `of the unknown type ${JSON.stringify(flag)}`;
+}
 
 /** Whether a stored name is the root in any spelling: `./`, `.`, `/`, `a/..`, empty. */
 function resolvesToRoot(name: string): boolean {

@@ -71,7 +71,7 @@ export const TYPE_ROWS: readonly Row[] = [
   [
     'symbolic link as root',
     tar([rawEntry({ name: './', flag: '2', linkName: '/etc' })]),
-    'is a symbolic link',
+    "has no root directory: expected './' drwxr-xr-x (0755) first, found './' a symbolic link",
   ],
   ['character device', tar([ROOT, rawEntry({ flag: '3' })]), 'is a character device'],
   ['block device', tar([ROOT, rawEntry({ flag: '4' })]), 'is a block device'],

@@ -1,6 +1,6 @@
 /** What may be packed, what is refused, and how every path is named. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type ArchiveError, planTree, type TreePlan } from '@landfall/archive';
@@ -313,14 +313,5 @@ describe('the tree cannot be packed with', () => {
     const error = await refusal(() => plan(folder));
     expect(error.problems).toHaveLength(150);
     expect(error.message).toMatch(/; and 50 more$/);
-  });
-});
-
-describe('a folder that changes while it is scanned', () => {
-  it('does not matter: the plan is what was seen', () => {
-    const folder = folderOf({ a: '' });
-    const planned = plan(folder);
-    renameSync(join(folder, 'a'), join(folder, 'b'));
-    expect(paths(planned)).toEqual(['.', 'a']);
   });
 });
