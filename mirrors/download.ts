@@ -6,7 +6,15 @@
  * begins anew.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { formatBytes } from '@landfall/cli';
 import { MirrorError } from './errors.ts';
 import type { Mirror, ReadLimits } from './mirror.ts';
@@ -57,8 +65,7 @@ export async function downloadArtifact(
   mirrors: readonly Mirror[],
   options: DownloadOptions,
 ): Promise<Download> {
-  const { O_CREAT, O_NOFOLLOW, O_RDWR, O_TRUNC } = constants;
-  const fd = openSync(options.to, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  const fd = openTarget(options.to);
   try {
     const { mirror, failed } = await firstThatServes(mirrors, fd, options);
     return { mirror, fd, failed };
@@ -67,6 +74,17 @@ export async function downloadArtifact(
     rmSync(options.to, { force: true });
     throw error;
   }
+}
+
+/** Opens or makes the file. What is not a regular file (a device, a fifo) is neither written nor removed. */
+function openTarget(to: string): number {
+  const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
+  const fd = openSync(to, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new MirrorError('CONFIG', '', `cannot download to '${to}': it is not a regular file`, {
+    hint: 'name another place, or move away what stands there',
+  });
 }
 
 async function firstThatServes(

@@ -65,7 +65,8 @@ export function describeHttpFailure(mirror: string, subject: string, error: unkn
       cause: error,
     });
   }
-  if (code.startsWith('HPE_') || code.startsWith('UND_ERR_')) {
+  const isGarbled = error instanceof Error && error.name === 'HTTPParserError';
+  if (isGarbled || code.startsWith('UND_ERR_')) {
     return new MirrorError(
       'BAD_ANSWER',
       mirror,

@@ -71,9 +71,9 @@ export interface FaultyServer {
   readonly rules: FaultRule[];
   readonly requests: SeenRequest[];
   /** Refuses connections from now on. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
   /** Listens again, at the same port. */
-  start(): Promise<void>;
+  start: () => Promise<void>;
 }
 
 /** Starts a server on loopback. End it with `stop`. */
