@@ -75,7 +75,7 @@ const giteaConfig = z.strictObject({
 /** One mirror, as a zod schema: `release.config.ts` and `updater.toml` both use it. */
 export const mirrorConfigSchema = z.discriminatedUnion('type', [directoryConfig, giteaConfig], {
   error: (issue) =>
-    issue.code === 'invalid_union' ? "'type': expected 'directory' or 'gitea'" : undefined,
+    issue.code === 'invalid_union' ? "expected 'directory' or 'gitea'" : undefined,
 });
 
 export type MirrorConfig = z.infer<typeof mirrorConfigSchema>;
