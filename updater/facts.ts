@@ -32,7 +32,7 @@ export interface Proof extends Outcome {
 /** What `current` points at. */
 export interface Running {
   deployment: Deployment;
-  /** ISO time in UTC of the switch to it. */
+  /** ISO time in UTC at which it was found to run, after the switch to it. */
   since: string;
   proof?: Proof | undefined;
   /** What ran before it: where a rollback goes. */

@@ -151,11 +151,11 @@ function record(host: Host, from: State, event: Event, to: State): undefined {
   host.journal.append({
     at: timestamp(),
     event: name,
-    from: from.name,
-    to: to.name,
+    state: from.name,
+    next: to.name,
+    version: versionOf(to),
     ...facts,
     ...reason,
-    version: versionOf(to),
   });
 }
 

@@ -44,17 +44,17 @@ function toRow(line: Record<string, unknown>): Row[] {
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
   if (line['event'] === 'abandoned') return row('not staged', text('version'), text('reason'));
-  if (line['from'] === line['to']) return [];
-  switch (line['to']) {
+  if (line['state'] === line['next']) return [];
+  switch (line['next']) {
     case 'available':
     case 'staged':
     case 'pending-verification':
       return [];
     case 'probation':
     case 'committed':
-      return row(text('to'), text('version'), reasonOfProof(line));
+      return row(text('next'), text('version'), reasonOfProof(line));
     default:
-      return row(text('to'), text('version'), text('reason'));
+      return row(text('next'), text('version'), text('reason'));
   }
 }
 

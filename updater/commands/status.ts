@@ -114,8 +114,15 @@ function availableLines(lastCheck: LastCheck | undefined): string[] {
     return [row('available', "not known: 'updater check' asks the mirrors")];
   const { at, newest, refusal } = lastCheck;
   const what = newest === undefined ? 'nothing' : `${newest.version} (sequence ${newest.sequence})`;
-  const why = refusal === undefined ? '' : `; ${refusal.code}: ${refusal.reason}`;
+  const why = refusal === undefined ? '' : `; ${whyNot(refusal)}`;
   return [row('available', `${what}${why}; asked ${at}${ago(at)}`)];
+}
+
+function whyNot({ code, reason }: { code: string; reason: string }): string {
+  if (code === 'up-to-date') return 'it runs';
+  return code === 'quarantined'
+    ? 'not installed: it is quarantined here'
+    : `not installed: ${reason}`;
 }
 
 function mirrorLines(lastCheck: LastCheck | undefined): string[] {

@@ -1,0 +1,213 @@
+/**
+ * Every state against every event: where it leads and what is to be done, or
+ * that it is refused.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Deployment, Outcome } from '../../updater/facts.ts';
+import { next, type Event, type State } from '../../updater/machine.ts';
+
+const deployment = (version: string): Deployment => ({
+  id: `${version}-0123456789ab`,
+  version,
+  digest: version.replaceAll('.', '').padStart(64, '0'),
+  sequence: Number(version.split('.')[1]),
+});
+const OLD = deployment('1.0.0');
+const NEW = deployment('1.1.0');
+const OTHER = deployment('1.2.0');
+const AT = '2026-04-22T19:00:00.000Z';
+const UNTIL = '2026-04-22T19:10:00.000Z';
+const HEALTHY: Outcome = { rank: 'healthy', reason: 'as it should be' };
+const ERROR: Outcome = { rank: 'error', reason: 'status 500' };
+
+const rest = { name: 'committed', running: { deployment: OLD, since: AT } } as const;
+const pending = {
+  name: 'pending-verification',
+  rest,
+  from: OLD,
+  to: NEW,
+  attempt: 1,
+  baseline: HEALTHY,
+} as const;
+
+const STATES: Record<string, State> = {
+  idle: { name: 'idle' },
+  committed: rest,
+  'rolled-back': {
+    name: 'rolled-back',
+    running: rest.running,
+    failed: OTHER,
+    reason: 'status 500',
+  },
+  degraded: { name: 'degraded', running: rest.running, failed: OTHER, reason: 'status 500' },
+  available: { name: 'available', rest, to: NEW },
+  staged: { name: 'staged', rest, to: NEW, baseline: HEALTHY },
+  prepared: { ...pending, phase: 'prepared' },
+  switched: { ...pending, phase: 'switched' },
+  restarted: { ...pending, phase: 'restarted' },
+  probation: {
+    name: 'probation',
+    running: { deployment: NEW, since: AT, previous: OLD },
+    baseline: HEALTHY,
+    until: UNTIL,
+  },
+  'rolling-back': {
+    name: 'rolling-back',
+    back: OLD,
+    failed: NEW,
+    reason: 'status 500',
+    blame: 'release',
+    attempt: 1,
+  },
+  'first rolling-back': {
+    name: 'rolling-back',
+    failed: NEW,
+    reason: 'status 500',
+    blame: 'release',
+    attempt: 1,
+  },
+};
+
+const EVENTS: Record<string, Event> = {
+  found: { name: 'found', to: NEW, asked: false },
+  'found, asked': { name: 'found', to: OTHER, asked: true },
+  cleared: { name: 'cleared', baseline: HEALTHY },
+  staged: { name: 'staged' },
+  abandoned: { name: 'abandoned', reason: 'no space', atFault: false },
+  'abandoned, at fault': { name: 'abandoned', reason: 'drwx------', atFault: true },
+  activate: { name: 'activate' },
+  marked: { name: 'marked' },
+  switched: { name: 'switched' },
+  restarted: { name: 'restarted', at: AT },
+  'restart-failed': { name: 'restart-failed', reason: 'no process', at: AT },
+  'probed well': { name: 'probed', outcome: HEALTHY, at: AT, until: UNTIL },
+  'probed badly': { name: 'probed', outcome: ERROR, at: AT, until: UNTIL },
+  'probation-over': { name: 'probation-over' },
+  'rollback-asked': { name: 'rollback-asked', to: OTHER, reason: 'blank' },
+  failed: { name: 'failed', reason: 'i/o error' },
+  lost: { name: 'lost', reason: 'gone', at: AT },
+  'resumed on old': { name: 'resumed', current: OLD, toWhole: true, at: AT },
+  'resumed on new': { name: 'resumed', current: NEW, toWhole: true, at: AT },
+  'resumed on damaged': { name: 'resumed', current: NEW, toWhole: false, at: AT },
+  'resumed on nothing': { name: 'resumed', toWhole: true, at: AT },
+  'resumed elsewhere': { name: 'resumed', current: OTHER, toWhole: true, at: AT },
+};
+
+const BACK = 'rolling-back: write-marker switch';
+const LET_GO = 'save-state remove-marker tidy';
+const ELSEWHERE = `idle: ${LET_GO}`;
+
+/** State → event → `next state: effects`. What is not here is refused. */
+const TABLE: Record<string, Record<string, string>> = {
+  idle: { found: 'available: preflight', 'found, asked': 'available: preflight' },
+  committed: {
+    found: 'available: preflight',
+    'found, asked': 'available: preflight',
+    'rollback-asked': BACK,
+  },
+  'rolled-back': {
+    found: 'available: preflight',
+    'found, asked': 'available: preflight',
+    'rollback-asked': BACK,
+  },
+  degraded: {
+    found: 'available: preflight',
+    'found, asked': 'available: preflight',
+    'probed well': 'rolled-back: save-state',
+    'probed badly': 'degraded: save-state',
+    'rollback-asked': BACK,
+  },
+  available: {
+    cleared: 'available: stage',
+    staged: 'staged:',
+    abandoned: 'committed: tidy',
+    'abandoned, at fault': 'committed: quarantine tidy',
+  },
+  staged: {
+    abandoned: 'committed: tidy',
+    'abandoned, at fault': 'committed: quarantine tidy',
+    activate: 'pending-verification prepared: write-marker',
+  },
+  prepared: {
+    marked: 'pending-verification prepared: switch',
+    switched: 'pending-verification switched: write-marker restart-services',
+    failed: 'committed: switch remove-marker tidy',
+    'resumed on old': 'committed: remove-marker tidy',
+    'resumed on new': 'pending-verification switched: write-marker restart-services',
+    'resumed on damaged': BACK,
+    'resumed on nothing': BACK,
+    'resumed elsewhere': ELSEWHERE,
+  },
+  switched: {
+    restarted: 'pending-verification restarted: write-marker probe',
+    'restart-failed': BACK,
+    failed: BACK,
+    'resumed on old': BACK,
+    'resumed on new': 'pending-verification switched: write-marker restart-services',
+    'resumed on damaged': BACK,
+    'resumed on nothing': BACK,
+    'resumed elsewhere': ELSEWHERE,
+  },
+  restarted: {
+    'probed well': `probation: ${LET_GO}`,
+    'probed badly': BACK,
+    failed: BACK,
+    'resumed on old': BACK,
+    'resumed on new': 'pending-verification restarted: write-marker probe',
+    'resumed on damaged': BACK,
+    'resumed on nothing': BACK,
+    'resumed elsewhere': ELSEWHERE,
+  },
+  probation: {
+    'found, asked': 'available: save-state preflight',
+    'probed well': 'probation:',
+    'probed badly': BACK,
+    'probation-over': 'committed: save-state',
+    'rollback-asked': BACK,
+  },
+  'rolling-back': {
+    switched: 'rolling-back: restart-services',
+    restarted: 'rolling-back: probe',
+    'restart-failed': 'rolling-back: probe',
+    'probed well': `rolled-back: quarantine ${LET_GO}`,
+    'probed badly': `degraded: quarantine ${LET_GO}`,
+    lost: `degraded: quarantine ${LET_GO}`,
+    'resumed on old': BACK,
+    'resumed on new': BACK,
+    'resumed on damaged': BACK,
+    'resumed on nothing': BACK,
+    'resumed elsewhere': ELSEWHERE,
+  },
+  'first rolling-back': {
+    switched: 'rolling-back: restart-services',
+    restarted: `rolled-back: quarantine ${LET_GO}`,
+    'restart-failed': `rolled-back: quarantine ${LET_GO}`,
+    lost: `degraded: quarantine ${LET_GO}`,
+    'resumed on old': ELSEWHERE,
+    'resumed on new': BACK,
+    'resumed on damaged': BACK,
+    'resumed on nothing': BACK,
+    'resumed elsewhere': ELSEWHERE,
+  },
+};
+
+function show(state: State, event: Event): string {
+  const step = next(state, event);
+  if ('refused' in step) return `refused: ${step.refused}`;
+  const phase = step.state.name === 'pending-verification' ? ` ${step.state.phase}` : '';
+  const effects = step.effects.map((effect) => ` ${effect.kind}`).join('');
+  return `${step.state.name}${phase}:${effects}`;
+}
+
+describe.each(Object.keys(STATES))('in state %s', (stateName) => {
+  it.each(Object.keys(EVENTS))('%s', (eventName) => {
+    const state = STATES[stateName];
+    const event = EVENTS[eventName];
+    if (state === undefined || event === undefined) throw new Error('no such row');
+    const before = structuredClone(state);
+    const expected = TABLE[stateName]?.[eventName];
+    const shown = show(state, event);
+    expect(expected === undefined ? shown.replace(/:.*/, '') : shown).toBe(expected ?? 'refused');
+    expect(state).toStrictEqual(before);
+  });
+});
