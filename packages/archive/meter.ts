@@ -38,7 +38,8 @@ export class Meter {
   }
 
   #refuse(what: string): never {
-    const hint = 'do not unpack it by other means; if it is yours, raise the limit';
+    const hint =
+      'do not unpack it by other means; if it is yours, leave out files of nothing but zeros';
     throw refused(this.#subject, [{ path: undefined, what, hint }]);
   }
 }

@@ -93,3 +93,15 @@ export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/');
   return slash === -1 ? '.' : path.slice(0, slash);
 }
+
+/** Whether a stored name is the root in any spelling: `./`, `.`, `/`, `a/..`, empty. */
+export function resolvesToRoot(name: string): boolean {
+  if (name.length > 4096) return false;
+  const stack: string[] = [];
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') stack.push(part);
+    else if (stack.pop() === undefined) return false;
+  }
+  return stack.length === 0;
+}

@@ -6,33 +6,24 @@
  * Whatever else is wrong, a root directory that is missing or not `drwxr-xr-x`
  * is told first.
  */
+import { kindOfFlag } from './entry-kinds.ts';
 import { ArchiveError, refused, type Problem } from './errors.ts';
 import type { ArchiveLimits } from './limits.ts';
 import { describeMode, DIRECTORY_MODE, FILE_MODES } from './modes.ts';
-import { compareBytes, foldPath, parentOf, pathProblem, quotePath } from './names.ts';
+import {
+  compareBytes,
+  foldPath,
+  parentOf,
+  pathProblem,
+  quotePath,
+  resolvesToRoot,
+} from './names.ts';
 import type { TarEntry } from './tar-reader.ts';
 
 /** Problems kept; the rest is counted. */
 const MOST_KEPT = 100;
 /** Problems named in one message. */
 const MOST_NAMED = 4;
-
-const FLAGS: Readonly<Record<string, string>> = {
-  '1': 'a hard link',
-  '2': 'a symbolic link',
-  '3': 'a character device',
-  '4': 'a block device',
-  '6': 'a fifo',
-  '7': 'a contiguous file',
-  '\0': 'an entry of the old tar format',
-  g: 'a global pax header',
-  K: 'a GNU long link',
-  L: 'a GNU long name',
-  S: 'a sparse file',
-  V: 'a volume label',
-  M: 'a continued file',
-  D: 'a GNU dump directory',
-};
 
 /** An entry that follows all rules. */
 export interface Accepted {
@@ -231,7 +222,11 @@ export class TreeRules {
 
   /** A cap was reached: nothing more is read. */
   #stop(what: string): never {
-    this.#keep({ path: undefined, what, hint: 'if the archive is yours, raise the limit' });
+    this.#keep({
+      path: undefined,
+      what,
+      hint: 'nodes accept no more in one component; split it, or leave something out',
+    });
     throw this.#error();
   }
 
@@ -252,21 +247,3 @@ const ROOT_HINT =
   "pack it with 'release build'; by hand: chmod 0755 the folder, then tar -C FOLDER -c ./ with sorted names";
 const MODE_HINT = "pack it with 'release build', which normalises modes and order";
 const OWNER_HINT = "pack it with 'release build'; by hand: tar --owner=0 --group=0 --numeric-owner";
-
-/** What an entry is that is neither a file nor a directory; undefined for those. */
-function kindOfFlag(flag: string): string | undefined {
-  if (flag === '0' || flag === '5') return undefined;
-  return FLAGS[flag] ?? `of the unknown type ${JSON.stringify(flag)}`;
-}
-
-/** Whether a stored name is the root in any spelling: `./`, `.`, `/`, `a/..`, empty. */
-function resolvesToRoot(name: string): boolean {
-  if (name.length > 4096) return false;
-  const stack: string[] = [];
-  for (const part of name.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part !== '..') stack.push(part);
-    else if (stack.pop() === undefined) return false;
-  }
-  return stack.length === 0;
-}
