@@ -93,7 +93,11 @@ export class GitRemote {
       repository,
       options,
     );
-    if (result.code !== 0) throw this.#failure('push to', result);
+    if (result.code === 0) return;
+    // The answer may have been lost, and git itself may have asked again.
+    const head = await this.head(options).catch(() => undefined);
+    options.signal?.throwIfAborted();
+    if (head !== id) throw this.#failure('push to', result);
   }
 
   #run(
@@ -153,6 +157,12 @@ const KNOWN: readonly Known[] = [
     code: 'FORBIDDEN',
     what: 'the branch is protected',
     hint: "allow the token's user to push to it in the repository's branch settings",
+  },
+  {
+    pattern: /cannot lock ref|failed to update ref/,
+    code: 'DIVERGED',
+    what: 'the branch has moved meanwhile',
+    hint: 'run the command again',
   },
   {
     pattern: /hook declined|remote rejected/,

@@ -117,7 +117,7 @@ describe('a token', () => {
     const seen = [
       inspect(token, { showHidden: true, depth: 9 }),
       JSON.stringify(token),
-      `${Object.values(token).join()}`,
+      Object.values(token).join(),
     ];
     expect(seen.join()).not.toContain(TOKEN);
   });
