@@ -14,6 +14,7 @@ import {
   hostPlatform,
   indexPath,
   type Manifest,
+  ManifestError,
   parseManifest,
   releaseTag,
   selectArtifacts,
@@ -44,7 +45,7 @@ export interface Release {
   signature: string;
   /** Holds the artifacts. */
   folder: string;
-  /** What the deployment is called on a node of this platform. */
+  /** What the deployment is called on a node of this platform; empty when it has nothing for it. */
   deploymentId: string;
 }
 
@@ -112,8 +113,7 @@ export class ReleaseFactory {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     this.#previous = { sequence: manifest.sequence, sha256 };
     const signature = sign(this.key, bytes, { trustedComment: `sequence ${manifest.sequence}` });
-    const digest = contentDigest(selectArtifacts(manifest, hostPlatform()));
-    const id = deploymentId(manifest.version, digest);
+    const id = idOnThisPlatform(manifest);
     return { manifest: parseManifest(bytes), bytes, signature, folder, deploymentId: id };
   }
 
@@ -216,6 +216,16 @@ async function packBinary(
     kind: 'file',
     artifacts: [{ platform, file, size, sha256, mode, contentSha256, contentSize, deltas: [] }],
   };
+}
+
+function idOnThisPlatform(manifest: Manifest): string {
+  try {
+    const digest = contentDigest(selectArtifacts(manifest, hostPlatform()));
+    return deploymentId(manifest.version, digest);
+  } catch (error) {
+    if (error instanceof ManifestError) return '';
+    throw error;
+  }
 }
 
 function toTimestamp(ms: number): string {
