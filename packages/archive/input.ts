@@ -18,7 +18,7 @@ export class ArchiveInput {
   readonly subject: string;
   /** Bytes of the file when it was opened. */
   readonly size: number;
-  readonly #window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  readonly #window: Buffer;
   /** Offset in the file of the window's first unread byte. */
   #position = 0;
   #start = 0;
@@ -34,6 +34,7 @@ export class ArchiveInput {
       });
     }
     this.size = stats.size;
+    this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, stats.size));
   }
 
   get position(): number {
@@ -46,7 +47,7 @@ export class ArchiveInput {
 
   /** Up to `most` bytes from here, fewer only at the end. A view that the next call may overwrite. */
   peek(most: number): Buffer {
-    const wanted = Math.min(most, this.left, WINDOW_BYTES);
+    const wanted = Math.min(most, this.left, this.#window.length);
     if (this.#end - this.#start < wanted) this.#fill(wanted);
     return this.#window.subarray(this.#start, this.#start + wanted);
   }
@@ -83,7 +84,7 @@ export class ArchiveInput {
   }
 
   #read(offset: number): number {
-    const length = Math.min(WINDOW_BYTES - this.#end, this.size - offset);
+    const length = Math.min(this.#window.length - this.#end, this.size - offset);
     try {
       return readSync(this.fd, this.#window, this.#end, length, offset);
     } catch (error) {
