@@ -5,7 +5,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
@@ -80,7 +80,7 @@ function configuration(options: NginxOptions, port: number): string {
     ? `ssl_certificate ${join(options.folder, 'cert.pem')}; ssl_certificate_key ${join(options.folder, 'key.pem')};`
     : '';
   const tries = options.fallback
-    ? 'try_files $uri $uri/ /index.html =200;'
+    ? 'try_files $uri $uri/ /index.html;'
     : 'try_files $uri $uri/ =404;';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${join(options.folder, 'tmp', name)};`)
@@ -121,14 +121,22 @@ async function untilListening(port: number, child: ChildProcess, nginx: Nginx): 
   for (let tries = 0; tries < 100; tries += 1) {
     if (child.exitCode !== null)
       throw new Error(`nginx ended with ${child.exitCode}: ${nginx.errors()}`);
-    const probe = spawn('curl', ['-sko', '/dev/null', '--max-time', '2', nginx.url], {
-      stdio: 'ignore',
-    });
-    const [code] = (await once(probe, 'exit')) as [number];
-    if (code === 0) return;
+    if (await isListening(port)) return;
     await sleep(50);
   }
   throw new Error(`nginx does not listen on port ${port}: ${nginx.errors()}`);
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function stop(child: ChildProcess): Promise<void> {
