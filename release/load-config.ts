@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { describeIssues } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
-import { loadConfigModule } from '@landfall/mirrors';
+import { loadConfigModule, type MirrorConfig } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { configSchema, type Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
@@ -36,7 +36,20 @@ export async function loadSettings(path: string | undefined): Promise<Settings> 
       { cause: result.error, hint: "'release init --dry-run' shows a commented example" },
     );
   }
-  return { ...result.data, directory: dirname(file) };
+  const directory = dirname(file);
+  const mirrors = result.data.mirrors.map((mirror) => fromFolder(mirror, directory));
+  return { ...result.data, mirrors, directory };
+}
+
+/** Paths of mirrors start where the configuration is, from wherever the command is run. */
+function fromFolder(mirror: MirrorConfig, directory: string): MirrorConfig {
+  if (mirror.type === 'directory') {
+    return mirror.path === undefined
+      ? mirror
+      : { ...mirror, path: resolve(directory, mirror.path) };
+  }
+  const file = mirror.token?.file;
+  return file === undefined ? mirror : { ...mirror, token: { file: resolve(directory, file) } };
 }
 
 /** Who may sign, as the configuration says. */
