@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { extractFile, packFile } from '@landfall/archive';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
@@ -40,19 +40,17 @@ describe('a file', () => {
     },
   );
 
-  it('may be empty', async () => {
+  it.each(['zstd', 'gzip'] as const)('may be empty (%s)', async (compression) => {
     const folder = temporaryFolder();
-    writeFileSync(join(folder, 'empty'), '');
-    const packed = await packFile(join(folder, 'empty'), join(folder, 'empty.gz'), {
-      compression: 'gzip',
-    });
-    expect(gunzipSync(readFileSync(join(folder, 'empty.gz')))).toHaveLength(0);
-    await extractFile(join(folder, 'empty.gz'), join(folder, 'out'), {
-      mode: 0o644,
-      contentSize: 0,
-      contentSha256: packed.contentSha256,
-    });
-    expect(readFileSync(join(folder, 'out'))).toHaveLength(0);
+    const source = join(folder, 'empty');
+    const packed = join(folder, 'packed');
+    const out = join(folder, 'out');
+    writeFileSync(source, '');
+    const { contentSha256 } = await packFile(source, packed, { compression });
+    const unpack = compression === 'zstd' ? zstdDecompressSync : gunzipSync;
+    expect(unpack(readFileSync(packed))).toHaveLength(0);
+    await extractFile(packed, out, { mode: 0o644, contentSize: 0, contentSha256 });
+    expect(readFileSync(out)).toHaveLength(0);
   });
 
   it('of another content is refused', async () => {
