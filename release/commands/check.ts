@@ -14,6 +14,7 @@ interface Checked {
   size?: number;
   digest?: string;
   problem?: string;
+  hint?: string;
 }
 
 export const checkCommand: Command = {
@@ -21,7 +22,9 @@ export const checkCommand: Command = {
   args: 'FILE…',
   arity: [1, 1000],
   summary: 'pass archives (.tar, .tar.gz, .tar.zst) through the gate',
-  details: ['Two readers must agree. An archive whose root is not drwxr-xr-x is refused: exit code 3.'],
+  details: [
+    'Two readers must agree. An archive whose root is not drwxr-xr-x is refused: exit code 3.',
+  ],
   async run(context) {
     const results: { shown: Checked; exit: ExitCode }[] = [];
     for (const file of context.positionals) results.push(await check(file));
@@ -29,6 +32,8 @@ export const checkCommand: Command = {
       results.map(({ shown }) => shown),
       results.map(({ shown, exit }) => describe(shown, exit)),
     );
+    const hints = new Set(results.flatMap(({ shown }) => shown.hint ?? []));
+    for (const hint of hints) context.note(`  hint: ${hint}`);
     const exits = results.map(({ exit }) => exit);
     if (exits.includes(ExitCode.refused)) return ExitCode.refused;
     return exits.includes(ExitCode.failed) ? ExitCode.failed : ExitCode.done;
@@ -45,7 +50,13 @@ async function check(file: string): Promise<{ shown: Checked; exit: ExitCode }> 
     if (!(error instanceof OtaError)) throw error;
     const unreadable = error instanceof ArchiveError && error.code === 'ARCHIVE_IO';
     const root = unreadable ? undefined : await rootModeOf(file);
-    const shown = { file, ok: false, ...(root === undefined ? {} : { root }), problem: error.message };
+    const shown = {
+      file,
+      ok: false,
+      ...(root === undefined ? {} : { root }),
+      problem: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    };
     return { shown, exit: error.exit };
   }
 }
