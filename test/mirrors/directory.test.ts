@@ -1,37 +1,29 @@
 /** The `directory` mirror: the conformance suite from the disk and over HTTP, and what is its own. */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openMirrors, openWritableMirrors, type WritableMirror } from '@landfall/mirrors';
+import { openMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MARKER_FILE } from '../../mirrors/layout.ts';
 import { serveDirectory } from '../../mirrors/serve.ts';
+import { directorySubject, directoryWriter, emptyMirror } from '../harness/directory-subject.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
-import { describeMirror, makeArtifact, type Subject } from './conformance.ts';
+import { describeMirror, makeArtifact } from './conformance.ts';
 
 const LIMITS = { maxBytes: 1_000_000, deadlineMs: 10_000 };
 
-describeMirror('directory, from the disk by its path', async () => subjectAt(newMirror()));
+describeMirror('directory, from the disk by its path', async () => directorySubject(emptyMirror()));
 
 describeMirror('directory, from a stick by a file: address', async () => {
-  const path = newMirror();
-  return subjectAt(path, pathToFileURL(path).href);
+  const path = emptyMirror();
+  return directorySubject(path, pathToFileURL(path).href);
 });
 
 describeMirror('directory, over HTTP through our own server', async () => {
-  const path = newMirror();
+  const path = emptyMirror();
   const served = await serveDirectory(path, { host: '127.0.0.1', port: 0 });
-  return { ...subjectAt(path, served.address), close: () => served.close() };
+  return { ...directorySubject(path, served.address), close: () => served.close() };
 });
 
 describe('a directory mirror', () => {
@@ -41,7 +33,7 @@ describe('a directory mirror', () => {
     const read = await errorOf(() => reader?.readIndex('releases/manifest.json', LIMITS));
     expect(read.code).toBe('UNREACHABLE');
     expect(read.message).toContain(`no '${MARKER_FILE}' in it`);
-    const writer = writerAt(path);
+    const writer = directoryWriter(path);
     for (const write of [
       () => writer.checkWritable({}),
       () => writer.ensureRelease({ version: '1.0.0', notes: '', prerelease: false, files: [] }, {}),
@@ -56,9 +48,9 @@ describe('a directory mirror', () => {
   it('makes everything readable for others, whatever the umask', async () => {
     const before = process.umask(0o077);
     onTestFinished(() => void process.umask(before));
-    const path = newMirror();
+    const path = emptyMirror();
     const artifact = makeArtifact('a.tar.zst', 10);
-    const writer = writerAt(path);
+    const writer = directoryWriter(path);
     await writer.ensureRelease({ version: '1.0.0', notes: '', prerelease: false, files: [] }, {});
     await writer.uploadArtifact('1.0.0', artifact.path, artifact);
     await writer.writeIndex(
@@ -73,20 +65,20 @@ describe('a directory mirror', () => {
   });
 
   it('finishes what a killed upload began, and leaves nothing beside it', async () => {
-    const path = newMirror();
+    const path = emptyMirror();
     const folder = join(path, 'releases/download/v1.0.0');
     mkdirSync(folder, { recursive: true });
     const artifact = makeArtifact('a.tar.zst', 100);
     const part = `.a.tar.zst.${artifact.sha256.slice(0, 12)}.part`;
     writeFileSync(join(folder, part), Buffer.alloc(5000, 9));
-    const writer = writerAt(path);
+    const writer = directoryWriter(path);
     await writer.uploadArtifact('1.0.0', artifact.path, artifact);
     expect(readdirSync(folder)).toEqual(['a.tar.zst']);
     expect(statSync(join(folder, 'a.tar.zst')).size).toBe(100);
   });
 
   it('reads regular files only', async () => {
-    const path = newMirror();
+    const path = emptyMirror();
     mkdirSync(join(path, 'releases/download/v1.0.0'), { recursive: true });
     mkdirSync(join(path, 'releases/download/v1.0.0/a.tar.zst'));
     symlinkSync('/dev/zero', join(path, 'releases/download/v1.0.0/b.zst'));
@@ -98,11 +90,11 @@ describe('a directory mirror', () => {
   });
 
   it('says that it cannot be written when a folder is a file', async () => {
-    const path = newMirror();
+    const path = emptyMirror();
     rmSync(join(path, 'releases'), { recursive: true });
     writeFileSync(join(path, 'releases'), '');
     const error = await errorOf(() =>
-      writerAt(path).ensureRelease(
+      directoryWriter(path).ensureRelease(
         { version: '1.0.0', notes: '', prerelease: false, files: [] },
         {},
       ),
@@ -110,35 +102,3 @@ describe('a directory mirror', () => {
     expect(error.message).toContain(join(path, 'releases'));
   });
 });
-
-function newMirror(): string {
-  const path = temporaryFolder();
-  chmodSync(path, 0o755);
-  mkdirSync(join(path, 'releases'));
-  writeFileSync(join(path, MARKER_FILE), '{}\n');
-  return path;
-}
-
-function writerAt(path: string): WritableMirror {
-  const [writer] = openWritableMirrors([{ type: 'directory', path }]);
-  if (writer === undefined) throw new Error('no mirror was opened');
-  return writer;
-}
-
-function subjectAt(path: string, url?: string): Subject {
-  const config = { type: 'directory' as const, path, ...(url === undefined ? {} : { url }) };
-  const [writer] = openWritableMirrors([config]);
-  const [reader] = openMirrors([config]);
-  if (writer === undefined || reader === undefined) throw new Error('no mirror was opened');
-  const folder = (version: string): string => join(path, 'releases/download', `v${version}`);
-  return {
-    reader,
-    writer,
-    plant: async (version, file, bytes) => writeFileSync(join(folder(version), file), bytes),
-    copies: async (version, file) =>
-      existsSync(folder(version))
-        ? readdirSync(folder(version)).filter((each) => each.includes(file)).length
-        : 0,
-    close: async () => undefined,
-  };
-}
