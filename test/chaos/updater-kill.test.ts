@@ -1,0 +1,175 @@
+/**
+ * SIGKILL at every place where an update, an automatic rollback, a rollback by
+ * hand and a settling at boot may be cut off. The next start must end on a
+ * whole old or a whole new release, without a marker, never below the floor,
+ * and the one after that must bring the node where it was going.
+ */
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { digestTree } from '@landfall/archive';
+import { contentDigest } from '@landfall/manifest';
+import { describe, expect, it } from 'vitest';
+import type { TestNode } from '../harness/node.ts';
+import { makeWorld, type World } from '../harness/world.ts';
+
+/** How the command that is killed is started. */
+type Start = (node: TestNode, env: Record<string, string>) => Promise<{ code: number | null }>;
+
+interface Story {
+  name: string;
+  /** Brings the node to where the story begins: 1.0.0 committed, and what else it needs. */
+  prepare: (world: World) => Promise<void>;
+  start: Start;
+  /** The version that runs in the end, after one more `once`. */
+  ends: string;
+  /** Crash points that must be among those passed, so that none is lost unnoticed. */
+  passes: readonly string[];
+}
+
+const STORIES: readonly Story[] = [
+  {
+    name: 'an update',
+    prepare: async ({ ship }) => void (await ship('1.1.0')),
+    start: (node, env) => node.updater(['apply'], { env }),
+    ends: '1.1.0',
+    passes: [
+      'did-raise-floor',
+      'did-preflight',
+      'stage-downloaded',
+      'stage-extracted',
+      'stage-synced',
+      'did-stage',
+      'did-write-marker-prepared',
+      'did-switch',
+      'journalled-switch',
+      'did-write-marker-switched',
+      'did-restart-services',
+      'did-write-marker-restarted',
+      'did-probe',
+      'did-save-state',
+      'did-remove-marker',
+      'did-tidy',
+    ],
+  },
+  {
+    name: 'an update that is rolled back',
+    prepare: async ({ ship, node }) => {
+      await ship('1.1.0');
+      node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 500 } : undefined);
+    },
+    start: (node, env) => node.updater(['apply'], { env }),
+    ends: '1.0.0',
+    passes: [
+      'did-write-marker-restarted',
+      'did-write-marker-rolling-back',
+      'did-switch',
+      'did-quarantine',
+      'did-remove-marker',
+    ],
+  },
+  {
+    name: 'a rollback by hand',
+    prepare: async ({ ship, node }) => {
+      await ship('1.1.0');
+      await node.updater(['apply']);
+    },
+    start: (node, env) => node.updater(['rollback', '--reason', 'blank'], { env }),
+    ends: '1.0.0',
+    passes: ['did-write-marker-rolling-back', 'did-switch', 'did-probe', 'did-quarantine'],
+  },
+  {
+    name: 'settling at boot',
+    prepare: async ({ ship, node }) => {
+      await ship('1.1.0');
+      await node.updater(['apply'], { env: { LANDFALL_CRASH_AT: 'did-switch' } });
+    },
+    start: (node, env) => node.updater(['verify'], { env }),
+    ends: '1.1.0',
+    passes: ['did-write-marker-switched', 'did-probe', 'did-save-state', 'did-remove-marker'],
+  },
+];
+
+describe.each(STORIES)('$name, killed', ({ prepare, start, ends, passes }) => {
+  it('at every step ends whole', async () => {
+    const world = await makeWorld({ probe: { window: '400ms', interval: '20ms', passes: 2 } });
+    const { node, ship, folder } = world;
+    await ship('1.0.0');
+    await node.updater(['apply']);
+    await prepare(world);
+    const snapshot = join(folder, 'snapshot');
+    for (const each of [node.root, node.state]) {
+      cpSync(each, join(snapshot, basename(each)), { recursive: true, verbatimSymlinks: true });
+    }
+    const floor = node.floor();
+
+    const trace = join(folder, 'trace');
+    await start(node, { LANDFALL_CRASH_TRACE: trace });
+    const points = readFileSync(trace, 'utf8').trimEnd().split('\n');
+    expect(points.map((point) => point.replace(/#\d+$/, ''))).toEqual(
+      expect.arrayContaining([...passes]),
+    );
+
+    const outcomes: string[] = [];
+    for (const point of points) {
+      restore(node, snapshot);
+      const killed = await start(node, { LANDFALL_CRASH_AT: point });
+      expect(killed, `${point}: it was killed there`).toMatchObject({ signal: 'SIGKILL' });
+      expect(wholeVersions(node), `${point}: what runs is whole right after the kill`).toContain(
+        currentVersion(node),
+      );
+
+      const settled = await node.updater(['verify']);
+      expect([0, 1], `${point}: ${settled.stderr}`).toContain(settled.code);
+      expect(node.hasMarker(), `${point}: the marker is handled`).toBe(false);
+      const version = currentVersion(node);
+      expect(wholeVersions(node), `${point}: what runs is whole`).toContain(version);
+      expect(node.floor(), `${point}: the floor`).toBeGreaterThanOrEqual(floor);
+      expect(leftovers(node), `${point}: nothing half-made is left`).toStrictEqual([]);
+      outcomes.push(`${point} → ${version}, ${node.stateName()}`);
+
+      await node.updater(['once']);
+      expect(currentVersion(node), `${point}: where it was going`).toBe(ends);
+      expect(node.hasMarker()).toBe(false);
+      expect(node.web.requests.length).toBeGreaterThan(0);
+    }
+    console.log(`${points.length} kills\n  ${outcomes.join('\n  ')}`);
+  });
+});
+
+function restore(node: TestNode, snapshot: string): void {
+  for (const each of [node.root, node.state]) {
+    rmSync(each, { recursive: true });
+    cpSync(join(snapshot, basename(each)), each, { recursive: true, verbatimSymlinks: true });
+  }
+}
+
+function currentVersion(node: TestNode): string | undefined {
+  return node.current()?.slice(0, '1.0.0'.length);
+}
+
+/** Versions whose files are, byte for byte and mode for mode, what their name says. */
+function wholeVersions(node: TestNode): string[] {
+  const folder = join(node.root, 'deployments');
+  return readdirSync(folder)
+    .filter((id) => !id.startsWith('.'))
+    .filter((id) => {
+      const components = readdirSync(join(folder, id)).map((name) => ({
+        name,
+        kind: 'tree' as const,
+        artifact: { tree: { digest: digestTree(join(folder, id, name)).digest } },
+      }));
+      return id.endsWith(`-${contentDigest(components).slice(0, 12)}`);
+    })
+    .map((id) => id.slice(0, '1.0.0'.length));
+}
+
+function leftovers(node: TestNode): string[] {
+  const hidden = (folder: string): string[] =>
+    existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith('.')) : [];
+  const downloads = join(node.state, 'downloads');
+  return [
+    ...hidden(join(node.root, 'deployments')),
+    ...hidden(node.root),
+    ...(existsSync(downloads) ? readdirSync(downloads) : []),
+  ];
+}
