@@ -4,10 +4,14 @@
  * ever replaced. A push is one transaction on the server: a crash leaves the
  * old head or the new one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
-import type { GitRemote } from './git-remote.ts';
+import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { holdsFiles, isAncestor, writeBlobs, writeStartCommit } from './index-commit.ts';
 import type { IndexUpdate } from './mirror.ts';
+
+const RACES = 3;
+const RACE_DELAY_MS = 300;
 
 /** What a push needs to know of its mirror. */
 export interface IndexTarget {
@@ -28,35 +32,64 @@ export async function pushIndex(
   update: IndexUpdate,
   options: { signal?: AbortSignal },
 ): Promise<void> {
-  const { mirror, remote } = target;
   if (update.commit === undefined) {
     throw new MirrorError(
       'UNREACHABLE',
-      mirror,
+      target.mirror,
       'could not be fetched from when the index was made',
-      {
-        hint: 'run the command again when the mirror is up',
-      },
+      { hint: 'run the command again when the mirror is up' },
     );
   }
   const { repository, id } = update.commit;
-  const head = await remote.head(options);
-  if (head === id) return;
-  if (head !== undefined) {
-    const start = await writeStartCommit(repository);
-    if (head !== start) await remote.fetchHead(repository, refFor(mirror), options);
-    if (!(await isAncestor(repository, head, id))) {
-      if (head === start) return remote.push(repository, id, { ...options, replacing: head });
-      if (await hasGoneOn(repository, id, head, update)) return;
-      throw diverged(target, head, id);
+  await unlessMoved(async () => {
+    const step = await nextStep(target, update, { repository, id }, options);
+    if (step !== 'done') await target.remote.push(repository, id, { ...options, ...step });
+  });
+}
+
+/** Gives a branch without a commit our start commit `start` of `repository`, unless it has got one. */
+export async function startBranch(
+  remote: GitRemote,
+  repository: string,
+  start: string,
+  options: { signal?: AbortSignal },
+): Promise<void> {
+  await unlessMoved(async () => {
+    if ((await remote.head(options)) !== undefined) return;
+    await remote.push(repository, start, options);
+  });
+}
+
+/** A push that lost a race looks again: perhaps it was a push of the same, by a run that was cut off. */
+async function unlessMoved(lookAndPush: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await lookAndPush();
+      return;
+    } catch (error) {
+      const moved = error instanceof PushRaceError;
+      if (!moved || attempt === RACES) throw error;
+      await sleep(RACE_DELAY_MS);
     }
   }
-  try {
-    await remote.push(repository, id, options);
-  } catch (error) {
-    if (!(error instanceof MirrorError) || error.code !== 'DIVERGED') throw error;
-    throw diverged(target, await remote.head(options), id);
-  }
+}
+
+/** Looks at the branch: nothing to do, a push, or a push that replaces our start commit. */
+async function nextStep(
+  target: IndexTarget,
+  update: IndexUpdate,
+  { repository, id }: { repository: string; id: string },
+  options: { signal?: AbortSignal },
+): Promise<'done' | { replacing?: string }> {
+  const head = await target.remote.head(options);
+  if (head === id) return 'done';
+  if (head === undefined) return {};
+  const start = await writeStartCommit(repository);
+  if (head !== start) await target.remote.fetchHead(repository, options);
+  if (await isAncestor(repository, head, id)) return {};
+  if (head === start) return { replacing: head };
+  if (await hasGoneOn(repository, id, head, update)) return 'done';
+  throw diverged(target, head, id);
 }
 
 /** Somebody committed on top of our index and left it as it is. */
@@ -70,21 +103,13 @@ async function hasGoneOn(
   return holdsFiles(repository, head, await writeBlobs(repository, update.files));
 }
 
-function diverged(
-  { mirror, branch }: IndexTarget,
-  head: string | undefined,
-  id: string,
-): MirrorError {
+function diverged({ mirror, branch }: IndexTarget, head: string, id: string): MirrorError {
   return new MirrorError(
     'DIVERGED',
     mirror,
-    `branch '${branch}' has diverged: expected an ancestor of ${id}, found ${head ?? 'no commit'}`,
+    `branch '${branch}' has diverged: expected an ancestor of ${id}, found ${head}`,
     {
       hint: `run the command again if somebody has just pushed; else look at both with git log, and bring '${branch}' of this mirror to the history of the others`,
     },
   );
-}
-
-function refFor(mirror: string): string {
-  return `refs/landfall/push-${Buffer.from(mirror).toString('hex')}`;
 }

@@ -2,6 +2,7 @@
  * The index branch of one mirror, reached by git. Every call is bounded in
  * time, and each answer of the server becomes a `MirrorError` in words.
  */
+import { randomUUID } from 'node:crypto';
 import { MirrorError, type MirrorErrorCode } from './errors.ts';
 import { type GitResult, lastLine, runGit } from './git.ts';
 import { safeWords } from './http-errors.ts';
@@ -21,6 +22,9 @@ export interface GitRemoteOptions {
   /** Taken out of whatever the server says, should it repeat it. */
   secret?: string;
 }
+
+/** A push that was refused because the branch is not, or not any more, where it was. */
+export class PushRaceError extends MirrorError {}
 
 interface CallOptions {
   signal?: AbortSignal;
@@ -44,22 +48,16 @@ export class GitRemote {
     return toCommitId(line?.split('\t')[0]);
   }
 
-  /** Fetches the head and its history into `ref`; its commit id, or undefined when there is none. */
-  async fetchHead(
-    repository: string,
-    ref: string,
-    options: CallOptions,
-  ): Promise<string | undefined> {
-    const args = [
-      'fetch',
-      '--quiet',
-      '--no-tags',
-      '--no-write-fetch-head',
-      '--no-auto-maintenance',
-    ];
-    const spec = `+${this.#ref}:${ref}`;
+  /**
+   * Fetches the head and its history; its commit id, or undefined when there
+   * is none. No reference is written twice: the lock that a killed git leaves
+   * beside one would be in the way for ever.
+   */
+  async fetchHead(repository: string, options: CallOptions): Promise<string | undefined> {
+    const fresh = `refs/landfall/fetched-${randomUUID()}`;
+    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head'];
     const result = await this.#run(
-      [...args, this.#options.url, spec],
+      [...args, this.#options.url, `+${this.#ref}:${fresh}`],
       FETCH_TIMEOUT_MS,
       repository,
       options,
@@ -68,14 +66,18 @@ export class GitRemote {
       if (/couldn't find remote ref/.test(result.stderr)) return undefined;
       throw this.#failure('fetch from', result);
     }
-    const parsed = await runGit(['rev-parse', '--verify', '--quiet', ref], { repository });
-    return toCommitId(parsed.stdout.trim());
+    const id = toCommitId((await runGit(['rev-parse', fresh], { repository })).stdout.trim());
+    if (id === undefined) return undefined;
+    // So that the next fetch brings only what is new. It is no harm when this fails.
+    await runGit(['update-ref', `refs/landfall/heads/${id}`, id], { repository });
+    await runGit(['update-ref', '-d', fresh], { repository });
+    return id;
   }
 
   /**
    * Pushes commit `id` of `repository` to the branch, as a fast-forward. With
-   * `replacing`, it may also replace exactly that head. Throws DIVERGED when
-   * the branch has moved elsewhere.
+   * `replacing`, it may also replace exactly that head. Throws
+   * `PushRaceError` when the branch is elsewhere by then.
    */
   async push(
     repository: string,
@@ -134,7 +136,8 @@ export class GitRemote {
       );
     }
     const known = KNOWN.find((each) => each.pattern.test(text));
-    return new MirrorError(
+    const Kind = known?.code === 'DIVERGED' ? PushRaceError : MirrorError;
+    return new Kind(
       known?.code ?? 'BAD_ANSWER',
       mirror,
       `cannot ${verb} '${branch}'${known === undefined ? '' : `: ${known.what}`}${words === '' ? '' : ` (git: '${words}')`}`,

@@ -11,7 +11,7 @@ import { crashPoint } from '@landfall/cli';
 import { releaseTag } from '@landfall/manifest';
 import type { GiteaConfig, Named } from './config.ts';
 import { MirrorError } from './errors.ts';
-import { pushIndex } from './git-index.ts';
+import { pushIndex, startBranch } from './git-index.ts';
 import { GitRemote } from './git-remote.ts';
 import { GiteaApi, type GiteaRelease } from './gitea-api.ts';
 import { settleAsset } from './gitea-assets.ts';
@@ -61,8 +61,8 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     });
     this.#policy = policy;
     this.indexBranch = {
-      fetchHead: (repository, ref, options) =>
-        this.#retry(() => this.#remote.fetchHead(repository, ref, options), options),
+      fetchHead: (repository, options) =>
+        this.#retry(() => this.#remote.fetchHead(repository, options), options),
     };
   }
 
@@ -139,10 +139,7 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     try {
       await openScratch(scratch);
       const start = await writeStartCommit(scratch);
-      await this.#retry(async () => {
-        if ((await this.#remote.head(options)) !== undefined) return;
-        await this.#remote.push(scratch, start, options);
-      }, options);
+      await this.#retry(() => startBranch(this.#remote, scratch, start, options), options);
     } finally {
       rmSync(scratch, { recursive: true, force: true });
     }

@@ -7,10 +7,11 @@
  * All of it is plumbing in a bare scratch repository; nobody's working tree is
  * touched. A crash leaves loose objects there, nothing else.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
-import { makeDirectoryDurably } from '@landfall/durable';
+import { makeDirectoryDurably, renameDurably } from '@landfall/durable';
 import { localGit, runGit } from './git.ts';
 import { MirrorError } from './errors.ts';
 import { checkIndexPath } from './layout.ts';
@@ -60,11 +61,17 @@ export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<
   return { files, commit: { repository, id } };
 }
 
-/** Makes the bare repository at `path`, if it is not there. */
+/** Makes the bare repository at `path`, if it is not there, whole or not at all. */
 export async function openScratch(path: string): Promise<void> {
   if (existsSync(join(path, 'HEAD'))) return;
-  makeDirectoryDurably(path);
-  await localGit(path, ['init', '--quiet', '--bare', '--template=', path]);
+  makeDirectoryDurably(dirname(path));
+  const fresh = mkdtempSync(`${path}.new-`);
+  try {
+    await localGit(fresh, ['init', '--quiet', '--bare', '--template=', fresh]);
+    renameDurably(fresh, path);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -125,12 +132,10 @@ export async function writeBlobs(
 async function fetchHeads(options: PrepareIndexOptions): Promise<string[] | undefined> {
   const { mirrors, repository, signal } = options;
   const answers = await Promise.all(
-    mirrors.map(async ({ indexBranch }, index) => {
+    mirrors.map(async ({ indexBranch }) => {
       if (indexBranch === undefined) return undefined;
-      const ref = `refs/landfall/mirror-${index}`;
       try {
-        const head = await indexBranch.fetchHead(repository, ref, signal ? { signal } : {});
-        return { head };
+        return { head: await indexBranch.fetchHead(repository, signal ? { signal } : {}) };
       } catch (error) {
         if (error instanceof MirrorError && error.code !== 'CONFIG') return undefined;
         throw error;
@@ -170,7 +175,7 @@ async function commitOnTop(
   blobs: ReadonlyMap<string, string>,
   { repository, message, date }: PrepareIndexOptions,
 ): Promise<string> {
-  const index = join(repository, `landfall-index-${process.pid}`);
+  const index = join(repository, `landfall-index-${randomUUID()}`);
   const env = { GIT_INDEX_FILE: index };
   try {
     await localGit(repository, ['read-tree', parent], { env });

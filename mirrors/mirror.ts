@@ -106,15 +106,10 @@ export interface WriteCheck {
 /** The index branch of a mirror that keeps its index in git. */
 export interface IndexBranch {
   /**
-   * Fetches the branch's head, with its history, into the reference `ref` of
-   * the bare repository at `repository`. Its commit id, or undefined when the
-   * branch has no commit (then `ref` is left alone).
+   * Fetches the branch's head, with its history, into the bare repository at
+   * `repository`. Its commit id, or undefined when the branch has no commit.
    */
-  fetchHead(
-    repository: string,
-    ref: string,
-    options: { signal?: AbortSignal },
-  ): Promise<string | undefined>;
+  fetchHead(repository: string, options: { signal?: AbortSignal }): Promise<string | undefined>;
 }
 
 export interface WritableMirror extends Mirror {

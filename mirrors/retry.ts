@@ -37,7 +37,8 @@ export async function retrying<T>(
     } catch (error) {
       if (attempt >= attempts || !isTransient(error)) throw error;
       const longest = firstDelayMs * 2 ** (attempt - 1);
-      await sleep(longest * (0.5 + Math.random() / 2), undefined, signal ? { signal } : {});
+      const delay = longest * (0.5 + Math.random() / 2);
+      await sleep(delay, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
   }
 }

@@ -1,67 +1,25 @@
-/** The index as one commit on all git mirrors: newest head, fast-forward, divergence, lost answers. */
+/** The index as one commit on all git mirrors: newest head, fast-forward, divergence. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import {
-  type IndexUpdate,
-  openWritableMirrors,
-  prepareIndexUpdate,
-  type WritableMirror,
-} from '@landfall/mirrors';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openWritableMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorOf } from '../harness/errors.ts';
-import { countRequests, giteaScene, type GiteaScene, writerTo } from '../harness/gitea-scene.ts';
-import { commitFiles, headOf, runGit } from '../harness/gitea-stand-in/state.ts';
+import type { GiteaScene } from '../harness/gitea-scene.ts';
+import { commitFiles, runGit } from '../harness/gitea-stand-in/state.ts';
+import {
+  copyHistory,
+  fileAt,
+  filesOf,
+  head,
+  prepare,
+  scenes,
+  show,
+  writeAll,
+  writersOf,
+} from '../harness/index-scene.ts';
 import { mirrorFolder } from '../harness/mirror-folder.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
-
-const DATE = '2026-04-22T19:00:00Z';
-
-function filesOf(sequence: number): Map<string, Uint8Array> {
-  return new Map([
-    ['releases/manifest.json', Buffer.from(`{"sequence":${sequence}}\n`)],
-    ['releases/manifest.json.minisig', Buffer.from(`signature ${sequence}\n`)],
-  ]);
-}
-
-function prepare(
-  mirrors: readonly WritableMirror[],
-  sequence = 1,
-  repository = join(temporaryFolder(), 'index.git'),
-): Promise<IndexUpdate> {
-  const message = `Release 1.0.${sequence}`;
-  return prepareIndexUpdate({ mirrors, files: filesOf(sequence), message, date: DATE, repository });
-}
-
-const head = ({ server }: GiteaScene): string | undefined => headOf(server.repository(), 'main');
-const writersOf = (all: readonly GiteaScene[]): WritableMirror[] => all.map(({ writer }) => writer);
-
-async function scenes(...names: string[]): Promise<GiteaScene[]> {
-  return Promise.all(names.map((name) => giteaScene(name)));
-}
-
-/** Gives the second server the first one's history, as a mirror that was cloned. */
-function copyHistory(from: GiteaScene, to: GiteaScene): void {
-  const { git } = from.server.repository();
-  runGit(to.server.repository().git, ['fetch', '--quiet', git, '+refs/heads/main:refs/heads/main']);
-}
-
-function show(scene: GiteaScene, format: string): string {
-  return runGit(scene.server.repository().git, [
-    'show',
-    '-s',
-    `--format=${format}`,
-    'refs/heads/main',
-  ]);
-}
-
-function fileAt(scene: GiteaScene, path: string): string {
-  return runGit(scene.server.repository().git, ['show', `refs/heads/main:${path}`]);
-}
-
-async function writeAll(all: readonly GiteaScene[], update: IndexUpdate): Promise<void> {
-  await Promise.all(all.map(({ writer }) => writer.writeIndex(update, {})));
-}
 
 describe('an index commit', () => {
   it('is the same object on all mirrors, with a fixed author and the release date', async () => {
@@ -263,128 +221,3 @@ describe('an empty repository', () => {
     expect(show(fresh, '%P')).toBe(source);
   });
 });
-
-describe('a push', () => {
-  it.each([
-    ['lost after it took effect', { kind: 'drop-after' } as const],
-    ['lost before', { kind: 'drop-before' } as const],
-    ['answered 502', { kind: 'status', status: 502 } as const],
-    ['answered 502 after it took effect', { kind: 'status-after', status: 502 } as const],
-  ])('whose answer is %s is repeated safely', async (_, fault) => {
-    const [scene] = await scenes('a');
-    if (scene === undefined) throw new Error('no server');
-    await scene.writer.writeIndex(await prepare([scene.writer], 1), {});
-    const update = await prepare([scene.writer], 2);
-    scene.server.rules.push({ method: 'POST', path: /git-receive-pack$/, times: 1, fault });
-    await scene.writer.writeIndex(update, {});
-    expect(head(scene)).toBe(update.commit?.id);
-  });
-
-  it.each([
-    [
-      'echo "protected branch: ask the maintainers" >&2; exit 1',
-      'FORBIDDEN',
-      'the branch is protected',
-    ],
-    ['echo "no releases on Fridays" >&2; exit 1', 'REJECTED', "(git: 'no releases on Fridays')"],
-  ])('that a hook declines quotes it: %s', async (script, code, words) => {
-    const [scene] = await scenes('a');
-    if (scene === undefined) throw new Error('no server');
-    const hook = join(scene.server.repository().git, 'hooks/pre-receive');
-    execFileSync('mkdir', ['-p', join(hook, '..')]);
-    writeFileSync(hook, `#!/bin/sh\n${script}\n`);
-    chmodSync(hook, 0o755);
-    const update = await prepare([scene.writer]);
-    const error = await errorOf(() => scene.writer.writeIndex(update, {}));
-    expect(error.code).toBe(code);
-    expect(error.message).toContain(words);
-    expect(head(scene)).toBeUndefined();
-  });
-
-  it('with a wrong token is told apart', async () => {
-    const [scene] = await scenes('a');
-    if (scene === undefined) throw new Error('no server');
-    const update = await prepare([scene.writer]);
-    const stranger = writerTo({ ...scene.place, token: 'wrong' }, 'a');
-    const error = await errorOf(() => stranger.writeIndex(update, {}));
-    expect(error.code).toBe('UNAUTHORIZED');
-    expect(error.message).toContain('the server wants another login');
-  });
-
-  it('follows no redirect', async () => {
-    const [scene, other] = await scenes('a', 'other');
-    if (scene === undefined || other === undefined) throw new Error('no server');
-    const update = await prepare([scene.writer]);
-    const to = `${other.server.url}/ship/landfall.git/info/refs?service=git-receive-pack`;
-    scene.server.rules.push({ path: /info\/refs/, fault: { kind: 'redirect', to } });
-    const error = await errorOf(() => scene.writer.writeIndex(update, {}));
-    expect(error.code).toBe('REDIRECT_REFUSED');
-    expect(other.server.requests).toEqual([]);
-  });
-
-  it('stops with the reason it was given, and git with it', async () => {
-    const [scene] = await scenes('a');
-    if (scene === undefined) throw new Error('no server');
-    const update = await prepare([scene.writer]);
-    scene.server.rules.push({ path: /info\/refs/, fault: { kind: 'delay', ms: 60_000 } });
-    const reason = new Error('enough');
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(reason), 300);
-    const started = performance.now();
-    await expect(scene.writer.writeIndex(update, { signal: controller.signal })).rejects.toBe(
-      reason,
-    );
-    expect(performance.now() - started).toBeLessThan(5000);
-    const running = execFileSync('ps', ['-eo', 'args']).toString();
-    expect(running).not.toContain(scene.server.url);
-  });
-});
-
-describe('the token', () => {
-  it("is in no argument of git's, in no file of the scratch repository, in no anonymous request", async () => {
-    const [scene] = await scenes('a');
-    if (scene === undefined) throw new Error('no server');
-    const log = spyOnGit();
-    const repository = join(temporaryFolder(), 'index.git');
-    await scene.writer.ensureRelease(
-      { version: '1.0.0', notes: '', prerelease: false, files: [] },
-      {},
-    );
-    await scene.writer.writeIndex(await prepare([scene.writer], 1, repository), {});
-    const basic = Buffer.from(`landfall:${scene.place.token}`).toString('base64');
-    const args = readFileSync(log, 'utf8');
-    expect(args).toContain('push --quiet');
-    expect(args).toContain('fetch --quiet');
-    for (const secret of [scene.place.token, basic]) {
-      expect(args).not.toContain(secret);
-      for (const name of readdirSync(repository, { recursive: true, withFileTypes: true })) {
-        if (!name.isFile()) continue;
-        expect(readFileSync(join(name.parentPath, name.name), 'latin1')).not.toContain(secret);
-      }
-    }
-    const limits = { maxBytes: 1000, deadlineMs: 5000 };
-    scene.server.requests.length = 0;
-    await scene.writer.readIndex('releases/manifest.json', limits);
-    await scene.writer.statArtifact('1.0.0', 'a.zst', limits);
-    expect(scene.server.requests.map(({ authorization }) => authorization)).toEqual([
-      undefined,
-      undefined,
-    ]);
-    expect(countRequests(scene.server, 'GET', /raw\/branch\/main/)).toBe(1);
-  });
-});
-
-/** Puts a `git` before the real one that writes down its arguments; the file they are in. */
-function spyOnGit(): string {
-  const folder = temporaryFolder();
-  const log = join(folder, 'arguments');
-  const real = execFileSync('sh', ['-c', 'command -v git']).toString().trim();
-  writeFileSync(join(folder, 'git'), `#!/bin/sh\necho "$@" >>'${log}'\nexec '${real}' "$@"\n`);
-  chmodSync(join(folder, 'git'), 0o755);
-  const before = process.env['PATH'];
-  process.env['PATH'] = `${folder}${delimiter}${before}`;
-  onTestFinished(() => {
-    process.env['PATH'] = before;
-  });
-  return log;
-}
