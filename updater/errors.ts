@@ -9,8 +9,10 @@ type UpdaterErrorCode =
   | 'NO_SPACE'
   /** No mirror has an artifact of the release. */
   | 'ARTIFACT_MISSING'
-  /** What was extracted fails a check of its component. Exit code 3. */
-  | 'COMPONENT_CHECK'
+  /** The release lacks a component that the configuration names. Exit code 3. */
+  | 'COMPONENT_MISSING'
+  /** An artifact's signed bytes are nothing that any node could take. Exit code 3. */
+  | 'RELEASE_REFUSED'
   /** The web server's user cannot read the release. Exit code 3. */
   | 'WEB_USER'
   /** A deployment that should be on the disk is not, or is not whole. */
@@ -26,7 +28,8 @@ type UpdaterErrorCode =
 
 const EXITS: Partial<Record<UpdaterErrorCode, ExitCode>> = {
   CONFIG: ExitCode.usage,
-  COMPONENT_CHECK: ExitCode.refused,
+  COMPONENT_MISSING: ExitCode.refused,
+  RELEASE_REFUSED: ExitCode.refused,
   WEB_USER: ExitCode.refused,
   STATE_CORRUPT: ExitCode.refused,
 };
@@ -35,5 +38,19 @@ const EXITS: Partial<Record<UpdaterErrorCode, ExitCode>> = {
 export class UpdaterError extends OtaError<UpdaterErrorCode> {
   constructor(code: UpdaterErrorCode, message: string, options: OtaErrorOptions = {}) {
     super(code, message, { exit: EXITS[code] ?? ExitCode.failed, ...options });
+  }
+}
+
+/** An artifact that was signed and that no node could take: fetching it again would not help. */
+export class ReleaseRefusal extends UpdaterError {
+  /** SHA-256 of its bytes, in hex. */
+  readonly artifact: string;
+
+  constructor(artifact: string, message: string, cause?: unknown) {
+    super('RELEASE_REFUSED', message, {
+      cause,
+      hint: 'what runs was not touched, and this artifact is not tried again; the maintainer must ship another release',
+    });
+    this.artifact = artifact;
   }
 }

@@ -50,8 +50,9 @@ export function nextBeforeMarker(state: Available | Staged, event: Event): Step 
   const { rest, to } = state;
   if (event.name === 'abandoned') {
     const effects: Effect[] = [{ kind: 'tidy' }];
-    if (event.atFault) {
-      effects.unshift({ kind: 'quarantine', deployment: to, reason: event.reason });
+    const { reason, artifact } = event;
+    if (artifact !== undefined) {
+      effects.unshift({ kind: 'quarantine', deployment: to, reason, artifact });
     }
     return { state: rest, effects };
   }

@@ -132,8 +132,8 @@ export type Event =
   /** Nothing stands against installing it. */
   | { name: 'cleared'; baseline?: Outcome | undefined }
   | { name: 'staged' }
-  /** It could not be staged; nothing had been changed. `atFault`: the release itself is to blame. */
-  | { name: 'abandoned'; reason: string; atFault: boolean }
+  /** It could not be staged; nothing had been changed. `artifact`: digest of the one that no node can take. */
+  | { name: 'abandoned'; reason: string; artifact?: string | undefined }
   | { name: 'activate' }
   | { name: 'marked' }
   | { name: 'switched' }
@@ -170,7 +170,8 @@ export type Effect =
   | { kind: 'switch'; to?: Deployment | undefined }
   | { kind: 'restart-services'; deployment?: Deployment | undefined }
   | { kind: 'probe'; deployment: Deployment }
-  | { kind: 'quarantine'; deployment: Deployment; reason: string }
+  /** `artifact`: its bytes are to blame. Else the content is, which was on the disk whole. */
+  | { kind: 'quarantine'; deployment: Deployment; reason: string; artifact?: string }
   | { kind: 'save-state'; state: Settled }
   | { kind: 'tidy' };
 

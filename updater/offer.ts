@@ -21,7 +21,7 @@ import type { Config } from './config.ts';
 import type { Deployment } from './facts.ts';
 import type { Store } from './records/store.ts';
 import { findFloor } from './records/floor-file.ts';
-import { findQuarantined } from './records/quarantine-file.ts';
+import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { UPDATER_VERSION } from './version.ts';
 
 /** A release that could be installed, and where it can be had. */
@@ -146,9 +146,15 @@ function declineOther(store: Store, wanted: string, newest: string): Decline {
   };
 }
 
+/** What quarantine knows the release of `offer` by. */
+export function digestsOf({ deployment, selected }: Offer): ReleaseDigests {
+  const artifacts = selected.map(({ artifact }) => artifact.sha256);
+  return { digest: deployment.digest, artifacts };
+}
+
 function judgeQuarantine(store: Store, offer: Offer, wish: Wish): Decline | undefined {
   if (wish.liftQuarantine === true) return undefined;
-  const found = findQuarantined(store.quarantine, offer.deployment.digest);
+  const found = findQuarantined(store.quarantine, digestsOf(offer));
   if (found === undefined) return undefined;
   const { version } = offer.deployment;
   const as = found.version === version ? '' : ` as ${found.version}`;

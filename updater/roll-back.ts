@@ -42,7 +42,7 @@ export async function rollBack(host: Host, wish: RollbackWish): Promise<Rollback
   const { state } = host.store;
   const target = pickTarget(host, wish);
   if ('code' in target) return { outcome: 'declined', decline: target };
-  if (wish.liftQuarantine) liftQuarantine(host, target);
+  if (wish.liftQuarantine) liftQuarantine(host, target, target.version);
   const left = state.running?.deployment ?? target;
   host.note(`rolling back from ${left.version} to ${target.version}`);
   const reason = `rolled back by hand: ${wish.reason}`;
@@ -70,7 +70,7 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
       ? pickPrevious(host, others)
       : others.find((each) => each.version === wish.to || each.id === wish.to);
   if (target === undefined) return declineTarget(wish.to, others);
-  const quarantined = findQuarantined(store.quarantine, target.digest);
+  const quarantined = findQuarantined(store.quarantine, target);
   if (quarantined !== undefined && !wish.liftQuarantine) {
     return {
       code: 'quarantined',
@@ -84,7 +84,7 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
 
 /** What ran before; else the newest that was verified here. Never what failed here. */
 function pickPrevious({ store }: Host, others: readonly Deployment[]): Deployment | undefined {
-  const good = others.filter((each) => !findQuarantined(store.quarantine, each.digest));
+  const good = others.filter((each) => !findQuarantined(store.quarantine, each));
   const { previous } = store.state.running ?? {};
   const verified = new Set(
     store.deployments.filter((each) => each.verified).map((each) => each.deployment.id),

@@ -5,11 +5,10 @@
  *
  * A crash anywhere in here is the machine's event `resumed` at the next start.
  */
-import { ArchiveError } from '@landfall/archive';
 import { crashPoint } from '@landfall/cli';
-import { ExitCode, messageOf } from '@landfall/errors';
+import { messageOf } from '@landfall/errors';
 import { carryOut } from './effects/carry-out.ts';
-import { UpdaterError } from './errors.ts';
+import { ReleaseRefusal, UpdaterError } from './errors.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
 import { next, type Effect, type Event, type State } from './machine.ts';
 import type { Offer } from './offer.ts';
@@ -123,7 +122,11 @@ function eventOfFailure(
   switch (state.name) {
     case 'available':
     case 'staged':
-      return { name: 'abandoned', reason, atFault: isReleaseAtFault(effect, error) };
+      return {
+        name: 'abandoned',
+        reason,
+        artifact: error instanceof ReleaseRefusal ? error.artifact : undefined,
+      };
     case 'pending-verification':
       return { name: 'failed', reason };
     case 'rolling-back':
@@ -136,13 +139,6 @@ function eventOfFailure(
     default:
       throw error;
   }
-}
-
-/** Signed bytes that no node could take: fetching them again would not help. */
-function isReleaseAtFault(effect: Effect | undefined, error: unknown): boolean {
-  if (effect?.kind !== 'stage') return false;
-  if (error instanceof ArchiveError) return error.exit === ExitCode.refused;
-  return error instanceof UpdaterError && error.code === 'COMPONENT_CHECK';
 }
 
 function record(host: Host, from: State, event: Event, to: State): undefined {

@@ -6,11 +6,11 @@
 import { crashPoint } from '@landfall/cli';
 import { preflight } from './effects/preflight.ts';
 import { UpdaterError } from './errors.ts';
-import type { Deployment } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import { lookAtMirrors, type Look, type MirrorProblem } from './mirrors.ts';
 import {
+  digestsOf,
   indexOf,
   judgeFreshness,
   judgeOffer,
@@ -20,7 +20,7 @@ import {
   type Wish,
 } from './offer.ts';
 import { writeLastCheck } from './records/last-check-file.ts';
-import { findQuarantined } from './records/quarantine-file.ts';
+import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
 
@@ -60,7 +60,9 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   if (offer === undefined || decline !== undefined) {
     return { ...judgement, state, outcome: 'declined' };
   }
-  if (wish.liftQuarantine === true) liftQuarantine(host, offer.deployment);
+  if (wish.liftQuarantine === true) {
+    liftQuarantine(host, digestsOf(offer), offer.deployment.version);
+  }
   host.note(`installing ${offer.deployment.version}`);
   const after = await install(host, state, offer, wish.version !== undefined);
   const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
@@ -125,10 +127,10 @@ function remember(host: Host, { newest, problems }: Look, { decline }: Judgement
   });
 }
 
-/** Takes a deployment out of quarantine, because an operator said so. */
-export function liftQuarantine(host: Host, { digest, version }: Deployment): void {
-  if (findQuarantined(host.store.quarantine, digest) === undefined) return;
-  host.journal.append({ at: timestamp(), lifted: version, digest });
-  host.store.liftQuarantine(digest);
+/** Takes a release out of quarantine, because an operator said so. */
+export function liftQuarantine(host: Host, release: ReleaseDigests, version: string): void {
+  if (findQuarantined(host.store.quarantine, release) === undefined) return;
+  host.journal.append({ at: timestamp(), lifted: version, digest: release.digest });
+  host.store.liftQuarantine(release);
   host.note(`quarantine of ${version} lifted by hand`);
 }

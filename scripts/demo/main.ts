@@ -3,7 +3,7 @@
  * web UI to three mirrors of which one is down, update a node, then replay the
  * incident. Exits 1 if anything went otherwise than told.
  */
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packBadly, publishByHand } from './hand-made.ts';
@@ -13,6 +13,8 @@ import { makeProject, type Project, workOn, writeConfig } from './project.ts';
 import { act, chapter, closingTable, house, type Ran, run } from './stage.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'landfall-demo-')));
+// The web server's user must get through to what is served.
+chmodSync(folder, 0o755);
 let node: DemoNode | undefined;
 
 async function command(

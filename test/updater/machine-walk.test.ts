@@ -71,7 +71,11 @@ function carryOut(disk: Disk, effect: Effect, fate: Fate): Event | undefined {
     case 'stage':
       return fate.chance(85)
         ? { name: 'staged' }
-        : { name: 'abandoned', reason: 'drwx------', atFault: fate.chance(50) };
+        : {
+            name: 'abandoned',
+            reason: 'drwx------',
+            artifact: fate.chance(50) ? 'a'.repeat(64) : undefined,
+          };
     case 'write-marker':
       disk.marker = effect.marker;
       return effect.marker.phase === 'prepared' ? { name: 'marked' } : undefined;
@@ -135,7 +139,7 @@ function runEffects(
       if (state.name === 'rolling-back' && effect.kind === 'write-marker') continue;
       if (state.name === 'pending-verification') return { name: 'failed', reason: 'EIO' };
       if (state.name !== 'available') return 'stopped';
-      return { name: 'abandoned', reason: 'EIO', atFault: false };
+      return { name: 'abandoned', reason: 'EIO' };
     }
     const told = carryOut(disk, effect, fate);
     if (told !== undefined && (told.name !== 'switched' || inProgress)) return told;

@@ -11,13 +11,12 @@ import { parsePublicKey } from '@landfall/minisign';
 import type { MirrorConfig } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { DEFAULT_CONFIG_PATH, parseConfig, type Config } from '../config.ts';
-import { isRoot } from '../effects/web-user.ts';
+import { detectWebUser, isRoot } from '../effects/web-user.ts';
 import { UpdaterError } from '../errors.ts';
 import { pathsOf } from '../paths.ts';
 import {
   detectServer,
   detectServiceManager,
-  detectWebUser,
   mirrorCandidates,
   pickMirror,
 } from '../init/detect.ts';

@@ -63,7 +63,7 @@ function toLines(
     ...mirrorLines(lastCheck),
     row(
       'web user',
-      config.web_user ?? `not configured: what the updater itself can read is taken for readable`,
+      config.web_user ?? "not configured: checked as the likely one, or as the updater's own",
     ),
   ];
 }

@@ -53,7 +53,7 @@ export async function carryOut(
       return { name: 'probed', outcome, at: timestamp(), until: timestamp(config.probation) };
     }
     case 'quarantine':
-      store.quarantineDeployment(effect.deployment, effect.reason, timestamp());
+      store.quarantineRelease(effect, timestamp());
       return undefined;
     case 'save-state':
       store.saveState(effect.state);

@@ -16,7 +16,7 @@ const STAT_DEADLINE_MS = 15_000;
 
 /**
  * Throws `UpdaterError` for the first thing that stands against installing
- * `offer`: DEPLOYMENT, COMPONENT_CHECK, WEB_USER, NO_SPACE, ARTIFACT_MISSING.
+ * `offer`: DEPLOYMENT, COMPONENT_MISSING, WEB_USER, NO_SPACE, ARTIFACT_MISSING.
  */
 export async function preflight(host: Host, offer: Offer): Promise<void> {
   checkCurrent(host);
@@ -47,7 +47,7 @@ function checkCurrent({ paths, store }: Host): void {
 function checkComponents({ config }: Host, { verified, selected }: Offer): void {
   const refuse = (key: string, name: string): never => {
     throw new UpdaterError(
-      'COMPONENT_CHECK',
+      'COMPONENT_MISSING',
       `release ${verified.manifest.version} has no component '${name}', which '${key}' names`,
       { hint: `correct '${key}' in ${config.file}, or ask the maintainer` },
     );

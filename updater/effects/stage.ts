@@ -9,13 +9,14 @@
  */
 import { chmodSync, closeSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { extractFile, extractTree, gateArchive, sameTree } from '@landfall/archive';
+import { ArchiveError, extractFile, extractTree, gateArchive, sameTree } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncTree } from '@landfall/durable';
+import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
 import { deploymentPath, isDirectory } from '../deployments.ts';
-import { UpdaterError } from '../errors.ts';
+import { ReleaseRefusal } from '../errors.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { isStaged } from './preflight.ts';
@@ -24,8 +25,8 @@ import { gateAsWebUser } from './web-user.ts';
 
 /**
  * Brings `offer` onto the disk, or finds it there whole. Throws what stands
- * against it: `MirrorError`, `ArchiveError`, `UpdaterError` COMPONENT_CHECK or
- * WEB_USER, `DurableError`; nothing that runs was touched then.
+ * against it: `MirrorError`, `ReleaseRefusal`, `UpdaterError` WEB_USER, `DurableError`;
+ * nothing that runs was touched then.
  */
 export async function stage(host: Host, offer: Offer): Promise<void> {
   const { paths, store } = host;
@@ -42,7 +43,7 @@ export async function stage(host: Host, offer: Offer): Promise<void> {
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
   for (const component of offer.selected) await stageComponent(host, offer, component, staging);
-  await checkTree(host, staging);
+  await checkTree(host, offer, staging);
   syncTree(staging);
   crashPoint('stage-synced');
   store.recordStaged(offer.deployment, timestamp());
@@ -73,13 +74,23 @@ async function stageComponent(
   });
   try {
     crashPoint('stage-downloaded');
-    await unpack(component, download.fd, join(staging, component.name), signal);
+    await unpack(component, download.fd, join(staging, component.name), signal).catch(
+      blame(sha256),
+    );
     crashPoint('stage-extracted');
   } finally {
     closeSync(download.fd);
   }
   rmSync(unverified, { force: true });
   stopIfTold(signal);
+}
+
+/** A refusal of the archive's is the artifact's fault; a full disk is not. */
+function blame(artifact: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ArchiveError) || error.exit !== ExitCode.refused) throw error;
+    throw new ReleaseRefusal(artifact, error.message, error);
+  };
 }
 
 async function unpack(
@@ -95,28 +106,26 @@ async function unpack(
     await extractFile(fd, target, { mode, contentSha256, contentSize, name, signal });
     return;
   }
-  const { tree: found } = await gateArchive(fd, { name, signal });
+  const limits = { maxEntries: artifact.tree.entries, maxTotalBytes: artifact.tree.size };
+  const { tree: found } = await gateArchive(fd, { name, limits, signal });
   if (!sameTree(found, artifact.tree)) {
-    throw new UpdaterError('COMPONENT_CHECK', `'${name}' does not hold the tree that was signed`, {
-      hint: 'the release contradicts itself: tell the maintainer',
-    });
+    throw new ReleaseRefusal(artifact.sha256, `'${name}' does not hold the tree that was signed`);
   }
   makeFolder(target);
   await extractTree(fd, target, { expect: artifact.tree, name, signal });
 }
 
 /** The component's own checks, and the mode gate as the web server's user, before anything is switched. */
-async function checkTree(host: Host, staging: string): Promise<void> {
+async function checkTree(host: Host, { selected }: Offer, staging: string): Promise<void> {
   const { component, version_url: versionUrl } = host.config.probe;
   const folder = join(staging, component);
-  if (!isDirectory(folder)) return;
+  const ui = selected.find(({ name }) => name === component);
+  if (ui === undefined || !isDirectory(folder)) return;
   if (versionUrl === undefined) {
     const page = lstatSync(join(folder, 'index.html'), { throwIfNoEntry: false });
     const wrong = page === undefined ? 'is missing' : page.size === 0 ? 'is empty' : undefined;
     if (wrong !== undefined) {
-      throw new UpdaterError('COMPONENT_CHECK', `'index.html' of '${component}' ${wrong}`, {
-        hint: 'the release would show nothing: tell the maintainer',
-      });
+      throw new ReleaseRefusal(ui.artifact.sha256, `'index.html' of '${component}' ${wrong}`);
     }
   }
   await gateAsWebUser(host, folder);

@@ -59,10 +59,11 @@ function pickRemovable({ config, paths, store }: Host): string[] {
   ]);
   isKept.delete(undefined);
   const newestFirst = store.deployments.map((each) => each.deployment).toReversed();
-  for (const { id, digest } of newestFirst) {
+  for (const deployment of newestFirst) {
+    const { id } = deployment;
     if (isKept.size >= config.keep) break;
     const isThere = isDirectory(deploymentPath(paths, id));
-    if (isThere && findQuarantined(quarantine, digest) === undefined) isKept.add(id);
+    if (isThere && findQuarantined(quarantine, deployment) === undefined) isKept.add(id);
   }
   return newestFirst.map((each) => each.id).filter((id) => !isKept.has(id));
 }

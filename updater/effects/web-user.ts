@@ -18,6 +18,8 @@ import { readProgram } from '../services/command.ts';
 export const GATE_FLAG = '--gate-as';
 const GATE_TIMEOUT_MS = 300_000;
 const MAX_PROBLEMS = 5;
+/** In the order of how telling they are; the last is a stranger to every file. */
+const WEB_USERS = ['www-data', 'nginx', 'http', 'caddy', 'nobody'];
 
 export interface User {
   name: string;
@@ -40,13 +42,21 @@ export async function findUser(name: string): Promise<User | undefined> {
   return { name, uid: Number(uid), groups: groups.split(' ').map(Number) };
 }
 
+/** The user the web server is likely to run as, where nobody said so. */
+export async function detectWebUser(): Promise<string | undefined> {
+  for (const name of WEB_USERS) {
+    if ((await findUser(name)) !== undefined) return name;
+  }
+  return undefined;
+}
+
 /**
  * Opens everything below `folder`, and the way there, as the web server's
- * user (this process's own when none is configured). Throws `UpdaterError`
+ * user: the configured one, else for root the likely one, else this process's own. Throws `UpdaterError`
  * WEB_USER naming what cannot be read, or has another mode than releases have.
  */
 export async function gateAsWebUser({ config }: Host, folder: string): Promise<void> {
-  const { web_user: name } = config;
+  const name = config.web_user ?? (isRoot() ? await detectWebUser() : undefined);
   const user = name === undefined || !isRoot() ? undefined : await findUser(name);
   const who = name ?? 'the updater';
   const problems = user === undefined ? findUnreadable(folder) : await lookAs(user, folder);

@@ -4,12 +4,9 @@ import { connect } from 'node:tls';
 import { messageOf } from '@landfall/errors';
 import { openMirrors, surveyMirrors, type MirrorConfig, type Survey } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
-import { findUser } from '../effects/web-user.ts';
 import { certificatePin, getBounded } from '../probe/request.ts';
 
 const ANSWER_TIMEOUT_MS = 5000;
-/** Users that web servers run as, on the distributions we know of. */
-const WEB_USERS = ['www-data', 'nginx', 'http', 'caddy'];
 
 /** What `--mirror` may mean: a repository of a Gitea server, or a folder in our layout, wherever it is served. */
 export function mirrorCandidates(text: string): MirrorConfig[] {
@@ -48,14 +45,6 @@ export async function pickMirror(
 function describeSurvey({ rows, best }: Survey): string {
   if (best !== undefined) return `shows ${best.manifest.version} (${best.manifest.channel})`;
   return rows[0]?.problem === undefined ? 'shows nothing' : messageOf(rows[0].problem);
-}
-
-/** The user the web server is likely to run as. */
-export async function detectWebUser(): Promise<string | undefined> {
-  for (const name of WEB_USERS) {
-    if ((await findUser(name)) !== undefined) return name;
-  }
-  return undefined;
 }
 
 /** systemd where it runs, else OpenRC. */

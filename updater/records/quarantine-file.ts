@@ -1,7 +1,9 @@
 /**
- * `quarantine.json`: what failed on this node, by content digest. Neither a
- * restart nor the same bytes under another version or sequence clear it: an
- * operator does.
+ * `quarantine.json`: what failed on this node. A release that was installed and
+ * did not pass is known by its content digest; one that could not even be
+ * unpacked by the digest of the artifact that was refused, since what its
+ * manifest says of its content was never seen. Neither a restart nor the same
+ * bytes under another version or sequence clear it: an operator does.
  */
 import { writeFileDurably } from '@landfall/durable';
 import { z } from 'zod';
@@ -9,6 +11,8 @@ import type { Deployment } from '../facts.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 const entrySchema = z.object({
+  /** What `digest` is of. */
+  of: z.enum(['content', 'artifact']),
   digest: sha256Schema,
   version: z.string(),
   reason: z.string(),
@@ -25,26 +29,51 @@ export type QuarantineEntry = QuarantineFile['entries'][number];
 
 export const NO_QUARANTINE: QuarantineFile = { schema: 1, entries: [] };
 
-export function findQuarantined(file: QuarantineFile, digest: string): QuarantineEntry | undefined {
-  return file.entries.find((each) => each.digest === digest);
+/** What identifies a release here. A deployment on the disk has no artifacts any more. */
+export interface ReleaseDigests {
+  /** Content digest. */
+  digest: string;
+  /** SHA-256 of its artifacts for this platform. */
+  artifacts?: readonly string[];
 }
 
-/** `file` with `deployment` in it, with its newest reason. */
+/** What failed and why. Without `artifact` its content did. */
+export interface Failure {
+  deployment: Deployment;
+  reason: string;
+  artifact?: string;
+}
+
+export function findQuarantined(
+  file: QuarantineFile,
+  release: ReleaseDigests,
+): QuarantineEntry | undefined {
+  return file.entries.find((each) => isOf(each, release));
+}
+
+/** `file` with `failure` in it, with its newest reason. */
 export function withQuarantined(
   file: QuarantineFile,
-  { digest, version }: Deployment,
-  reason: string,
+  { deployment, reason, artifact }: Failure,
   at: string,
 ): QuarantineFile {
-  const others = file.entries.filter((each) => each.digest !== digest);
-  return { schema: 1, entries: [...others, { digest, version, reason, at }] };
+  const of = artifact === undefined ? 'content' : 'artifact';
+  const digest = artifact ?? deployment.digest;
+  const others = file.entries.filter((each) => each.of !== of || each.digest !== digest);
+  const entry = { of, digest, version: deployment.version, reason, at } as const;
+  return { schema: 1, entries: [...others, entry] };
 }
 
-export function withoutQuarantined(file: QuarantineFile, digest: string): QuarantineFile {
-  return { schema: 1, entries: file.entries.filter((each) => each.digest !== digest) };
+export function withoutQuarantined(file: QuarantineFile, release: ReleaseDigests): QuarantineFile {
+  return { schema: 1, entries: file.entries.filter((each) => !isOf(each, release)) };
 }
 
 /** Writes `quarantine.json`. Throws `DurableError`. */
 export function writeQuarantineFile(path: string, file: QuarantineFile): void {
   writeFileDurably(path, `${JSON.stringify(file, null, 2)}\n`);
+}
+
+function isOf(entry: QuarantineEntry, { digest, artifacts }: ReleaseDigests): boolean {
+  if (entry.of === 'content') return entry.digest === digest;
+  return artifacts?.includes(entry.digest) ?? false;
 }

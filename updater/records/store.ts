@@ -18,7 +18,9 @@ import { floorFileSchema, NO_FLOORS, raiseFloor, writeFloorFile } from './floor-
 import { markerSchema, writeMarker, type Marker } from './marker-file.ts';
 import {
   NO_QUARANTINE,
+  type Failure,
   quarantineFileSchema,
+  type ReleaseDigests,
   withoutQuarantined,
   withQuarantined,
   writeQuarantineFile,
@@ -151,14 +153,14 @@ export class Store {
     return true;
   }
 
-  quarantineDeployment(deployment: Deployment, reason: string, at: string): void {
-    const file = withQuarantined(this.#quarantine, deployment, reason, at);
+  quarantineRelease(failure: Failure, at: string): void {
+    const file = withQuarantined(this.#quarantine, failure, at);
     writeQuarantineFile(this.#paths.quarantine, file);
     this.#quarantine = file;
   }
 
-  liftQuarantine(digest: string): void {
-    const file = withoutQuarantined(this.#quarantine, digest);
+  liftQuarantine(release: ReleaseDigests): void {
+    const file = withoutQuarantined(this.#quarantine, release);
     writeQuarantineFile(this.#paths.quarantine, file);
     this.#quarantine = file;
   }
