@@ -127,10 +127,10 @@ describe.each(STORIES)('$name, killed', ({ prepare, start, ends, passes }) => {
       expect(leftovers(node), `${point}: nothing half-made is left`).toStrictEqual([]);
       outcomes.push(`${point} → ${version}, ${node.stateName()}`);
 
+      if (point.startsWith('journalled-')) continue; // As after `did-`, but for a line in the journal.
       await node.updater(['once']);
       expect(currentVersion(node), `${point}: where it was going`).toBe(ends);
       expect(node.hasMarker()).toBe(false);
-      expect(node.web.requests.length).toBeGreaterThan(0);
     }
     console.log(`${points.length} kills\n  ${outcomes.join('\n  ')}`);
   });
