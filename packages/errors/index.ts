@@ -6,7 +6,7 @@
  * Messages: lower case, no full stop, the subject quoted, one line.
  */
 
-/** Process exit codes shared by every command (see `docs/exit-codes.md`). */
+/** Process exit codes shared by every command (see `docs/commands.md`). */
 export const ExitCode = {
   done: 0,
   failed: 1,
