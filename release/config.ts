@@ -66,8 +66,7 @@ const fileComponent = z.strictObject({
 });
 
 const componentSchema = z.discriminatedUnion('kind', [treeComponent, fileComponent], {
-  error: (issue) =>
-    issue.code === 'invalid_union' ? "expected 'tree' or 'file'" : undefined,
+  error: (issue) => (issue.code === 'invalid_union' ? "expected 'tree' or 'file'" : undefined),
 });
 
 export const configSchema = z

@@ -60,6 +60,13 @@ export async function onEach(
   );
 }
 
+/** Why a mirror failed, without its name, which stands before it wherever this is shown. */
+export function failureText({ mirror, failure }: MirrorProgress): string {
+  const message = failure?.error.message ?? '';
+  const prefix = `mirror '${mirror.name}': `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
 function unexpected(error: unknown): OtaError {
   return new OtaError('INTERNAL', messageOf(error), {
     cause: error,

@@ -14,11 +14,15 @@ export function writeNewFile(path: string, content: string, mode: number, hint: 
   } catch (error) {
     if (systemCode(error) === 'EEXIST') throw exists(path, hint);
     const system = describeSystemError(error);
-    throw new ReleaseError('EXISTS', `cannot write '${path}': ${system?.what ?? messageOf(error)}`, {
-      cause: error,
-      exit: ExitCode.failed,
-      ...(system === undefined ? {} : { hint: system.hint }),
-    });
+    throw new ReleaseError(
+      'EXISTS',
+      `cannot write '${path}': ${system?.what ?? messageOf(error)}`,
+      {
+        cause: error,
+        exit: ExitCode.failed,
+        ...(system === undefined ? {} : { hint: system.hint }),
+      },
+    );
   }
   try {
     fchmodSync(fd, mode);

@@ -36,9 +36,16 @@ export function canPrompt(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
-/** The given password, or one typed now; undefined when there is neither. */
-export async function passwordFor(what: string): Promise<string | undefined> {
-  return givenPassword() ?? (canPrompt() ? promptHidden(`password of ${what}: `) : undefined);
+/** The given password, or one typed now. Throws `ReleaseError` KEY_MISSING when there is neither. */
+export async function passwordFor(key: string): Promise<string> {
+  const given = givenPassword();
+  if (given !== undefined) return given;
+  if (canPrompt()) return promptHidden(`password of '${key}': `);
+  throw new ReleaseError(
+    'KEY_MISSING',
+    `secret key '${key}' is encrypted: expected its password, found none and no terminal to ask on`,
+    { hint: `set ${FROM_ENVIRONMENT}, or ${FROM_FILE} to the path of a file that holds it` },
+  );
 }
 
 /** Asks twice for a new password. Throws `ReleaseError` KEY_MISSING when they differ. */

@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration, formatTable } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
-import type { MirrorProgress } from './mirror-progress.ts';
+import { failureText, type MirrorProgress } from './mirror-progress.ts';
 import { need, type Shipment } from './shipment.ts';
 
 /** A mirror in the report. */
@@ -112,7 +112,8 @@ function describeDryRun(shipment: Shipment, report: ShipReport, manifest: Manife
     '',
   ];
   const artifacts = artifactsOf(manifest);
-  for (const { mirror, held, failure } of shipment.mirrors) {
+  for (const progress of shipment.mirrors) {
+    const { mirror, held, failure } = progress;
     const missing = artifacts.filter(({ file }) => !held.has(file));
     const bytes = missing.reduce((sum, { size }) => sum + size, 0);
     const has = shipment.survey?.rows.find((row) => row.mirror === mirror)?.verified?.sha256;
@@ -120,7 +121,7 @@ function describeDryRun(shipment: Shipment, report: ShipReport, manifest: Manife
     lines.push(
       failure === undefined
         ? `${mirror.name}: would upload ${missing.length} of ${artifacts.length} artifacts (${formatBytes(bytes)}), ${index}`
-        : `${mirror.name}: would be left out: ${failure.error.message}`,
+        : `${mirror.name}: would be left out: ${failureText(progress)}`,
     );
   }
   return lines;
@@ -154,7 +155,7 @@ function reportMirror(progress: MirrorProgress): MirrorReport {
           failed: {
             doing: failure.doing,
             code: failure.error.code,
-            message: failure.error.message,
+            message: failureText(progress),
             ...(failure.error.hint === undefined ? {} : { hint: failure.error.hint }),
           },
         }),

@@ -100,7 +100,9 @@ const lookAtSource: Step<Shipment>['run'] = async (shipment, show) => {
   const { directory } = shipment.settings;
   const source = await sourceOf(directory, { requireClean: true });
   shipment.source = source;
-  show.outcome(source.commit === '' ? 'not a git checkout' : `clean, at ${source.commit.slice(0, 12)}`);
+  show.outcome(
+    source.commit === '' ? 'not a git checkout' : `clean, at ${source.commit.slice(0, 12)}`,
+  );
   if (source.clock === 'now') {
     show.line('note: no commit and no SOURCE_DATE_EPOCH: files get the time of this build');
   }

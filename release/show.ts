@@ -84,7 +84,10 @@ function listOf<State>(
     rendererOptions: {
       showErrorMessage: false,
       collapseErrors: false,
-      logger: new ListrLogger<ListrDefaultRendererLogLevels>({ processOutput: output, useIcons: true }),
+      logger: new ListrLogger<ListrDefaultRendererLogLevels>({
+        processOutput: output,
+        useIcons: true,
+      }),
     },
   });
 }

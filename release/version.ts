@@ -8,7 +8,8 @@ import { ReleaseError } from './errors.ts';
 
 /** The version given, else that of the project's package.json. Throws `ReleaseError` VERSION_INVALID. */
 export function versionOf(given: string | undefined, directory: string): string {
-  const [version, from] = given === undefined ? [fromPackage(directory), 'package.json'] : [given, 'argument'];
+  const [version, from] =
+    given === undefined ? [fromPackage(directory), 'package.json'] : [given, 'argument'];
   if (isVersion(version)) return version;
   const wanted = version.startsWith('v') && isVersion(version.slice(1));
   throw new ReleaseError(
@@ -28,7 +29,8 @@ function fromPackage(directory: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const why = systemCode(error) === 'ENOENT' ? 'there is no package.json' : 'package.json cannot be read';
+    const why =
+      systemCode(error) === 'ENOENT' ? 'there is no package.json' : 'package.json cannot be read';
     throw noVersion(why, error);
   }
   let parsed: unknown;

@@ -67,7 +67,11 @@ export const buildCommand: Command = {
 function refuseSigned(settings: Settings, version: string): void {
   const folder = versionFolder(settings, version);
   if (signedChannels(folder).length === 0) return;
-  throw new ReleaseError('ALREADY_SIGNED', `release ${version} is built and signed already: '${folder}'`, {
-    hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder if the release reached no mirror`,
-  });
+  throw new ReleaseError(
+    'ALREADY_SIGNED',
+    `release ${version} is built and signed already: '${folder}'`,
+    {
+      hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder if the release reached no mirror`,
+    },
+  );
 }

@@ -16,7 +16,8 @@ export const initCommand: Command = {
     const directory = resolve('.');
     const path = resolve(context.text('config') ?? CONFIG_FILE);
     const text = configTemplate(appName(directory), publicKeyBeside(directory));
-    if (context.flag('dry-run')) return context.result({ path, text, dryRun: true }, text.trimEnd());
+    if (context.flag('dry-run'))
+      return context.result({ path, text, dryRun: true }, text.trimEnd());
     if (existsSync(path)) throw exists(path, 'edit it, or remove it first');
     writeNewFile(path, text, 0o644, 'edit it, or remove it first');
     const added = ignore(join(directory, '.gitignore'));
@@ -24,7 +25,9 @@ export const initCommand: Command = {
     context.result({ path, ignored: added }, [
       `wrote ${path}${added.length === 0 ? '' : `, and ${added.join(' and ')} into .gitignore`}`,
       'next:',
-      ...(hasKey ? [] : ["  release keygen        a key; put the line it prints into 'keys.public'"]),
+      ...(hasKey
+        ? []
+        : ["  release keygen        a key; put the line it prints into 'keys.public'"]),
       '  mirrors init mirror   makes the folder of the first mirror',
       '  release build         packs, and checks what it packed',
       '  release ship          publishes',
@@ -37,7 +40,8 @@ function appName(directory: string): string {
   let name = basename(directory);
   try {
     const parsed: unknown = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
-    if (typeof parsed === 'object' && parsed !== null && 'name' in parsed) name = String(parsed.name);
+    if (typeof parsed === 'object' && parsed !== null && 'name' in parsed)
+      name = String(parsed.name);
   } catch {
     // Without a readable package.json the folder's name serves as well.
   }

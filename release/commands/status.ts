@@ -73,7 +73,11 @@ export const statusCommand: Command = {
 };
 
 /** `2 of 2`: artifacts of a manifest that an anonymous reader would find with the right size. */
-async function countServed(mirror: Mirror, manifest: Manifest, signal: AbortSignal): Promise<string> {
+async function countServed(
+  mirror: Mirror,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<string> {
   const artifacts = artifactsOf(manifest);
   let found = 0;
   for (const { file, size } of artifacts) {
@@ -124,7 +128,11 @@ function signedRow(settings: Settings, version: string, channelPath: string | un
   }
 }
 
-function describe(here: readonly LocalRow[], mirrors: readonly MirrorRow[], channel: string): string[] {
+function describe(
+  here: readonly LocalRow[],
+  mirrors: readonly MirrorRow[],
+  channel: string,
+): string[] {
   const local =
     here.length === 0
       ? ['nothing built here yet']
@@ -153,6 +161,8 @@ function describe(here: readonly LocalRow[], mirrors: readonly MirrorRow[], chan
         row.address,
       ]),
     ),
-    ...mirrors.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`])),
+    ...mirrors.flatMap(({ name, problem }) =>
+      problem === undefined ? [] : [`${name}: ${problem}`],
+    ),
   ];
 }

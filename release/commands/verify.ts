@@ -27,7 +27,9 @@ export const verifyCommand: Command = {
   name: 'verify',
   summary: 'download everything from every mirror as a stranger and check it',
   options: { channel: CHANNEL, quorum: QUORUM },
-  details: ['Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed.'],
+  details: [
+    'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed.',
+  ],
   async run(context) {
     const settings = await loadSettings(context.text('config'));
     const { channelPath, expected } = channelOf(context, settings);
@@ -45,14 +47,22 @@ export const verifyCommand: Command = {
         return {
           manifest: current,
           rows: await Promise.all(
-            survey.rows.map((row) => verifyMirror(row, survey, current, { scratch, signal, context })),
+            survey.rows.map((row) =>
+              verifyMirror(row, survey, current, { scratch, signal, context }),
+            ),
           ),
         };
       });
       const total = artifactsOf(manifest).length;
       const good = rows.filter((row) => row.index === 'current' && row.verified === total).length;
       context.result(
-        { version: manifest.version, sequence: manifest.sequence, quorum, complete: good, mirrors: rows },
+        {
+          version: manifest.version,
+          sequence: manifest.sequence,
+          quorum,
+          complete: good,
+          mirrors: rows,
+        },
         describe(manifest, rows, total),
       );
       if (rows.some(({ refused }) => refused)) return ExitCode.refused;
@@ -125,7 +135,13 @@ async function verifyArtifact(
   options: { scratch: string; signal: AbortSignal },
 ): Promise<string | undefined> {
   const { scratch, signal } = options;
-  const verdict = await readServed(mirror, { version, artifact, scratch, local: undefined, signal });
+  const verdict = await readServed(mirror, {
+    version,
+    artifact,
+    scratch,
+    local: undefined,
+    signal,
+  });
   if (verdict.kind === 'same') return undefined;
   return verdict.kind === 'absent'
     ? `'${artifact.file}' is not there`

@@ -65,7 +65,7 @@ async function runOne(
     env: {
       SOURCE_DATE_EPOCH: String(options.mtime),
       LANDFALL_VERSION: options.version,
-      ...Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])),
+      ...Object.fromEntries(secretVariables(settings).map((name) => [name, undefined])),
     },
   });
   options.signal.throwIfAborted();
@@ -74,6 +74,14 @@ async function runOne(
     throw commandFailed(line, result, path, settings.directory);
   }
   show.line(`${line}: ${formatDuration(performance.now() - started)}`);
+}
+
+/** Where passwords and tokens are: no command that builds has any business with them. */
+function secretVariables(settings: Settings): string[] {
+  const tokens = settings.mirrors.flatMap((mirror) =>
+    mirror.type === 'gitea' ? (mirror.token?.env ?? []) : [],
+  );
+  return [...SECRET_VARIABLES, ...tokens];
 }
 
 function commandFailed(
@@ -89,7 +97,7 @@ function commandFailed(
 ): ReleaseError {
   const how =
     result.exitCode === undefined
-      ? (result.signal ?? result.code ?? 'it could not be started')
+      ? (result.signal ?? (result.code === 'ENOENT' ? 'no such program' : 'it did not start'))
       : `exit code ${result.exitCode}`;
   return new ReleaseError(
     'COMMAND_FAILED',
@@ -98,7 +106,7 @@ function commandFailed(
       cause: result.cause,
       hint:
         result.code === 'ENOENT'
-          ? "no such program; 'before' takes the program and its arguments one by one, without a shell"
+          ? "'before' takes the program and its arguments one by one, without a shell"
           : `the whole log is in '${relative(directory, log)}'`,
     },
   );

@@ -2,10 +2,11 @@
  * Looks at every mirror before anything is done: may we publish there, and
  * what does it serve? Changes nothing.
  */
-import { surveyMirrors } from '@landfall/mirrors';
 import { formatDuration } from '@landfall/cli';
+import { indexPath, ManifestError, MAX_MANIFEST_BYTES, parseManifest } from '@landfall/manifest';
+import { surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
-import { alive, fail, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { alive, fail, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import type { Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 
@@ -27,9 +28,14 @@ export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<voi
   for (const [index, row] of survey.rows.entries()) {
     const progress = mirrors[index];
     if (progress === undefined) continue;
-    if (row.problem !== undefined && isAway(row.problem.code)) {
-      fail(progress, 'look', row.problem);
-    }
+    const { problem } = row;
+    if (problem === undefined) continue;
+    if (isAway(problem.code)) fail(progress, 'look', problem);
+    if (problem.code === 'UNTRUSTED') await leaveOthersAlone(progress, shipment);
+  }
+  for (const [index, row] of survey.rows.entries()) {
+    const progress = mirrors[index];
+    if (progress === undefined) continue;
     show.line(describeRow(progress, row));
   }
   refuseEquivocation(shipment);
@@ -39,9 +45,10 @@ export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<voi
   show.outcome(`${alive(mirrors).length} of ${mirrors.length} can be published to`);
 }
 
-/** Problems that mean the mirror cannot be reached; all others are about what it serves. */
+/** Problems that mean the mirror cannot be used; all others are about an index that is ours to replace. */
 function isAway(code: string): boolean {
   return [
+    'WRONG_APP',
     'UNREACHABLE',
     'TIMEOUT',
     'TOO_SLOW',
@@ -51,18 +58,48 @@ function isAway(code: string): boolean {
   ].includes(code);
 }
 
+/**
+ * An index that does not verify is replaced: an earlier run may have been
+ * killed in the middle of it. But one that says it is another app's stays.
+ */
+async function leaveOthersAlone(progress: MirrorProgress, shipment: Shipment): Promise<void> {
+  const { mirror } = progress;
+  const { settings, channelPath, signal } = shipment;
+  const limits = { maxBytes: MAX_MANIFEST_BYTES, deadlineMs: 15_000, signal };
+  const unverified = await mirror.readIndex(indexPath(channelPath), limits).catch(() => undefined);
+  if (unverified === undefined) return;
+  const claimed = claimedApp(unverified);
+  if (claimed === undefined || claimed === settings.app) return;
+  const error = new ReleaseError(
+    'UNTRUSTED_MIRRORS',
+    `holds an index of another app: expected '${settings.app}', found '${claimed}'`,
+    { hint: 'check its address in the configuration; its index is not touched' },
+  );
+  fail(progress, 'look', error);
+}
+
+/** Which app unverified bytes say they are of. Believed only as a reason to keep off. */
+function claimedApp(unverified: Uint8Array): string | undefined {
+  try {
+    return parseManifest(unverified).app;
+  } catch (error) {
+    if (error instanceof ManifestError) return undefined;
+    throw error;
+  }
+}
+
 function describeRow(
   progress: MirrorProgress,
   row: NonNullable<Shipment['survey']>['rows'][number],
 ): string {
   const { name } = progress.mirror;
-  if (progress.failure !== undefined) return `${name}: left out: ${progress.failure.error.message}`;
+  if (progress.failure !== undefined) return `${name}: left out: ${failureText(progress)}`;
   if (row.verified !== undefined) {
     const { version, sequence } = row.verified.manifest;
     return `${name}: has ${version} (sequence ${sequence}), ${formatDuration(row.ms)}`;
   }
   if (row.problem?.code === 'NOT_FOUND') return `${name}: has no release yet`;
-  return `${name}: its index is not valid and will be replaced: ${row.problem?.message ?? 'no answer'}`;
+  return `${name}: its index is not valid: ${row.problem?.message ?? 'no answer'}`;
 }
 
 /** Two validly signed manifests of one sequence at the top: somebody must look before anything is added. */
@@ -127,14 +164,15 @@ export function requireQuorum(
 ): void {
   const found = alive(mirrors).length;
   if (found >= quorum) return;
-  const away = mirrors.flatMap(({ failure }) =>
-    failure === undefined ? [] : [failure.error.message],
-  );
+  const failed = mirrors.filter(({ failure }) => failure !== undefined);
+  const away = failed.map((each) => `'${each.mirror.name}': ${failureText(each)}`);
+  const first = failed.find(({ failure }) => failure?.error.hint !== undefined)?.failure?.error
+    .hint;
   throw new ReleaseError(
     'NO_QUORUM',
     `too few mirrors: expected at least ${quorum} of ${mirrors.length} that ${what}, found ${found}: ${away.join('; ')}`,
     {
-      hint: 'no index was changed; run it again when they are back, or accept fewer with --quorum N',
+      hint: `${first === undefined ? '' : `${first}; `}no index was changed: run it again when they are back, or accept fewer with --quorum N`,
     },
   );
 }

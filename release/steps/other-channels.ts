@@ -67,7 +67,10 @@ export async function requireOtherChannels(
     const served = await mirror.readIndex(path, { ...limits, maxBytes: MAX_MANIFEST_BYTES });
     if (served !== undefined && Buffer.from(served).equals(bytes)) continue;
     for (const { file, size } of artifactsOf(manifest)) {
-      const there = await mirror.statArtifact(manifest.version, file, { ...limits, maxBytes: size });
+      const there = await mirror.statArtifact(manifest.version, file, {
+        ...limits,
+        maxBytes: size,
+      });
       if (there !== undefined && (there.size ?? size) === size) continue;
       throw new ReleaseError(
         'OTHER_CHANNEL',

@@ -98,16 +98,16 @@ async function takeForeign(
   options: PackOptions,
 ): Promise<MadeTree> {
   const source = sourcePath(config.name, archive, options.directory);
+  // Gated where it stands, so that a refusal names the file that its maker knows.
+  const { tree } = await gateArchive(source, { name: archive, signal: options.signal });
   const compression = compressionOf(source);
   if (compression === 'none') {
     throw new ReleaseError(
       'SOURCE_MISSING',
       `component '${config.name}': expected '${archive}' compressed with gzip or zstd, found neither`,
-      { hint: 'compress it, or give the folder as `from` and let it be packed here' },
+      { hint: "compress it, or give the folder as 'from' and let it be packed here" },
     );
   }
-  // Gated where it stands, so that a refusal names the file that its maker knows.
-  const { tree } = await gateArchive(source, { signal: options.signal });
   const file = artifactFileName({
     component: config.name,
     kind: 'tree',

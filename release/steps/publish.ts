@@ -8,7 +8,7 @@ import { crashPoint } from '@landfall/cli';
 import { artifactsOf } from '@landfall/manifest';
 import { prepareIndexUpdate } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
-import { alive, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { fetchSigned, indexFiles } from '../signed.ts';
@@ -55,8 +55,8 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
     crashPoint('ship-index-written');
     show.live(mirror.name, 'written');
   });
-  for (const { mirror, failure } of todo) {
-    if (failure !== undefined) show.line(`${mirror.name}: ${failure.error.message}`);
+  for (const each of todo) {
+    if (each.failure !== undefined) show.line(`${each.mirror.name}: ${failureText(each)}`);
   }
   show.outcome(`written to ${alive(todo).length}`);
 }
@@ -78,8 +78,9 @@ export async function readIndexBack(shipment: Shipment, show: Show): Promise<voi
     progress.indexed = true;
     crashPoint('ship-index-read-back');
   });
-  for (const { mirror, failure } of mirrors) {
-    if (failure?.doing === 'read index back') show.line(`${mirror.name}: ${failure.error.message}`);
+  for (const each of mirrors) {
+    if (each.failure?.doing === 'read index back')
+      show.line(`${each.mirror.name}: ${failureText(each)}`);
   }
   show.outcome(`${mirrors.filter(({ indexed }) => indexed).length} of ${mirrors.length} verified`);
 }

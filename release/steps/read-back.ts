@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactsOf } from '@landfall/manifest';
 import { ReleaseError } from '../errors.ts';
-import { alive, onEach } from '../mirror-progress.ts';
+import { alive, failureText, onEach } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { readServed } from './served.ts';
@@ -32,8 +32,8 @@ export async function readArtifactsBack(shipment: Shipment, show: Show): Promise
       crashPoint('ship-artifact-read-back');
     }
   });
-  for (const { mirror, failure } of mirrors) {
-    if (failure?.doing === 'read back') show.line(`${mirror.name}: ${failure.error.message}`);
+  for (const each of mirrors) {
+    if (each.failure?.doing === 'read back') show.line(`${each.mirror.name}: ${failureText(each)}`);
   }
   show.outcome(`${alive(mirrors).length} of ${mirrors.length} serve every artifact`);
 }

@@ -61,7 +61,7 @@ function disagree(path: string, problems: readonly string[], cause?: unknown): R
   return new ReleaseError(
     'READERS_DISAGREE',
     `two readers disagree about '${path}': ${shown}${more}`,
-    { cause, hint: 'nodes may unpack it differently: pack the folder with `from` instead' },
+    { cause, hint: "nodes may unpack it differently: pack the folder with 'from' instead" },
   );
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { crashPoint, formatBytes, formatDuration } from '@landfall/cli';
 import { type Artifact, artifactsOf } from '@landfall/manifest';
 import semver from 'semver';
-import { type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 
@@ -43,7 +43,7 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
   });
   const sent = mirrors.reduce((sum, each) => sum + each.sent, 0);
   const failed = mirrors.filter(({ failure }) => failure?.doing === 'upload');
-  for (const { mirror, failure } of failed) show.line(`${mirror.name}: ${failure?.error.message}`);
+  for (const each of failed) show.line(`${each.mirror.name}: ${failureText(each)}`);
   show.outcome(sent === 0 ? 'nothing was missing' : `${formatBytes(sent)} sent`);
 }
 
