@@ -158,6 +158,23 @@ describe('refused before the switch', () => {
   });
 });
 
+describe('a refused archive whose manifest claims the content of what runs', () => {
+  it('is kept out by its own bytes; what runs can still be gone back to', async () => {
+    const site = await makeSite();
+    const same = exampleWebUi('1.0.0');
+    const archive = handMade('1.0.0', (tree) => chmodSync(tree, 0o700));
+    await site.ship({ version: '1.1.0', webUi: same, archive });
+    expect(await site.node.updater(['apply'])).toMatchObject({ code: 3 });
+    await expectUnharmed(site);
+    await site.ship({ version: '1.2.0', webUi: exampleWebUi('1.2.0') });
+    expect(await site.node.updater(['apply'])).toMatchObject({ code: 0 });
+    expect(await site.node.updater(['rollback', '--reason', 'to see it'])).toMatchObject({
+      code: 0,
+    });
+    expect(site.node.current()).toMatch(/^1\.0\.0-/);
+  });
+});
+
 describe('rolled back after the switch', () => {
   /** Breaks what `current` leads to when it is not release 1.0.0. */
   const onlyNewer = (root: string, command: string): string =>
