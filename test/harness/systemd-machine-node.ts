@@ -1,0 +1,184 @@
+/**
+ * A node as in the field, on a machine with a real systemd: default paths, a
+ * backend as a unit of its own below `current`, nginx of the distribution as
+ * web server, a mirror on its disk, and the real `updater` inside.
+ */
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Outcome } from './command.ts';
+import {
+  exampleWebUi,
+  makeMirror,
+  publish,
+  type Release,
+  ReleaseFactory,
+  type ReleaseSpec,
+} from './release-factory.ts';
+import { makeMachine, type SystemdMachine } from './systemd-machine.ts';
+import { temporaryFolder } from './temporary.ts';
+
+const ROOT = '/opt/archipelago';
+const STATE = '/var/lib/landfall';
+/** The unit of the backend. */
+export const UNIT = 'archipelago.service';
+const CONFIG = '/etc/landfall/updater.toml';
+const MIRROR = '/srv/mirror';
+
+export interface MachineNodeOptions {
+  /** Before the path in the unit's ExecStart: a program that becomes the backend. */
+  execPrefix?: string;
+  /** More lines of the unit's [Service]. */
+  service?: readonly string[];
+}
+
+/** A running machine with a node on it that has no release yet. */
+export async function makeMachineNode(options: MachineNodeOptions = {}): Promise<MachineNode> {
+  const machine = await makeMachine();
+  const node = new MachineNode(machine, new ReleaseFactory(temporaryFolder()));
+  makeMirror(machine.path(MIRROR));
+  writeInside(machine, '/etc/nginx/sites-available/default', SITE);
+  writeInside(machine, `/etc/systemd/system/${UNIT}`, unitOf(options));
+  node.configure();
+  await machine.read(['systemctl', 'daemon-reload']);
+  await machine.read(['systemctl', 'enable', UNIT]);
+  // Not reload: the distribution's site listens on every address, and so holds the port.
+  await machine.read(['systemctl', 'restart', 'nginx']);
+  return node;
+}
+
+export class MachineNode {
+  readonly machine: SystemdMachine;
+  readonly factory: ReleaseFactory;
+
+  constructor(machine: SystemdMachine, factory: ReleaseFactory) {
+    this.machine = machine;
+    this.factory = factory;
+  }
+
+  /** Writes the updater's configuration; `tables` comes at its end. */
+  configure(tables: readonly string[] = []): void {
+    const lines = [
+      'app = "archipelago"',
+      `public_keys = ["${this.factory.publicKey}"]`,
+      'probation = "0s"',
+      'web_user = "www-data"',
+      '[[mirrors]]',
+      'type = "directory"',
+      `path = "${MIRROR}"`,
+      '[probe]',
+      'url = "http://127.0.0.1/"',
+      'window = "3s"',
+      'interval = "100ms"',
+      '[[services]]',
+      `name = "${UNIT}"`,
+      'manager = "systemd"',
+      'component = "server"',
+      'timeout = "3s"',
+      '[[services]]',
+      'name = "nginx"',
+      'manager = "systemd"',
+      'action = "reload"',
+      ...tables,
+    ];
+    writeInside(this.machine, CONFIG, `${lines.join('\n')}\n`);
+  }
+
+  /**
+   * Publishes the next release: a web UI that names `version`, and as backend
+   * a copy of the machine's `program`, a file of its own for every version.
+   */
+  async ship(
+    version: string,
+    options: { program?: string } & Partial<ReleaseSpec> = {},
+  ): Promise<Release> {
+    const { program = 'sleep', ...spec } = options;
+    const server = join(temporaryFolder(), 'server');
+    copyFileSync(this.machine.path(`/usr/bin/${program}`), server);
+    // Bytes after the end of an ELF file are nothing to the kernel.
+    appendFileSync(server, `\n${version}\n`);
+    const release = await this.factory.make({
+      version,
+      webUi: exampleWebUi(version),
+      files: { server },
+      ...spec,
+    });
+    publish(release, this.machine.path(MIRROR));
+    return release;
+  }
+
+  /** Runs `updater ARGS` inside. */
+  async updater(...args: readonly string[]): Promise<Outcome> {
+    return this.machine.run(['updater', ...args]);
+  }
+
+  /** The backend's main process: its pid and the file it runs, as seen inside; undefined without one. */
+  async backend(): Promise<{ pid: number; exe: string } | undefined> {
+    const pid = await this.machine.mainPid(UNIT);
+    if (pid === 0) return undefined;
+    return { pid, exe: await this.machine.read(['readlink', `/proc/${pid}/exe`]) };
+  }
+
+  /** Where the backend of `release` lies. */
+  serverOf(release: Release): string {
+    return `${ROOT}/deployments/${release.deploymentId}/server`;
+  }
+
+  /** What a visitor gets. */
+  async visit(): Promise<{ status: number; body: string }> {
+    return this.machine.visit('http://127.0.0.1/');
+  }
+
+  /** Id of the deployment that `current` points at; undefined without one. */
+  current(): string | undefined {
+    const link = this.machine.path(`${ROOT}/current`);
+    if (lstatSync(link, { throwIfNoEntry: false }) === undefined) return undefined;
+    return basename(readlinkSync(link));
+  }
+
+  /** A file of the state folder, parsed; undefined when it is not there. */
+  read(name: string): unknown {
+    const file = this.machine.path(`${STATE}/${name}`);
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+  }
+
+  hasMarker(): boolean {
+    return existsSync(this.machine.path(`${STATE}/pending-verification.json`));
+  }
+}
+
+/** Writes a file on the machine's disk, with the folders above it. */
+function writeInside(machine: SystemdMachine, path: string, text: string): void {
+  mkdirSync(machine.path(join(path, '..')), { recursive: true, mode: 0o755 });
+  writeFileSync(machine.path(path), text, { mode: 0o644 });
+}
+
+function unitOf({ execPrefix, service = [] }: MachineNodeOptions): string {
+  const exec = [execPrefix, `${ROOT}/current/server`, 'infinity'];
+  return [
+    '[Unit]',
+    'Description=Backend of the node',
+    '[Service]',
+    `ExecStart=${exec.filter((part) => part !== undefined).join(' ')}`,
+    ...service,
+    '[Install]',
+    'WantedBy=multi-user.target',
+    '',
+  ].join('\n');
+}
+
+const SITE = `server {
+  listen 127.0.0.1:80;
+  root ${ROOT}/current/web-ui;
+  index index.html;
+  location / { try_files $uri $uri/ =404; }
+}
+`;

@@ -1,0 +1,119 @@
+/**
+ * The updater on a node whose services a real systemd runs: a restarted unit
+ * runs the new release's file, and one that does not is rolled back, whatever
+ * systemd itself made of it.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exampleWebUi, type Release } from '../harness/release-factory.ts';
+import {
+  type MachineNode,
+  makeMachineNode,
+  type MachineNodeOptions,
+  UNIT,
+} from '../harness/systemd-machine-node.ts';
+import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
+
+beforeAll(prepareTree, TREE_TIMEOUT_MS);
+
+interface Story {
+  node: MachineNode;
+  /** Release 1.0.0, which runs, and the pid of its backend. */
+  old: Release;
+  oldPid: number;
+}
+
+/** A node that runs 1.0.0, committed. */
+async function begin(options: MachineNodeOptions = {}): Promise<Story> {
+  const node = await makeMachineNode(options);
+  const old = await node.ship('1.0.0');
+  const installed = await node.updater('apply');
+  expect(installed, installed.stderr).toMatchObject({ code: 0 });
+  return { node, old, oldPid: await expectRuns(node, old) };
+}
+
+/** `release` is what runs: link, page, backend's file. Returns the backend's pid. */
+async function expectRuns(node: MachineNode, release: Release): Promise<number> {
+  expect(node.current()).toBe(release.deploymentId);
+  expect(node.hasMarker()).toBe(false);
+  const backend = await node.backend();
+  expect(backend?.exe).toBe(node.serverOf(release));
+  const page = exampleWebUi(release.manifest.version)['index.html'];
+  expect(await node.visit()).toEqual({ status: 200, body: page });
+  return backend?.pid ?? 0;
+}
+
+async function isGone(node: MachineNode, pid: number): Promise<boolean> {
+  return (await node.machine.run(['test', '-e', `/proc/${pid}`])).code !== 0;
+}
+
+describe('under systemd', () => {
+  it('an update restarts the unit on the new file, and a reboot starts it there again', async () => {
+    const { node, oldPid } = await begin();
+    const release = await node.ship('1.1.0');
+    const updated = await node.updater('apply');
+    expect(updated, updated.stderr).toMatchObject({ code: 0 });
+    const pid = await expectRuns(node, release);
+    expect(pid).not.toBe(oldPid);
+    expect(await isGone(node, oldPid)).toBe(true);
+    expect(node.read('state.json')).toMatchObject({ state: { name: 'committed' } });
+
+    expect(await node.machine.reboot()).toBe('running');
+    await node.machine.untilActive(UNIT);
+    await expectRuns(node, release);
+    expect(await node.updater('verify')).toMatchObject({ code: 0 });
+  });
+
+  it('a backend that exits at once is rolled back, and the old one runs again', async () => {
+    const { node, old, oldPid } = await begin();
+    await node.ship('1.1.0', { program: 'true' });
+    const updated = await node.updater('apply');
+    expect(updated).toMatchObject({ code: 1 });
+    expect(updated.stdout).toContain(`service '${UNIT}': no process was there`);
+    expect(await expectRuns(node, old)).not.toBe(oldPid);
+    expect(node.read('state.json')).toMatchObject({ state: { name: 'rolled-back' } });
+    expect((await node.updater('once')).stdout).toContain('quarantined');
+  });
+
+  it('an old process that ignores SIGTERM is killed, and the new one runs', async () => {
+    const { node, oldPid } = await begin({
+      execPrefix: '/usr/bin/env --ignore-signal=TERM',
+      service: ['TimeoutStopSec=1s'],
+    });
+    const release = await node.ship('1.1.0');
+    const updated = await node.updater('apply');
+    expect(updated, updated.stderr).toMatchObject({ code: 0 });
+    expect(await expectRuns(node, release)).not.toBe(oldPid);
+    expect(await isGone(node, oldPid)).toBe(true);
+    expect(await node.machine.journal({ unit: UNIT })).toContain("State 'stop-sigterm' timed out");
+  });
+
+  it('a unit that does not exist is named, and the old release runs', async () => {
+    const { node, old } = await begin();
+    node.configure(['[[services]]', 'name = "missing"', 'manager = "systemd"']);
+    await node.ship('1.1.0');
+    const updated = await node.updater('apply');
+    expect(updated.code).not.toBe(0);
+    expect(updated.stdout + updated.stderr).toContain("'missing'");
+    await expectRuns(node, old);
+  });
+
+  it('a power cut between switch and verdict is settled by verify after the next boot', async () => {
+    const { node, old } = await begin();
+    const release = await node.ship('1.1.0');
+    const killed = await node.machine.run([
+      ...['env', 'LANDFALL_CRASH_AT=did-switch', 'updater', 'apply'],
+    ]);
+    expect(killed.signal ?? killed.code).toBe('SIGKILL');
+    await node.machine.powerCut();
+    expect(node.current()).toBe(release.deploymentId);
+    expect(node.read('pending-verification.json')).toMatchObject({
+      from: { id: old.deploymentId },
+      to: { id: release.deploymentId },
+    });
+    expect(await node.machine.boot()).toBe('running');
+    const verified = await node.updater('verify');
+    expect(verified, verified.stderr).toMatchObject({ code: 0 });
+    await expectRuns(node, release);
+    expect(node.read('state.json')).toMatchObject({ state: { name: 'committed' } });
+  });
+});
