@@ -32,11 +32,13 @@ export const serve: Command = {
         `warning: '${directory}' has no '${MARKER_FILE}': not mounted, or no mirror yet?`,
       );
     }
+    // Before the address is told: whoever reads it may stop us at once.
+    const stopped = untilStopped();
     context.result(
       { address: served.address, directory },
       `serving '${directory}' at ${served.address}`,
     );
-    await untilStopped();
+    await stopped;
     await served.close();
   },
 };
