@@ -211,7 +211,7 @@ function readConfig(file: string): string {
 
 function wrong(file: string, what: string, cause?: unknown): UpdaterError {
   return new UpdaterError('CONFIG', `configuration '${file}': ${what}`, {
-    hint: `correct ${file}; 'updater init --help' lists what it may hold`,
+    hint: `correct ${file}; 'updater init --dry-run' prints one with every key`,
     cause,
   });
 }

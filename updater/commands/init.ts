@@ -67,7 +67,7 @@ export const init: Command = {
     const text = configText(answers);
     const config = parseConfig(text, file);
     if (context.flag('dry-run')) {
-      context.result({ dryRun: true, file, text, findings }, text);
+      context.result({ dryRun: true, file, text, findings }, text.trimEnd());
       return ExitCode.done;
     }
     makeFolders(config);

@@ -1,0 +1,247 @@
+/** Wrong input, each with one clear line, a hint and an exit code; and `updater init`. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { runCommand } from '../harness/command.ts';
+import { startTlsServer } from '../harness/tls-server.ts';
+import { WebServer } from '../harness/web-server.ts';
+import { makeWorld } from '../harness/world.ts';
+
+const ONE_LINE = /^error: [a-z'-].*[^.]\n(?: {2}hint: .+\n)?$/;
+
+describe('wrong configuration', () => {
+  it.each<[string, (text: string) => string, RegExp]>([
+    ['is not TOML', () => 'app = [', /is not TOML/],
+    ['without an app', (text) => text.replace(/^app = .*\n/, ''), /'app'/],
+    [
+      'without mirrors',
+      (text) => text.replaceAll(/\[\[mirrors\]\]\n(?:.+ = .+\n)+/g, ''),
+      /'mirrors'/,
+    ],
+    [
+      'without keys',
+      (text) => text.replace(/^public_keys = .*$/m, 'public_keys = []'),
+      /'public_keys': expected at least one public key/,
+    ],
+    [
+      'with a key that is none',
+      (text) => text.replace(/^public_keys = .*$/m, 'public_keys = ["RWnope"]'),
+      /'public_keys.0': /,
+    ],
+    [
+      'with a threshold above the number of keys',
+      (text) => `threshold = 2\n${text}`,
+      /'threshold': expected at most the number of public keys \(1\), found 2/,
+    ],
+    ['with a misspelt key', (text) => `probaton = "1h"\n${text}`, /probaton/],
+    [
+      'with a duration that is none',
+      (text) => text.replace('window = "2s"', 'window = "soon"'),
+      /'probe.window': expected a duration such as "90s", found "soon"/,
+    ],
+    [
+      'that probes beyond this machine',
+      (text) => text.replace(/^url = .*$/m, 'url = "https://example.org/"'),
+      /'probe.url': expected an address of this machine .*found 'example.org'/,
+    ],
+    [
+      'that probes a private network',
+      (text) => text.replace(/^url = .*$/m, 'url = "http://192.168.1.1/"'),
+      /'probe.url': expected an address of this machine/,
+    ],
+    [
+      'with a relative root',
+      (text) => text.replace(/^root = .*$/m, 'root = "opt/app"'),
+      /'root': expected an absolute path/,
+    ],
+    [
+      'with a service without a command',
+      (text) => `${text}\n[[services]]\nname = "x"\nmanager = "command"\n`,
+      /'services.0.restart': expected with manager "command"/,
+    ],
+    [
+      'with an unknown kind of mirror',
+      (text) => text.replace('type = "directory"', 'type = "ftp"'),
+      /'mirrors.0.type': expected 'directory' or 'gitea'/,
+    ],
+  ])('%s: exit code 2, and the key is named', async (_, change, words) => {
+    const { node } = await makeWorld();
+    writeFileSync(node.config, change(readFileSync(node.config, 'utf8')));
+    for (const args of [['status'], ['apply']]) {
+      const outcome = await node.updater(args);
+      expect(outcome.stderr).toMatch(words);
+      expect(outcome.stderr).toMatch(ONE_LINE);
+      expect(outcome.stderr).toContain(node.config);
+      expect(outcome.code).toBe(2);
+    }
+    expect(node.current()).toBeUndefined();
+  });
+
+  it('that is not there, or not to be read, or writable by others: exit code 2', async () => {
+    const { node } = await makeWorld();
+    chmodSync(node.config, 0o666);
+    const open = await node.updater(['status']);
+    expect(open.stderr).toContain('can be written by others');
+    expect(open.code).toBe(2);
+    chmodSync(node.config, 0o600);
+    const denied = await node.updater(['status'], { uid: 65_534, gid: 65_534 });
+    expect(denied.stderr).toContain('permission denied');
+    expect(denied.code).toBe(2);
+    const missing = await runCommand('updater', [
+      'status',
+      '--config',
+      join(node.folder, 'none.toml'),
+    ]);
+    expect(missing.stderr).toContain("cannot read configuration '");
+    expect(missing.stderr).toContain('updater init');
+    expect(missing.code).toBe(2);
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['explode'], "unknown command 'explode'"],
+    [['apply', '1.0.0', '2.0.0'], 'expected [VERSION]'],
+    [['apply', '--frobnicate'], '--frobnicate'],
+    [['apply', '--lift-quarantine'], '--lift-quarantine: expected the VERSION'],
+    [['rollback'], '--reason: expected why'],
+    [['rollback', '--reason', '  '], '--reason: expected why'],
+    [['history', '--limit', 'many'], '--limit: expected a whole number'],
+  ])('%j: exit code 2', async (args, words) => {
+    const { node } = await makeWorld();
+    const outcome = await node.updater(args);
+    expect(outcome.stderr).toContain(words);
+    expect(outcome.stderr).toMatch(ONE_LINE);
+    expect(outcome.code).toBe(2);
+  });
+
+  it('is told as JSON with --json', async () => {
+    const { node } = await makeWorld();
+    expect(await node.json(['rollback'])).toMatchObject({
+      error: { code: 'USAGE', message: expect.stringContaining('--reason') as string },
+    });
+  });
+});
+
+describe('a machine that refuses', () => {
+  it('no permission: in words, exit code 1', async () => {
+    const { node, ship } = await makeWorld();
+    await ship('1.0.0');
+    const outcome = await node.updater(['apply'], { uid: 65_534, gid: 65_534 });
+    expect(outcome.stderr).toMatch(/^error: .*permission denied/);
+    expect(outcome.stderr).toMatch(ONE_LINE);
+    expect(outcome.stderr).toContain('or as root');
+    expect(outcome.code).toBe(1);
+  });
+
+  it('no space: refused before the first byte, with how much is missing', async () => {
+    const { node, ship, folder } = await makeWorld();
+    const small = join(folder, 'small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', small]);
+    onTestFinished(() => void execFileSync('umount', [small]));
+    const config = readFileSync(node.config, 'utf8').replace(node.root, join(small, 'root'));
+    writeFileSync(node.config, config);
+    await ship('1.0.0');
+    const outcome = await node.updater(['apply']);
+    expect(outcome.stderr).toMatch(
+      /not enough space at '.*small.*': expected .* MiB free, found .* MiB/,
+    );
+    expect(outcome.code).toBe(1);
+    expect(existsSync(join(small, 'root/deployments'))).toBe(false);
+  });
+
+  it('`current` is a folder of somebody else: nothing is touched', async () => {
+    const { node, ship } = await makeWorld();
+    await ship('1.0.0');
+    mkdirSync(join(node.root, 'current'));
+    writeFileSync(join(node.root, 'current/precious'), 'x');
+    const outcome = await node.updater(['apply']);
+    expect(outcome.stderr).toContain('is not ours to switch');
+    expect(outcome.code).toBe(1);
+    expect(readFileSync(join(node.root, 'current/precious'), 'utf8')).toBe('x');
+  });
+
+  it('has no such web user, or one that cannot get to the release: refused before the switch', async () => {
+    const { node, ship } = await makeWorld({ top: ['probation = "0s"', 'web_user = "nobody"'] });
+    await ship('1.0.0');
+    chmodSync(node.root, 0o700);
+    const outcome = await node.updater(['apply']);
+    expect(outcome.stderr).toContain("'nobody' cannot read the release: '.': permission denied");
+    expect(outcome.code).toBe(3);
+    expect(node.current()).toBeUndefined();
+    expect(node.quarantined(), 'the machine is to blame').toStrictEqual([]);
+    chmodSync(node.root, 0o755);
+    expect((await node.updater(['apply'])).code).toBe(0);
+    writeFileSync(node.config, readFileSync(node.config, 'utf8').replace('nobody', 'nosuchuser'));
+    await ship('1.1.0');
+    const unknown = await node.updater(['apply']);
+    expect(unknown.stderr).toContain("there is no user 'nosuchuser' on this machine");
+    expect(unknown.code).toBe(3);
+  });
+});
+
+describe('updater init', () => {
+  it('writes a configuration that works, says what it found, and never overwrites', async () => {
+    const { node, ship, factory, mirror } = await makeWorld();
+    await ship('1.0.0');
+    const web = await WebServer.start(join(node.folder, 'fresh/root'));
+    const config = join(node.folder, 'fresh/updater.toml');
+    const args = [
+      ...['init', '--config', config, '--app', 'archipelago', '--mirror', mirror],
+      ...['--key', factory.publicKey, '--probe-url', web.url, '--web-user', 'nobody'],
+      ...['--root', join(node.folder, 'fresh/root'), '--state', join(node.folder, 'fresh/state')],
+    ];
+    const told = await runCommand('updater', [...args, '--dry-run']);
+    expect(told.stdout).toContain('probation = "10m"');
+    expect(existsSync(config)).toBe(false);
+
+    const outcome = await runCommand('updater', args);
+    expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
+    expect(outcome.stdout).toContain('(directory): shows 1.0.0 (stable)');
+    expect(outcome.stdout).toContain(`${web.url} answers 404`);
+    expect(outcome.stdout).toContain('web user: nobody');
+    expect(readFileSync(config, 'utf8')).toBe(told.stdout);
+    expect(statSync(join(node.folder, 'fresh/state')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(node.folder, 'fresh/root/deployments')).mode & 0o777).toBe(0o755);
+
+    const again = await runCommand('updater', args);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain('is there already, and is not overwritten');
+    const applied = await runCommand('updater', ['apply', '--config', config]);
+    expect(applied, applied.stderr).toMatchObject({ code: 0 });
+  });
+
+  it('pins the certificate that this machine answers with', async () => {
+    const { node, factory, mirror } = await makeWorld();
+    const { url } = await startTlsServer();
+    const config = join(node.folder, 'tls.toml');
+    const outcome = await runCommand('updater', [
+      ...['init', '--config', config, '--app', 'archipelago', '--mirror', mirror],
+      ...['--key', factory.publicKey, '--probe-url', `${url}/`, '--state', join(node.folder, 's')],
+      ...['--root', join(node.folder, 'r')],
+    ]);
+    expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
+    expect(outcome.stdout).toContain('with a certificate of its own');
+    expect(readFileSync(config, 'utf8')).toMatch(/^tls = "sha256:[0-9a-f]{64}"$/m);
+  });
+
+  it.each([
+    [['--mirror', '/m', '--key', 'KEY'], '--app: expected a value'],
+    [['--app', 'archipelago', '--key', 'KEY'], '--mirror: expected a value'],
+    [['--app', 'archipelago', '--mirror', '/m'], '--key: expected a value'],
+    [['--app', 'Archi Pelago', '--mirror', '/m', '--key', 'KEY'], "'app': expected the name"],
+    [['--app', 'archipelago', '--mirror', 'ftp://x/', '--key', 'KEY'], 'http'],
+    [['--app', 'archipelago', '--mirror', '/m', '--key', 'RWnope'], '--key 1'],
+  ])('%j: exit code 2', async (args, words) => {
+    const { node, factory } = await makeWorld();
+    const config = join(node.folder, 'new.toml');
+    const given = args.map((each) => (each === 'KEY' ? factory.publicKey : each));
+    const outcome = await runCommand('updater', ['init', '--config', config, ...given]);
+    expect(outcome.stderr).toContain(words);
+    expect(outcome.stderr).toMatch(ONE_LINE);
+    expect(outcome.code).toBe(2);
+    expect(existsSync(config)).toBe(false);
+  });
+});
