@@ -62,8 +62,12 @@ export async function onEach(
 
 /** Why a mirror failed, without its name, which stands before it wherever this is shown. */
 export function failureText({ mirror, failure }: MirrorProgress): string {
-  const message = failure?.error.message ?? '';
-  const prefix = `mirror '${mirror.name}': `;
+  return withoutName(failure?.error.message ?? '', mirror.name);
+}
+
+/** A message about a mirror without the mirror's name at its beginning. */
+export function withoutName(message: string, mirror: string): string {
+  const prefix = `mirror '${mirror}': `;
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 

@@ -78,8 +78,8 @@ export function describeReport(shipment: Shipment, report: ShipReport): string[]
   const head =
     report.complete === total
       ? changed
-        ? `${release} is on all ${total} mirrors, ${formatDuration(report.durationMs)}`
-        : `${release}: everything is already there, on all ${total} mirrors`
+        ? `${release} is on ${allOf(total)}, ${formatDuration(report.durationMs)}`
+        : `${release}: everything is already there, on ${allOf(total)}`
       : `${release} is on ${report.complete} of ${total} mirrors, ${report.quorum} needed`;
   const lines = [head, '', ...mirrorTable(report)];
   const failed = report.mirrors.filter((mirror) => mirror.failed !== undefined);
@@ -90,6 +90,10 @@ export function describeReport(shipment: Shipment, report: ShipReport): string[]
   }
   if (report.next !== undefined) lines.push('', `this completes the rest: ${report.next}`);
   return lines;
+}
+
+function allOf(total: number): string {
+  return total === 1 ? 'its one mirror' : `all ${total} mirrors`;
 }
 
 /** Whether every mirror served this manifest before the run began. */

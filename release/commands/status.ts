@@ -8,6 +8,7 @@ import { type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings, policyOf } from '../load-config.ts';
+import { withoutName } from '../mirror-progress.ts';
 import {
   listVersions,
   readBuildRecord,
@@ -63,7 +64,9 @@ export const statusCommand: Command = {
             behind: newest === undefined ? null : newest.sequence - (sequence ?? 0),
             artifacts: newest === undefined ? '-' : await countServed(mirror, newest, signal),
             ms: Math.round(ms),
-            ...(problem === undefined ? {} : { problem: problem.message }),
+            ...(problem === undefined
+              ? {}
+              : { problem: withoutName(problem.message, mirror.name) }),
           };
         }),
       );

@@ -10,6 +10,7 @@ import { type Mirror, openMirrors, type Survey, surveyMirrors } from '@landfall/
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
+import { withoutName } from '../mirror-progress.ts';
 import { readServed } from '../steps/served.ts';
 import { CHANNEL, channelOf, QUORUM, quorumFrom } from './common.ts';
 
@@ -106,7 +107,7 @@ async function verifyMirror(
           ? 'current'
           : `behind: ${verified.manifest.version}`,
     verified: 0,
-    problems: problem === undefined ? [] : [problem.message],
+    problems: problem === undefined ? [] : [withoutName(problem.message, mirror.name)],
     refused: false,
   };
   for (const artifact of artifactsOf(manifest)) {
@@ -117,7 +118,7 @@ async function verifyMirror(
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof OtaError)) throw error;
-      result.problems.push(error.message);
+      result.problems.push(withoutName(error.message, mirror.name));
       result.refused ||= error instanceof ArchiveError && error.exit === ExitCode.refused;
       // A mirror that cannot be reached is not asked for every file in turn.
       if (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT') break;

@@ -88,6 +88,8 @@ async function git(repository: string, args: readonly string[]): Promise<Uint8Ar
     reject: false,
     stdin: 'ignore',
     encoding: 'buffer',
+    // The last newline is part of what was signed.
+    stripFinalNewline: false,
     timeout: 60_000,
     maxBuffer: 64 * 1024 * 1024,
   });

@@ -3,7 +3,7 @@
  * directory mirrors that hold an earlier release. Run again, it finishes the
  * same release; and at no moment did an index name what its mirror lacked.
  */
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parsePublicKey } from '@landfall/minisign';
@@ -66,6 +66,15 @@ describe('ship', () => {
   });
 });
 
+function watch(): ReturnType<typeof watchPublication> {
+  return watchPublication({
+    mirrors: openMirrors(project.config.mirrors),
+    app: 'archipelago',
+    policy: { keys: [parsePublicKey(project.publicKey)], threshold: 1 },
+    intervalMs: 5,
+  });
+}
+
 /** Ends the watch. Fails when an index ever named what its mirror did not serve. */
 async function expectUnbroken(watcher: ReturnType<typeof watchPublication>): Promise<void> {
   const seen = await watcher.stop();
@@ -87,6 +96,18 @@ async function finish(): Promise<string> {
   return readFileSync(join(project.mirror('oslo'), 'releases', 'manifest.json'), 'utf8');
 }
 
+describe('the watcher', () => {
+  it('sees an index that names what its mirror lacks', async () => {
+    const file = 'releases/download/v1.1.0/web-ui-1.1.0.tar.zst';
+    const artifact = join(project.mirror('lima'), file);
+    renameSync(artifact, `${artifact}.gone`);
+    const seen = await watch().stop();
+    renameSync(`${artifact}.gone`, artifact);
+    const broken = "'lima' names 1.1.0 web-ui-1.1.0.tar.zst: found nothing";
+    expect(new Set(seen.broken)).toEqual(new Set([broken]));
+  });
+});
+
 describe('ship, killed', () => {
   let watcher: ReturnType<typeof watchPublication>;
   afterEach(() => watcher.stop());
@@ -95,12 +116,7 @@ describe('ship, killed', () => {
   beforeEach(() => {
     rmSync(project.root, { recursive: true });
     cpSync(saved, project.root, { recursive: true, preserveTimestamps: true });
-    watcher = watchPublication({
-      mirrors: openMirrors(project.config.mirrors),
-      app: 'archipelago',
-      policy: { keys: [parsePublicKey(project.publicKey)], threshold: 1 },
-      intervalMs: 5,
-    });
+    watcher = watch();
   });
 
   it.each(points)('at %s is finished by the next run', async (point) => {

@@ -40,7 +40,10 @@ describe('the source', () => {
   it('is found from a folder inside the checkout', async () => {
     const directory = checkout();
     mkdirSync(join(directory, 'sub'));
-    const source = await sourceOf(join(directory, 'sub'), { requireClean: true, environment: NONE });
+    const source = await sourceOf(join(directory, 'sub'), {
+      requireClean: true,
+      environment: NONE,
+    });
     expect(source.commit).toBe(git(directory, 'rev-parse', 'HEAD'));
   });
 
