@@ -36,6 +36,8 @@ const MIRROR = '/srv/mirror';
 export interface MachineNodeOptions {
   /** Before the path in the unit's ExecStart: a program that becomes the backend. */
   execPrefix?: string;
+  /** More lines of the unit's [Unit]. */
+  unit?: readonly string[];
   /** More lines of the unit's [Service]. */
   service?: readonly string[];
 }
@@ -161,11 +163,12 @@ function writeInside(machine: SystemdMachine, path: string, text: string): void 
   writeFileSync(machine.path(path), text, { mode: 0o644 });
 }
 
-function unitOf({ execPrefix, service = [] }: MachineNodeOptions): string {
+function unitOf({ execPrefix, unit = [], service = [] }: MachineNodeOptions): string {
   const exec = [execPrefix, `${ROOT}/current/server`, 'infinity'];
   return [
     '[Unit]',
     'Description=Backend of the node',
+    ...unit,
     '[Service]',
     `ExecStart=${exec.filter((part) => part !== undefined).join(' ')}`,
     ...service,

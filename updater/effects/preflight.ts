@@ -8,6 +8,7 @@ import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
+import { isKnown } from '../services/manager.ts';
 import { checkSpace } from './space.ts';
 import { findUser, isRoot } from './web-user.ts';
 
@@ -16,11 +17,12 @@ const STAT_DEADLINE_MS = 15_000;
 
 /**
  * Throws `UpdaterError` for the first thing that stands against installing
- * `offer`: DEPLOYMENT, COMPONENT_MISSING, WEB_USER, NO_SPACE, ARTIFACT_MISSING.
+ * `offer`: DEPLOYMENT, COMPONENT_MISSING, CONFIG, WEB_USER, NO_SPACE, ARTIFACT_MISSING.
  */
 export async function preflight(host: Host, offer: Offer): Promise<void> {
   checkCurrent(host);
   checkComponents(host, offer);
+  await checkServices(host);
   await checkWebUser(host);
   if (isStaged(host, offer)) return;
   checkSpace(host.paths, offer.selected);
@@ -59,6 +61,18 @@ function checkComponents({ config }: Host, { verified, selected }: Offer): void 
     if (service.component === undefined) continue;
     if (selected.some((each) => each.name === service.component)) continue;
     refuse('services.component', service.component);
+  }
+}
+
+/** A service that is not there would look like a release that does not start. */
+async function checkServices({ config }: Host): Promise<void> {
+  for (const service of config.services) {
+    if (await isKnown(service)) continue;
+    throw new UpdaterError(
+      'CONFIG',
+      `'services.name': ${service.manager} knows no service '${service.name}' on this machine`,
+      { hint: `correct it in ${config.file}, or install the service` },
+    );
   }
 }
 

@@ -11,7 +11,7 @@ import type { ServiceConfig } from '../config.ts';
 import { deploymentPath } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import type { Host } from '../host.ts';
-import { runProgram } from '../services/command.ts';
+import { readProgram, runProgram } from '../services/command.ts';
 import { hasKnownProcess, mainProcess, restartCommand } from '../services/manager.ts';
 import { isGone, runsFile, type ProcessId } from '../services/process.ts';
 
@@ -53,6 +53,10 @@ async function restartService(
   const deadline = performance.now() + service.timeout;
   const before = await mainProcess(service);
   const argv = restartCommand(service);
+  // systemd starts nothing that crashed too often lately, not even the old release: let it forget.
+  if (service.manager === 'systemd') {
+    await readProgram(['systemctl', 'reset-failed', service.name], service.timeout);
+  }
   host.log.write('services', `${service.name}: ${argv.join(' ')}`);
   const failed = await host.log.withOutput('services', (output) =>
     runProgram(argv, { timeoutMs: service.timeout, output }),

@@ -20,6 +20,20 @@ export function restartCommand(service: ServiceConfig): string[] {
   }
 }
 
+/** Whether the service manager knows `service`. A command has no name that anybody knows. */
+export async function isKnown({ manager, name }: ServiceConfig): Promise<boolean> {
+  switch (manager) {
+    case 'systemd': {
+      const ask = ['systemctl', 'show', '--property=LoadState', '--value', name];
+      return (await readProgram(ask, ASK_TIMEOUT_MS)) !== 'not-found';
+    }
+    case 'openrc':
+      return (await readProgram(['rc-service', '--exists', name], ASK_TIMEOUT_MS)) !== undefined;
+    default:
+      return true;
+  }
+}
+
 /** The main process of `service`; undefined when it has none, or nobody can tell. */
 export async function mainProcess(service: ServiceConfig): Promise<ProcessId | undefined> {
   const { manager, name, pid_file: pidFile } = service;
