@@ -18,9 +18,8 @@ import {
   readJsonFile,
   writeFileDurably,
 } from '@landfall/durable';
-import { describeSystemError, messageOf } from '@landfall/errors';
+import { describeSystemError, messageOf, OtaError } from '@landfall/errors';
 import { compareVersions, isVersion, MAX_MANIFEST_BYTES } from '@landfall/manifest';
-import { OtaError } from '@landfall/errors';
 import { z } from 'zod';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';

@@ -31,7 +31,9 @@ export const shipCommand: Command = {
     const channel = channelOf(context, settings);
     const quorum = quorumFrom(context, settings);
     const dryRun = context.flag('dry-run');
-    const mirrors = startProgress(openWritableMirrors(settings.mirrors));
+    const mirrors = startProgress(
+      openWritableMirrors(settings.mirrors, { directory: settings.directory }),
+    );
     const lock = dryRun ? undefined : lockWorkspace(settings, `release ship ${version}`);
     try {
       const folder = versionFolder(settings, version);

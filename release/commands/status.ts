@@ -45,12 +45,15 @@ export const statusCommand: Command = {
     const { channel, channelPath, expected } = channelOf(context, settings);
     const here = localRows(settings);
     const mirrors = await interruptible(async (signal) => {
-      const survey = await surveyMirrors(openMirrors(settings.mirrors), {
-        app: settings.app,
-        channel: channelPath,
-        policy: expected.policy,
-        signal,
-      });
+      const survey = await surveyMirrors(
+        openMirrors(settings.mirrors, { directory: settings.directory }),
+        {
+          app: settings.app,
+          channel: channelPath,
+          policy: expected.policy,
+          signal,
+        },
+      );
       const { best } = survey;
       return Promise.all(
         survey.rows.map(async ({ mirror, ms, verified, problem }): Promise<MirrorRow> => {

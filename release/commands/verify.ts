@@ -38,12 +38,15 @@ export const verifyCommand: Command = {
     const scratch = mkdtempSync(join(tmpdir(), 'landfall-verify-'));
     try {
       const { manifest, rows } = await interruptible(async (signal) => {
-        const survey = await surveyMirrors(openMirrors(settings.mirrors), {
-          app: settings.app,
-          channel: channelPath,
-          policy: expected.policy,
-          signal,
-        });
+        const survey = await surveyMirrors(
+          openMirrors(settings.mirrors, { directory: settings.directory }),
+          {
+            app: settings.app,
+            channel: channelPath,
+            policy: expected.policy,
+            signal,
+          },
+        );
         const current = currentOf(survey);
         return {
           manifest: current,

@@ -74,7 +74,7 @@ export async function requireOtherChannels(
       if (there !== undefined && (there.size ?? size) === size) continue;
       throw new ReleaseError(
         'OTHER_CHANNEL',
-        `mirror '${mirror.name}' lacks '${file}' of ${manifest.version} (channel ${manifest.channel}), which the shared index names too`,
+        `mirror '${mirror.name}': lacks '${file}' of ${manifest.version} (channel ${manifest.channel}), which the shared index names too`,
         {
           hint: `first run: release ship ${manifest.version} --channel ${manifest.channel}; then this again`,
         },

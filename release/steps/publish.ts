@@ -71,7 +71,7 @@ export async function readIndexBack(shipment: Shipment, show: Show): Promise<voi
     if (served?.verified.sha256 !== sha256) {
       throw new ReleaseError(
         'READ_BACK',
-        `mirror '${mirror.name}' does not serve the index that was written: expected ${manifest.version} (sequence ${manifest.sequence}), found ${served === undefined ? 'none' : `${served.verified.manifest.version} (sequence ${served.verified.manifest.sequence})`}`,
+        `mirror '${mirror.name}': does not serve the index that was written: expected ${manifest.version} (sequence ${manifest.sequence}), found ${served === undefined ? 'none' : `${served.verified.manifest.version} (sequence ${served.verified.manifest.sequence})`}`,
         { hint: 'a cache in between may answer with an old index; run it again in a while' },
       );
     }

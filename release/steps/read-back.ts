@@ -45,7 +45,7 @@ function notServed(
 ): ReleaseError {
   return new ReleaseError(
     'READ_BACK',
-    `mirror '${mirror}' does not serve what was uploaded: '${file}' is ${verdict.kind === 'absent' ? 'not found by an anonymous reader' : `something else: ${verdict.found}`}`,
+    `mirror '${mirror}': does not serve what was uploaded: '${file}' is ${verdict.kind === 'absent' ? 'not found by an anonymous reader' : `something else: ${verdict.found}`}`,
     {
       hint:
         verdict.kind === 'absent'

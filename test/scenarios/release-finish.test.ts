@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { startCommand } from '../harness/command.ts';
 import { expectComplete, filesOf, manifestOn, unplug } from '../harness/mirror-content.ts';
@@ -15,7 +16,7 @@ describe('with a mirror down', () => {
     expect(partial.code).toBe(4);
     expect(partial.stdout).toContain('is on 2 of 3 mirrors, 2 needed');
     expect(partial.stdout).toContain('this completes the rest: release ship 1.0.0');
-    expect(partial.stdout).toContain("lima: mirror 'lima':");
+    expect(partial.stdout).toContain(`lima: '${site.mirror('lima')}' is not a mirror`);
     const bytes = filesOf(site.mirror('oslo'));
     plugIn();
     // What is in the project by now is of no interest: the release is made.
@@ -32,7 +33,7 @@ describe('with a mirror down', () => {
     const failed = await site.release(['ship']);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain('too few mirrors: expected at least 2 of 3');
-    expect(failed.stderr).toContain("mirror 'lima'");
+    expect(failed.stderr).toContain("'lima': '");
     expect(manifestOn(site.mirror('oslo'))).toBeUndefined();
     for (const plugIn of back) plugIn();
     expect(await site.release(['ship'])).toMatchObject({ code: 0 });
@@ -59,7 +60,7 @@ describe('with a mirror down', () => {
     site.writeConfig();
     const failed = await site.release(['ship']);
     expect(failed.code).toBe(1);
-    expect(failed.stderr).toContain("'lima' does not serve what was uploaded");
+    expect(failed.stderr).toContain("'lima': does not serve what was uploaded");
     for (const { directory } of site.mirrors) expect(manifestOn(directory)).toBeUndefined();
   });
 });
@@ -166,11 +167,32 @@ describe('what is in the working folder', () => {
     });
     const first = startCommand('release', ['ship'], { cwd: site.directory });
     while (!first.output().stderr.includes('open the keys')) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     const second = await site.release(['ship']);
     expect(second.code).toBe(1);
     expect(second.stderr).toMatch(/is held by process \d+ \(release ship 1\.0\.0\)/);
     expect(await first.done).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a signal', () => {
+  it('ends a ship in order: the lock is given back, and the next run goes on', async () => {
+    const site = await useProject({
+      configure: (config) => {
+        Object.assign(config.components[0] ?? {}, { before: [['sleep', '30']] });
+      },
+    });
+    const running = startCommand('release', ['ship'], { cwd: site.directory });
+    while (!running.output().stderr.includes('open the keys')) await sleep(20);
+    await sleep(300);
+    running.child.kill('SIGTERM');
+    const { code, stderr } = await running.done;
+    expect(code).toBe(1);
+    expect(stderr).toContain('error: shipping 1.0.0 was interrupted');
+    expect(stderr).toContain('hint: run the same command again: it goes on from where it was');
+    Object.assign(site.config.components[0] ?? {}, { before: [] });
+    site.writeConfig();
+    expect(await site.release(['ship'])).toMatchObject({ code: 0 });
   });
 });

@@ -14,11 +14,15 @@ async function onTerminal(
   command: string,
   answers: readonly [question: string, typed: string][],
 ): Promise<{ code: number | null; shown: string }> {
-  const child = spawn('script', ['-qec', `${launcherOf('release')} ${command}`, '/dev/null'], {
-    cwd: site.directory,
-    env: cleanEnvironment({ TERM: 'xterm' }),
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    '/usr/bin/script',
+    ['-qec', `${launcherOf('release')} ${command}`, '/dev/null'],
+    {
+      cwd: site.directory,
+      env: cleanEnvironment({ TERM: 'xterm' }),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   let shown = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
