@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type CommandOptions, type Outcome, runCommand } from './command.ts';
 import { temporaryFolder } from './temporary.ts';
 import { WebServer } from './web-server.ts';
@@ -36,11 +35,6 @@ export interface NodeOptions {
 
 /** Quick, but with several passes in a row all the same. */
 const QUICK_PROBE = { window: '2s', interval: '40ms', timeout: '2s', passes: 3 };
-
-/** Starting the command is most of what these tests do: what Node compiled once it need not compile again. */
-const COMPILE_CACHE = fileURLToPath(
-  new URL('../../node_modules/.cache/landfall-compile', import.meta.url),
-);
 
 export class TestNode {
   readonly folder: string;
@@ -67,10 +61,7 @@ export class TestNode {
 
   /** Runs `updater ARGS --config …` to its end. */
   async updater(args: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
-    return runCommand('updater', [...args, '--config', this.config], {
-      ...options,
-      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
-    });
+    return runCommand('updater', [...args, '--config', this.config], options);
   }
 
   /** Runs it with `--json` and reads what it printed. */
