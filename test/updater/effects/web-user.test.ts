@@ -1,0 +1,91 @@
+/** The mode gate as the web server's user: really opened, by a process without root's rights. */
+import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { findUser, gateAsWebUser } from '../../../updater/effects/web-user.ts';
+import { errorOf } from '../../harness/errors.ts';
+import { makeHost } from '../../harness/host.ts';
+import { exampleWebUi, writeFiles } from '../../harness/release-factory.ts';
+import { temporaryFolder } from '../../harness/temporary.ts';
+
+const host = (): ReturnType<typeof makeHost> => makeHost({ top: 'web_user = "nobody"' });
+
+function release(): { outer: string; folder: string } {
+  const outer = temporaryFolder();
+  chmodSync(outer, 0o755);
+  mkdirSync(join(outer, 'deployments'));
+  const folder = join(outer, 'deployments/web-ui');
+  writeFiles(folder, exampleWebUi('1.0.0'));
+  return { outer, folder };
+}
+
+async function refusal(folder: string): Promise<string> {
+  const error = await errorOf(() => gateAsWebUser(host(), folder));
+  expect(error).toMatchObject({ code: 'WEB_USER', exit: 3 });
+  return error.message;
+}
+
+describe('the gate as another user', () => {
+  it('lets a release through that everybody can read', async () => {
+    await expect(gateAsWebUser(host(), release().folder)).resolves.toBeUndefined();
+  });
+
+  it.each<[string, (at: { outer: string; folder: string }) => void, RegExp]>([
+    ['root 0700', ({ folder }) => chmodSync(folder, 0o700), /'\.': .*drwx------ \(0700\)/],
+    [
+      'page 0600',
+      ({ folder }) => chmodSync(join(folder, 'index.html'), 0o600),
+      /'index\.html': .*-rw------- \(0600\)/,
+    ],
+    [
+      'assets 0700',
+      ({ folder }) => chmodSync(join(folder, 'assets'), 0o700),
+      /'assets': .*drwx------/,
+    ],
+    [
+      'a sticky folder',
+      ({ folder }) => chmodSync(join(folder, 'assets'), 0o1755),
+      /'assets': .*drwxr-xr-t/,
+    ],
+    ['a link', ({ folder }) => symlinkSync('index.html', join(folder, 'link')), /'link': /],
+    [
+      'a closed folder above',
+      ({ outer }) => chmodSync(join(outer, 'deployments'), 0o700),
+      /'\.': permission denied/,
+    ],
+    [
+      'a closed folder further above',
+      ({ outer }) => chmodSync(outer, 0o700),
+      /'\.': permission denied/,
+    ],
+  ])('stops %s', async (_, spoil, words) => {
+    const at = release();
+    spoil(at);
+    expect(await refusal(at.folder)).toMatch(words);
+  });
+
+  it('stops what only a group of root could read: the groups are given up too', async () => {
+    const at = release();
+    chownSync(join(at.outer, 'deployments'), 0, 0);
+    chmodSync(join(at.outer, 'deployments'), 0o750);
+    expect(await refusal(at.folder)).toContain("'nobody' cannot read the release");
+  });
+
+  it('names a few of many, not all', async () => {
+    const { folder } = release();
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`f${index}`, 'x']));
+    writeFiles(folder, many);
+    for (const name of Object.keys(many)) chmodSync(join(folder, name), 0o600);
+    linkSync(join(folder, 'f0'), join(folder, 'g0'));
+    const message = await refusal(folder);
+    expect(message.match(/-rw-------/g)).toHaveLength(5);
+  });
+
+  it('knows users by name', async () => {
+    expect(await findUser('root')).toMatchObject({
+      uid: 0,
+      groups: expect.arrayContaining([0]) as number[],
+    });
+    expect(await findUser('nosuchuser')).toBeUndefined();
+  });
+});
