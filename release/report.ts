@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, formatTable } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
 import { failureText, type MirrorProgress } from './mirror-progress.ts';
-import { need, type Shipment } from './shipment.ts';
+import { need, nextCommand, type Shipment } from './shipment.ts';
 
 /** A mirror in the report. */
 interface MirrorReport {
@@ -164,9 +164,4 @@ function reportMirror(progress: MirrorProgress): MirrorReport {
           },
         }),
   };
-}
-
-/** The one command that completes what is missing. */
-export function nextCommand({ version, channel, channelPath }: Shipment): string {
-  return `release ship ${version}${channelPath === undefined ? '' : ` --channel ${channel}`}`;
 }

@@ -45,3 +45,12 @@ export function need<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`step out of order: no ${what} yet`);
   return value;
 }
+
+/** The one command that completes what is missing. */
+export function nextCommand({
+  version,
+  channel,
+  channelPath,
+}: Pick<Shipment, 'version' | 'channel' | 'channelPath'>): string {
+  return `release ship ${version}${channelPath === undefined ? '' : ` --channel ${channel}`}`;
+}

@@ -1,5 +1,6 @@
 /** Collects what `decide` needs to know from the working folder. Changes nothing. */
 import { OtaError } from '@landfall/errors';
+import type { Manifest } from '@landfall/manifest';
 import type { Situation } from './decide.ts';
 import { need, type Shipment } from './shipment.ts';
 import type { SignedManifest } from './signed.ts';
@@ -31,12 +32,17 @@ export function findSituation(shipment: Shipment): Situation {
  * never given to another.
  */
 function highestSignedHere(shipment: Shipment): number {
+  return newestSignedHere(shipment)?.sequence ?? 0;
+}
+
+/** The manifest with the highest sequence that was signed in this folder for the channel. */
+export function newestSignedHere(shipment: Shipment): Manifest | undefined {
   const { settings, channelPath } = shipment;
-  const sequences = listVersions(settings).map((version) => {
+  const manifests = listVersions(settings).flatMap((version) => {
     const signed = tryReadSigned(shipment, versionFolder(settings, version), channelPath);
-    return signed?.verified.manifest.sequence ?? 0;
+    return signed?.verified.manifest ?? [];
   });
-  return Math.max(0, ...sequences);
+  return manifests.toSorted((a, b) => b.sequence - a.sequence)[0];
 }
 
 /**

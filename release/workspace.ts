@@ -151,7 +151,7 @@ function readSmall(path: string): Buffer | undefined {
   }
 }
 
-/** Where copies of what mirrors serve go while they are checked. */
+/** Where copies of what mirrors serve go while they are checked. No channel can have that name. */
 export function scratchOf(folder: string): string {
-  return join(folder, 'read-back');
+  return join(folder, '.read-back');
 }

@@ -51,7 +51,7 @@ export async function gateArtifact(
 }
 
 /** Both kinds keep unknown fields, so that a field alone does not tell them apart for the compiler. */
-function isTree(artifact: Artifact): artifact is TreeArtifact {
+export function isTree(artifact: Artifact): artifact is TreeArtifact {
   return !('contentSha256' in artifact);
 }
 

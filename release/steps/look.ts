@@ -7,8 +7,9 @@ import { indexPath, ManifestError, MAX_MANIFEST_BYTES, parseManifest } from '@la
 import { surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, fail, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
-import type { Shipment } from '../shipment.ts';
+import { nextCommand, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
+import { newestSignedHere } from '../situation.ts';
 
 /**
  * Checks and surveys all mirrors at once. Throws `ReleaseError` NO_QUORUM when
@@ -128,17 +129,23 @@ function refuseEquivocation({ survey }: Shipment): void {
 function refuseUntrusted(shipment: Shipment): void {
   const { survey } = shipment;
   if (survey === undefined || survey.best !== undefined || shipment.local !== undefined) return;
-  const bad = survey.rows.filter((row) =>
-    ['UNTRUSTED', 'WRONG_APP', 'WRONG_CHANNEL'].includes(row.problem?.code ?? ''),
+  const used = new Set(alive(shipment.mirrors).map(({ mirror }) => mirror.name));
+  const bad = survey.rows.filter(
+    ({ mirror, problem }) =>
+      used.has(mirror.name) && ['UNTRUSTED', 'WRONG_CHANNEL'].includes(problem?.code ?? ''),
   );
   const [first] = bad;
   if (first?.problem === undefined) return;
+  const begun = newestSignedHere(shipment);
   throw new ReleaseError(
     'UNTRUSTED_MIRRORS',
     `no mirror has a valid index, and ${bad.length === 1 ? `'${first.mirror.name}' has one` : `${bad.length} have one`} that is not yours: ${first.problem.message}`,
     {
       cause: first.problem,
-      hint: "check 'app', 'mirrors' and 'keys.public' in the configuration; nodes would refuse this release too",
+      hint:
+        begun === undefined
+          ? "check 'app', 'mirrors' and 'keys.public' in the configuration; nodes would refuse this release too"
+          : `if shipping ${begun.version} was interrupted, finish it first: ${nextCommand({ ...shipment, version: begun.version })}; else check 'keys.public' and the mirrors`,
     },
   );
 }

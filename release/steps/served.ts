@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import type { Artifact } from '@landfall/manifest';
 import { type Mirror, MirrorError } from '@landfall/mirrors';
 import { isPrefix } from '../files.ts';
-import { gateArtifact } from './gate.ts';
+import { gateArtifact, isTree } from './gate.ts';
 
 /** What was found under an artifact's name on a mirror. */
 export type Verdict =
-  /** Our bytes, whole; gated. */
+  /** Our bytes, whole; an archive passed the gate. */
   | { readonly kind: 'same' }
   | { readonly kind: 'absent' }
   /** The beginning of our bytes: an upload that broke off. */
@@ -52,11 +52,25 @@ export async function readServed(mirror: Mirror, options: ServedOptions): Promis
       const broken = options.local !== undefined && isPrefix(path, options.local);
       return { kind: broken ? 'partial' : 'different', found: what };
     }
-    await gateArtifact(path, artifact, signal);
+    await gateServed(path, artifact, signal);
     return { kind: 'same' };
   } finally {
     rmSync(path, { force: true });
   }
+}
+
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * The mode gate on an archive that a mirror serves, one at a time: all run on
+ * this machine's processors and memory, however many mirrors there are. A
+ * single file has nothing to gate beyond its digest.
+ */
+async function gateServed(path: string, artifact: Artifact, signal: AbortSignal): Promise<void> {
+  if (!isTree(artifact)) return;
+  const mine = turn.then(() => gateArtifact(path, artifact, signal));
+  turn = mine.catch(() => undefined);
+  await mine;
 }
 
 async function fetchTo(

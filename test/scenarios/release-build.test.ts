@@ -1,6 +1,6 @@
 /** `release build`, `init` and `keygen`: what is run, packed and printed. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCommand } from '../harness/command.ts';
@@ -154,6 +154,7 @@ describe('init and keygen', () => {
       '{ "name": "@isles/archipelago", "version": "0.1.0" }',
     );
     expect(await run('keygen', '--no-password')).toMatchObject({ code: 0 });
+    expect(statSync(join(home, 'keys/release.key')).mode & 0o777).toBe(0o600);
     expect(await run('init')).toMatchObject({ code: 0 });
     expect(readFileSync(join(home, '.gitignore'), 'utf8')).toBe('.release/\nkeys/*.key\n');
     expect(await runCommand('mirrors', ['init', 'mirror'], { cwd: home })).toMatchObject({

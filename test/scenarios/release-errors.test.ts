@@ -158,10 +158,10 @@ const ROWS: BadInput[] = [
       site.config.app = 'peninsula';
       site.writeConfig();
     },
-    code: 3,
+    code: 1,
     error:
-      "no mirror has a valid index, and 3 have one that is not yours: manifest is of another app: expected 'peninsula', found 'archipelago'",
-    hint: "check 'app', 'mirrors' and 'keys.public' in the configuration; nodes would refuse this release too",
+      "too few mirrors: expected at least 2 of 3 that can be published to, found 0: 'oslo': manifest is of another app: expected 'peninsula', found 'archipelago'; 'lima': manifest is of another app: expected 'peninsula', found 'archipelago'; 'kyoto': manifest is of another app: expected 'peninsula', found 'archipelago'",
+    hint: `check 'app' and the mirrors in the configuration: these mirrors carry another app; ${GATED}`,
   },
   {
     name: 'mirrors signed by other keys',
