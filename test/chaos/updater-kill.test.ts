@@ -17,19 +17,39 @@ type Start = (node: TestNode, env: Record<string, string>) => Promise<{ code: nu
 
 interface Story {
   name: string;
-  /** Brings the node to where the story begins: 1.0.0 committed, and what else it needs. */
+  /** Brings the node to where the story begins. */
   prepare: (world: World) => Promise<void>;
   start: Start;
-  /** The version that runs in the end, after one more `once`. */
-  ends: string;
+  /** The version that runs in the end, after one more `once`; undefined: none. */
+  ends: string | undefined;
   /** Crash points that must be among those passed, so that none is lost unnoticed. */
   passes: readonly string[];
 }
 
 const STORIES: readonly Story[] = [
   {
+    name: 'a first install',
+    prepare: async ({ ship }) => void (await ship('1.0.0')),
+    start: (node, env) => node.updater(['apply'], { env }),
+    ends: '1.0.0',
+    passes: ['did-switch', 'did-write-marker-switched', 'did-probe', 'did-remove-marker'],
+  },
+  {
+    name: 'a first install that is taken back',
+    prepare: async ({ ship, node }) => {
+      await ship('1.0.0');
+      node.web.fault = () => ({ status: 500 });
+    },
+    start: (node, env) => node.updater(['apply'], { env }),
+    ends: undefined,
+    passes: ['did-switch', 'did-write-marker-rolling-back', 'did-quarantine', 'did-remove-marker'],
+  },
+  {
     name: 'an update',
-    prepare: async ({ ship }) => void (await ship('1.1.0')),
+    prepare: async (world) => {
+      await runFirst(world);
+      await world.ship('1.1.0');
+    },
     start: (node, env) => node.updater(['apply'], { env }),
     ends: '1.1.0',
     passes: [
@@ -53,7 +73,9 @@ const STORIES: readonly Story[] = [
   },
   {
     name: 'an update that is rolled back',
-    prepare: async ({ ship, node }) => {
+    prepare: async (world) => {
+      const { ship, node } = world;
+      await runFirst(world);
       await ship('1.1.0');
       node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 500 } : undefined);
     },
@@ -69,7 +91,9 @@ const STORIES: readonly Story[] = [
   },
   {
     name: 'a rollback by hand',
-    prepare: async ({ ship, node }) => {
+    prepare: async (world) => {
+      const { ship, node } = world;
+      await runFirst(world);
       await ship('1.1.0');
       await node.updater(['apply']);
     },
@@ -79,7 +103,9 @@ const STORIES: readonly Story[] = [
   },
   {
     name: 'settling at boot',
-    prepare: async ({ ship, node }) => {
+    prepare: async (world) => {
+      const { ship, node } = world;
+      await runFirst(world);
       await ship('1.1.0');
       await node.updater(['apply'], { env: { LANDFALL_CRASH_AT: 'did-switch' } });
     },
@@ -89,12 +115,10 @@ const STORIES: readonly Story[] = [
   },
 ];
 
-describe.each(STORIES)('$name, killed', ({ prepare, start, ends, passes }) => {
+describe.each(STORIES)('$name, killed', ({ name, prepare, start, ends, passes }) => {
   it('at every step ends whole', async () => {
     const world = await makeWorld({ probe: { window: '400ms', interval: '20ms', passes: 2 } });
-    const { node, ship, folder } = world;
-    await ship('1.0.0');
-    await node.updater(['apply']);
+    const { node, folder } = world;
     await prepare(world);
     const snapshot = join(folder, 'snapshot');
     for (const each of [node.root, node.state]) {
@@ -104,7 +128,9 @@ describe.each(STORIES)('$name, killed', ({ prepare, start, ends, passes }) => {
 
     const trace = join(folder, 'trace');
     await start(node, { LANDFALL_CRASH_TRACE: trace });
-    const points = readFileSync(trace, 'utf8').trimEnd().split('\n');
+    const passed = readFileSync(trace, 'utf8').trimEnd().split('\n');
+    // `journalled-` differs from `did-` by a line in the journal, from which nothing is decided: one story tells.
+    const points = passed.filter((point) => name === 'an update' || !/^journalled-/.test(point));
     expect(points.map((point) => point.replace(/#\d+$/, ''))).toEqual(
       expect.arrayContaining([...passes]),
     );
@@ -114,20 +140,17 @@ describe.each(STORIES)('$name, killed', ({ prepare, start, ends, passes }) => {
       restore(node, snapshot);
       const killed = await start(node, { LANDFALL_CRASH_AT: point });
       expect(killed, `${point}: it was killed there`).toMatchObject({ signal: 'SIGKILL' });
-      expect(wholeVersions(node), `${point}: what runs is whole right after the kill`).toContain(
-        currentVersion(node),
-      );
+      expect(runningWhole(node), `${point}: what runs is whole right after the kill`).toBe(true);
 
       const settled = await node.updater(['verify']);
       expect([0, 1], `${point}: ${settled.stderr}`).toContain(settled.code);
       expect(node.hasMarker(), `${point}: the marker is handled`).toBe(false);
       const version = currentVersion(node);
-      expect(wholeVersions(node), `${point}: what runs is whole`).toContain(version);
+      expect(runningWhole(node), `${point}: what runs is whole`).toBe(true);
       expect(node.floor(), `${point}: the floor`).toBeGreaterThanOrEqual(floor);
       expect(leftovers(node), `${point}: nothing half-made is left`).toStrictEqual([]);
       outcomes.push(`${point} → ${version}, ${node.stateName()}`);
 
-      if (point.startsWith('journalled-')) continue; // As after `did-`, but for a line in the journal.
       await node.updater(['once']);
       expect(currentVersion(node), `${point}: where it was going`).toBe(ends);
       expect(node.hasMarker()).toBe(false);
@@ -147,10 +170,21 @@ function currentVersion(node: TestNode): string | undefined {
   return node.current()?.slice(0, '1.0.0'.length);
 }
 
+async function runFirst({ ship, node }: World): Promise<void> {
+  await ship('1.0.0');
+  expect((await node.updater(['apply'])).code).toBe(0);
+}
+
+/** Whether what runs is whole; nothing is whole where nothing was before. */
+function runningWhole(node: TestNode): boolean {
+  const version = currentVersion(node);
+  return version === undefined || wholeVersions(node).includes(version);
+}
+
 /** Versions whose files are, byte for byte and mode for mode, what their name says. */
 function wholeVersions(node: TestNode): string[] {
   const folder = join(node.root, 'deployments');
-  return readdirSync(folder)
+  return (existsSync(folder) ? readdirSync(folder) : [])
     .filter((id) => !id.startsWith('.'))
     .filter((id) => {
       const components = readdirSync(join(folder, id)).map((name) => ({

@@ -132,6 +132,17 @@ describe('a look at the bytes', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
+  it('may be of a site below a path', async () => {
+    const listener = staticServer((_, body) => body);
+    const url = await serve((request, response) => {
+      const inside = request.url?.startsWith('/app/') ?? false;
+      request.url = inside ? request.url?.slice('/app'.length) : '/none';
+      listener(request, response);
+    });
+    expect((await checkBytes(configFor(`${url}app/`), plan(), signal)).rank).toBe('healthy');
+    expect((await checkBytes(configFor(url), plan(), signal)).rank).toBe('error');
+  });
+
   it('does not read more than it compares', async () => {
     const url = await serve((_, response) => {
       const pump = (): void => {
