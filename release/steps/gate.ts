@@ -18,21 +18,24 @@ export interface GateOptions {
 }
 
 /**
- * Gates every artifact of `components` in `folder`. Throws `ArchiveError`
+ * Gates every artifact of `components` in `folder`; how many entries of archives
+ * two readers saw alike. Throws `ArchiveError`
  * ARCHIVE_REFUSED or ARCHIVE_DIGEST, `ReleaseError` READERS_DISAGREE, DAMAGED.
  */
 export async function gateRelease(
   components: readonly Component[],
   options: GateOptions,
-): Promise<void> {
+): Promise<number> {
+  let agreed = 0;
   for (const component of components) {
     for (const artifact of component.artifacts) {
       const path = join(options.folder, artifact.file);
       await checkBytes(path, artifact);
       const report = await gateArtifact(path, artifact, options.signal);
-      if (report !== undefined) await compareReaders(path, report, options.signal);
+      if (report !== undefined) agreed += await compareReaders(path, report, options.signal);
     }
   }
+  return agreed;
 }
 
 /**

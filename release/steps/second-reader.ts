@@ -20,12 +20,12 @@ interface Seen {
   sha256: string;
 }
 
-/** Throws `ReleaseError` READERS_DISAGREE naming the first paths that differ. */
+/** How many entries both saw alike. Throws `ReleaseError` READERS_DISAGREE naming the first paths that differ. */
 export async function compareReaders(
   path: string,
   gate: GateReport,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   let seen: Map<string, Seen>;
   try {
     seen = await listWithTar(path, signal);
@@ -44,6 +44,7 @@ export async function compareReaders(
     if (!expected.has(name)) problems.push(`'${name}' is seen by the second one only`);
   }
   if (problems.length > 0) throw disagree(path, problems);
+  return seen.size;
 }
 
 function isSame(entry: Omit<Seen, 'type'> & { type: string }, other: Seen): boolean {

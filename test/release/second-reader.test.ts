@@ -35,7 +35,7 @@ describe('the second reader', () => {
     const path = await packed(compression, true);
     const report = await gateArchive(path);
     expect(report.listing).toHaveLength(9);
-    await compareReaders(path, report);
+    expect(await compareReaders(path, report)).toBe(9);
   });
 
   it.each<[string, (report: GateReport) => void]>([

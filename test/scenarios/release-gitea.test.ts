@@ -128,6 +128,21 @@ describe('shipping to Gitea', () => {
     expectSame(site, ['v1.0.0']);
   });
 
+  it('does not count a server whose index cannot be read back', async () => {
+    const site = await useGiteaProject(NAMES);
+    const path = /\/raw\/branch\/main\/releases\/manifest\.json$/;
+    site.server('west').rules.push({ method: 'GET', path, fault: { kind: 'status', status: 404 } });
+    const partial = await site.release(['ship']);
+    expect(partial.code).toBe(4);
+    expect(partial.stdout).toContain('is on 2 of 3 mirrors');
+    expect(partial.stdout).toContain(
+      'west: does not serve the index that was written: expected 1.0.0 (sequence 1), found none',
+    );
+    site.server('west').rules.length = 0;
+    expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+    expectSame(site, ['v1.0.0']);
+  });
+
   it('never pushes an index that names what a server lacks in another channel', async () => {
     const site = await useGiteaProject(NAMES);
     await site.release(['ship', '1.0.0']);

@@ -82,7 +82,7 @@ describe('ship', () => {
     web-ui-1.0.0.tar.zst: <size>, 5 entries
     server-1.0.0-linux-x64.zst: <size>
 ✔ pack: 2 artifacts
-✔ gate: read every artifact back with two readers: passed
+✔ gate: passed, two readers agree on 5 entries
 ✔ sign: sequence 1, by <key id>
 ✔ see what mirrors hold: 0 of 1 have all artifacts
     oslo: web-ui-1.0.0.tar.zst <size> in <time> (<size>/s)
@@ -111,7 +111,7 @@ oslo  2 of 2  verified  <size>  file://<root>/mirrors/oslo
 ✔ look at all mirrors: 1 of 1 can be published to
 ✔ decide: finish what was signed here
 ✔ take it from here: signed here, sequence 1
-✔ gate: read every artifact back with two readers: passed
+✔ gate: passed, two readers agree on 5 entries
 ✔ see what mirrors hold: 1 of 1 have all artifacts
 - upload: every mirror has them
 - read back: every mirror has them
