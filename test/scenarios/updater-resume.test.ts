@@ -44,7 +44,7 @@ async function startUntil(
 ): Promise<ReturnType<typeof startCommand>> {
   const running = startCommand('updater', [...args, '--config', node.config]);
   for (let tries = 0; !seen(); tries += 1) {
-    if (tries > 400) throw new Error(`never seen: ${running.output().stderr}`);
+    if (tries > 1200) throw new Error(`never seen: ${running.output().stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
   return running;
