@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parsePublicKey } from '@landfall/minisign';
 import { openMirrors } from '@landfall/mirrors';
 import { describe, expect, it } from 'vitest';
+import { visited } from '../harness/chaos.ts';
 import { startCommand } from '../harness/command.ts';
 import {
   contentsOf,
@@ -67,15 +68,18 @@ async function finish(
 }
 
 describe('ship to Gitea, killed', () => {
-  it.each(points)('at %s is finished by the next run', async (point) => {
-    const site = await useGiteaProject(NAMES);
-    const watcher = watch(site);
-    const killed = await site.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
-    expect(killed.signal).toBe('SIGKILL');
-    await finish(site, watcher);
-  });
+  it.each(visited('crash points of ship to Gitea', points, 6))(
+    'at %s is finished by the next run',
+    async (point) => {
+      const site = await useGiteaProject(NAMES);
+      const watcher = watch(site);
+      const killed = await site.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
+      expect(killed.signal).toBe('SIGKILL');
+      await finish(site, watcher);
+    },
+  );
 
-  it.each([2001, 2002, 2003, 2004, 2005, 2006])(
+  it.each(visited('random kills of ship to Gitea', [2001, 2002, 2003, 2004, 2005, 2006], 2))(
     'at random moments is finished by the next run (seed %d)',
     async (seed) => {
       const site = await useGiteaProject(NAMES);

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parsePublicKey } from '@landfall/minisign';
 import { openMirrors } from '@landfall/mirrors';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { visited } from '../harness/chaos.ts';
 import { startCommand } from '../harness/command.ts';
 import { expectComplete, filesOf } from '../harness/mirror-content.ts';
 import { makeProject, writeWebUi } from '../harness/project.ts';
@@ -16,6 +17,7 @@ import { watchPublication } from '../harness/publication-watcher.ts';
 import { seededRandom } from '../harness/random.ts';
 
 const NEW = '1.1.0';
+const SEEDS = Array.from({ length: 10 }, (_, index) => 1000 + index);
 const project = await makeProject();
 const saved = `${project.root}.saved`;
 afterAll(() => {
@@ -119,16 +121,19 @@ describe('ship, killed', () => {
     watcher = watch();
   });
 
-  it.each(points)('at %s is finished by the next run', async (point) => {
-    const killed = await project.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
-    expect(killed.signal).toBe('SIGKILL');
-    const begun = signed();
-    const served = await finish();
-    expect(served).toBe(begun ?? signed());
-    await expectUnbroken(watcher);
-  });
+  it.each(visited('crash points of ship', points, 14))(
+    'at %s is finished by the next run',
+    async (point) => {
+      const killed = await project.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
+      expect(killed.signal).toBe('SIGKILL');
+      const begun = signed();
+      const served = await finish();
+      expect(served).toBe(begun ?? signed());
+      await expectUnbroken(watcher);
+    },
+  );
 
-  it.each(Array.from({ length: 10 }, (_, index) => 1000 + index))(
+  it.each(visited('random kills of ship', SEEDS, 3))(
     'at random moments is finished by the next run (seed %d)',
     async (seed) => {
       const random = seededRandom(seed);

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Every crash point and every seed, not only those that `npm test` visits.
+# LANDFALL_TEST_REPORT=FILE also writes the runner's JSON report there.
+set -eu
+sh scripts/system-packages.sh
+export LANDFALL_CHAOS=full
+if [ -n "${LANDFALL_TEST_REPORT:-}" ]; then
+  exec vitest run --project chaos --reporter=default --reporter=json --outputFile.json="$LANDFALL_TEST_REPORT"
+fi
+exec vitest run --project chaos
