@@ -88,7 +88,7 @@ export const configSchema = z
     mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
     /** Mirrors that must have everything before any index names it; the majority unless told. */
     quorum: z.int().min(1).optional(),
-    /** Days after which nodes warn that no newer manifest was seen. */
+    /** Days after which nodes do not install it any more. */
     expiresDays: z.int().min(1).max(3650).default(90),
     requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),
     notes: z.string().max(65_536).default(''),

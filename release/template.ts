@@ -35,7 +35,7 @@ export default defineConfig({
   ],
   // quorum: 1,
 
-  // Nodes warn when they have seen nothing newer for so long.
+  // After so many days nodes do not install it any more: ship something newer before.
   expiresDays: 90,
 
   components: [
