@@ -45,24 +45,32 @@ export function acquireLock(path: string, purpose: string): Lock {
   const mine = `${path}.claim-${process.pid}`;
   try {
     writeClaim(mine, purpose);
-    for (;;) {
-      const newest = newestGeneration(path);
-      const holder = newest === 0 ? undefined : readHolder(`${path}.${newest}`);
-      if (holder !== undefined && isAlive(holder)) throw locked(path, holder);
-      const next = newest + 1;
-      if (!linkExclusively(mine, `${path}.${next}`)) continue;
-      if (newestGeneration(path) > next) {
-        // We were slow: this number was used and cleared away while we were looking at its predecessor.
-        rmSync(`${path}.${next}`, { force: true });
-        continue;
-      }
-      removeOlder(path, next);
-      return { release: () => releaseGeneration(`${path}.${next}`) };
+    try {
+      const generation = claimGeneration(path, mine);
+      return { release: () => releaseGeneration(`${path}.${generation}`) };
+    } finally {
+      rmSync(mine, { force: true });
     }
   } catch (error) {
     throw error instanceof DurableError ? error : writeFailed('lock', path, error);
-  } finally {
-    rmSync(mine, { force: true });
+  }
+}
+
+/** Makes `mine` the newest generation and returns its number. */
+function claimGeneration(path: string, mine: string): number {
+  for (;;) {
+    const newest = newestGeneration(path);
+    const holder = newest === 0 ? undefined : readHolder(`${path}.${newest}`);
+    if (holder !== undefined && isAlive(holder)) throw locked(path, holder);
+    const next = newest + 1;
+    if (!linkExclusively(mine, `${path}.${next}`)) continue;
+    if (newestGeneration(path) > next) {
+      // We were slow: this number was used and cleared away while we were looking at its predecessor.
+      rmSync(`${path}.${next}`, { force: true });
+      continue;
+    }
+    removeOlder(path, next);
+    return next;
   }
 }
 
