@@ -1,7 +1,8 @@
 /**
  * Brings one mirror's index branch to the commit of an index update. Never
- * forced: only a branch that holds nothing but our own empty start commit is
- * ever replaced. A push is one transaction on the server: a crash leaves the
+ * forced unless asked: otherwise only a branch that holds nothing but our own
+ * empty start commit is ever replaced, and in both cases only the very head
+ * that was looked at. A push is one transaction on the server: a crash leaves the
  * old head or the new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,7 +31,7 @@ export interface IndexTarget {
 export async function pushIndex(
   target: IndexTarget,
   update: IndexUpdate,
-  options: { signal?: AbortSignal },
+  options: { signal?: AbortSignal; force?: boolean },
 ): Promise<void> {
   if (update.commit === undefined) {
     throw new MirrorError(
@@ -79,7 +80,7 @@ async function nextStep(
   target: IndexTarget,
   update: IndexUpdate,
   { repository, id }: { repository: string; id: string },
-  options: { signal?: AbortSignal },
+  options: { signal?: AbortSignal; force?: boolean },
 ): Promise<'done' | { replacing?: string }> {
   const head = await target.remote.head(options);
   if (head === id) return 'done';
@@ -89,6 +90,8 @@ async function nextStep(
   if (await isAncestor(repository, head, id)) return {};
   if (head === start) return { replacing: head };
   if (await hasGoneOn(repository, id, head, update)) return 'done';
+  // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
+  if (options.force === true) return { replacing: head };
   throw diverged(target, head, id);
 }
 
@@ -109,7 +112,7 @@ function diverged({ mirror, branch }: IndexTarget, head: string, id: string): Mi
     mirror,
     `branch '${branch}' has diverged: expected an ancestor of ${id}, found ${head}`,
     {
-      hint: `run the command again if somebody has just pushed; else look at both with git log, and bring '${branch}' of this mirror to the history of the others`,
+      hint: `run the command again if somebody has just pushed; else 'git log ${id}..${head}' in a clone of it shows what only this mirror has: merge that into '${branch}' of the others, or reset '${branch}' of this mirror to theirs`,
     },
   );
 }

@@ -3,9 +3,11 @@
  * time, and each answer of the server becomes a `MirrorError` in words.
  */
 import { randomUUID } from 'node:crypto';
+import { withAuthorities } from './authorities.ts';
 import { MirrorError, type MirrorErrorCode } from './errors.ts';
 import { type GitResult, lastLine, runGit } from './git.ts';
 import { safeWords } from './http-errors.ts';
+import { proxyFor } from './proxy.ts';
 
 const LOOK_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 15 * 60_000;
@@ -21,6 +23,10 @@ export interface GitRemoteOptions {
   authorization?: () => string;
   /** Taken out of whatever the server says, should it repeat it. */
   secret?: string;
+  /** A file with further authorities for TLS, in PEM. */
+  ca?: string | undefined;
+  /** Where proxies are looked up; the process's own environment unless told. */
+  env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** A push that was refused because the branch is not, or not any more, where it was. */
@@ -108,17 +114,28 @@ export class GitRemote {
     repository: string | undefined,
     { signal }: CallOptions,
   ): Promise<GitResult> {
-    const { authorization, url } = this.#options;
-    const config: Record<string, string> = {};
+    const { mirror, authorization, url, ca, env = process.env } = this.#options;
+    const config = this.#proxy(env);
     if (authorization !== undefined) {
       config[`http.${url}.extraHeader`] = `Authorization: ${authorization()}`;
     }
-    return runGit(args, {
-      timeoutMs,
-      config,
-      ...(repository === undefined ? {} : { repository }),
-      ...(signal === undefined ? {} : { signal }),
+    return withAuthorities(mirror, ca, env, (bundle) => {
+      if (bundle !== undefined) config['http.sslCAInfo'] = bundle;
+      return runGit(args, {
+        timeoutMs,
+        config,
+        ...(repository === undefined ? {} : { repository }),
+        ...(signal === undefined ? {} : { signal }),
+      });
     });
+  }
+
+  /** git goes through the proxy that HTTP requests take, with the only kind of login that they know. */
+  #proxy(env: NodeJS.ProcessEnv): Record<string, string> {
+    const url = new URL(this.#options.url);
+    if (url.protocol === 'ssh:') return {};
+    const proxy = proxyFor(this.#options.mirror, url, env);
+    return { 'http.proxy': proxy?.url ?? '', 'http.proxyAuthMethod': 'basic' };
   }
 
   #failure(verb: string, result: GitResult): MirrorError {
@@ -178,6 +195,25 @@ const KNOWN: readonly Known[] = [
     code: 'DIVERGED',
     what: 'the branch has moved meanwhile',
     hint: 'run the command again',
+  },
+  {
+    pattern: /HTTP code 407 from proxy|CONNECT tunnel failed, response 407|error: 407/,
+    code: 'UNAUTHORIZED',
+    what: 'the proxy wants a login',
+    hint: 'put the user and password into HTTP_PROXY or HTTPS_PROXY: http://user:password@host:port',
+  },
+  {
+    pattern: /HTTP code \d+ from proxy|CONNECT tunnel failed|Proxy CONNECT aborted|resolve proxy/,
+    code: 'UNREACHABLE',
+    what: 'the proxy does not let us through',
+    hint: "check HTTP_PROXY and HTTPS_PROXY, or except the mirror's host in NO_PROXY",
+  },
+  {
+    pattern:
+      /certificate (verification failed|problem)|unable to get .*issuer|certificate verify failed/i,
+    code: 'UNREACHABLE',
+    what: "the server's TLS certificate is not trusted",
+    hint: "name its authority in the mirror's 'ca' or in NODE_EXTRA_CA_CERTS",
   },
   {
     pattern: /Authentication failed|could not read (Username|Password)|error: 401/,

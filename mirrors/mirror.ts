@@ -112,6 +112,12 @@ export interface IndexBranch {
   fetchHead(repository: string, options: { signal?: AbortSignal }): Promise<string | undefined>;
 }
 
+/** A version that artifacts are stored of. Sizes in bytes. */
+export interface StoredRelease {
+  version: string;
+  files: readonly { file: string; size: number }[];
+}
+
 export interface WritableMirror extends Mirror {
   /** Present when the index is a git branch. */
   readonly indexBranch?: IndexBranch;
@@ -126,6 +132,13 @@ export interface WritableMirror extends Mirror {
    * have been ensured by this object before.
    */
   uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void>;
-  /** Writes the index; safe to call again. */
-  writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Writes the index; safe to call again. With `force`, a git branch that has
+   * diverged is replaced, if it still is where it was looked at; its old head
+   * stays in the update's repository.
+   */
+  writeIndex(
+    update: IndexUpdate,
+    options: { signal?: AbortSignal; force?: boolean },
+  ): Promise<void>;
 }
