@@ -133,6 +133,19 @@ export interface WritableMirror extends Mirror {
    */
   uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void>;
   /**
+   * Makes the release public if all its artifacts are there, where a mirror
+   * knows such a difference. The last upload does it too; a run that was
+   * killed in between did not. The release must have been ensured before.
+   */
+  finishRelease(version: string, options: { signal?: AbortSignal }): Promise<void>;
+  /** Every version that artifacts are stored of, in no order. Publications under way are left out. */
+  listReleases(options: { signal?: AbortSignal }): Promise<StoredRelease[]>;
+  /**
+   * Removes every artifact of a version, for good; safe to call again. Only
+   * for versions that no index names. What people wrote about the release stays.
+   */
+  removeArtifacts(version: string, options: { signal?: AbortSignal }): Promise<void>;
+  /**
    * Writes the index; safe to call again. With `force`, a git branch that has
    * diverged is replaced, if it still is where it was looked at; its old head
    * stays in the update's repository.
