@@ -37,12 +37,17 @@ function highestSignedHere(shipment: Shipment): number {
 
 /** The manifest with the highest sequence that was signed in this folder for the channel. */
 export function newestSignedHere(shipment: Shipment): Manifest | undefined {
+  return signedHere(shipment)[0]?.verified.manifest;
+}
+
+/** Every manifest that was signed in this folder for the channel and still verifies, newest first. */
+export function signedHere(shipment: Shipment): SignedManifest[] {
   const { settings, channelPath } = shipment;
-  const manifests = listVersions(settings).flatMap((version) => {
-    const signed = tryReadSigned(shipment, versionFolder(settings, version), channelPath);
-    return signed?.verified.manifest ?? [];
-  });
-  return manifests.toSorted((a, b) => b.sequence - a.sequence)[0];
+  return listVersions(settings)
+    .flatMap(
+      (version) => tryReadSigned(shipment, versionFolder(settings, version), channelPath) ?? [],
+    )
+    .toSorted((a, b) => b.verified.manifest.sequence - a.verified.manifest.sequence);
 }
 
 /**

@@ -68,6 +68,7 @@ async function uploadOne(
     },
   });
   if (held.has(file)) return;
+  shipment.proofs?.note(mirror, artifact, 'uploaded');
   progress.sent += size;
   const took = formatDuration(performance.now() - started);
   show.live(mirror.name, `${file} sent`);
