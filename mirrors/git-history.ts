@@ -14,7 +14,7 @@ import type { IndexBranch } from './mirror.ts';
 import { readCredential } from './token.ts';
 
 /** So many commits of a channel's manifest are looked at, newest first. */
-const MAX_COMMITS = 200;
+const MAX_COMMITS = 100;
 
 /** The index branch as a reader may fetch it: without the token that publishes. */
 export function readersBranch(config: Named<GiteaConfig>): IndexBranch {

@@ -1,5 +1,6 @@
 /** The `mirrors` command, for those who run mirrors. */
 import { main } from '@landfall/cli';
+import { audit, doctor } from './commands/audit.ts';
 import { init } from './commands/init.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
@@ -10,7 +11,7 @@ process.exitCode = await main(
     name: 'mirrors',
     version: '0.1.0',
     summary: 'sees which mirrors are live, current and complete, repairs those that are not',
-    commands: [init, serve, status, sync],
+    commands: [init, serve, status, sync, audit, doctor],
   },
   process.argv.slice(2),
 );
