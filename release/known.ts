@@ -28,8 +28,14 @@ export interface Known {
 /** So many manifests of a channel are looked at in the history of the index, newest first. */
 const MAX_HISTORY = 200;
 
-/** Every manifest of the shipment's channel that can be found, newest first. */
-export async function knownManifests(shipment: Shipment): Promise<Known[]> {
+/** Where is looked: mirrors of `mirrors` that keep their index in git are asked for its history. */
+export type Search = Pick<
+  Shipment,
+  'settings' | 'channelPath' | 'expected' | 'survey' | 'mirrors' | 'temporary' | 'signal'
+>;
+
+/** Every manifest of the channel that can be found, newest first. */
+export async function knownManifests(shipment: Search): Promise<Known[]> {
   const { survey, settings } = shipment;
   const served = need(survey, 'survey').rows.flatMap(({ verified }) => verified ?? []);
   const inHistory = await manifestsInHistory(shipment);
@@ -56,7 +62,7 @@ function followChain(all: ReadonlyMap<string, VerifiedManifest>, published: Set<
 }
 
 /** Manifests in the history of git mirrors' index branches; what cannot be fetched or believed is left out. */
-async function manifestsInHistory(shipment: Shipment): Promise<VerifiedManifest[]> {
+async function manifestsInHistory(shipment: Search): Promise<VerifiedManifest[]> {
   const { settings, temporary, signal, channelPath, expected } = shipment;
   const branches = alive(shipment.mirrors).flatMap(({ mirror }) => mirror.indexBranch ?? []);
   if (branches.length === 0) return [];

@@ -4,6 +4,7 @@ import { buildCommand } from './commands/build.ts';
 import { checkCommand } from './commands/check.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
+import { diffCommand } from './commands/diff.ts';
 import { notesCommand } from './commands/notes.ts';
 import { promoteCommand } from './commands/promote.ts';
 import { renewCommand } from './commands/renew.ts';
@@ -29,6 +30,7 @@ process.exitCode = await main(
       withdrawCommand,
       renewCommand,
       notesCommand,
+      diffCommand,
       statusCommand,
       verifyCommand,
     ],

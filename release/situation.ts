@@ -41,7 +41,9 @@ export function newestSignedHere(shipment: Shipment): Manifest | undefined {
 }
 
 /** Every manifest that was signed in this folder for the channel and still verifies, newest first. */
-export function signedHere(shipment: Shipment): SignedManifest[] {
+export function signedHere(
+  shipment: Pick<Shipment, 'settings' | 'channelPath' | 'expected'>,
+): SignedManifest[] {
   const { settings, channelPath } = shipment;
   return listVersions(settings)
     .flatMap(
@@ -68,7 +70,7 @@ export function reuseArtifacts(shipment: Shipment): void {
 
 /** Undefined also for what does not verify any more: keys may have changed since. */
 function tryReadSigned(
-  shipment: Shipment,
+  shipment: Pick<Shipment, 'settings' | 'expected'>,
   folder: string,
   channelPath: string | undefined,
 ): SignedManifest | undefined {

@@ -113,7 +113,8 @@ async function obtainArtifacts(
   return fetched;
 }
 
-async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
+/** Whether the artifact stands at `path` with its signed bytes. */
+export async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
   if (statSync(path, { throwIfNoEntry: false })?.size !== artifact.size) return false;
   return (await sha256File(path)).sha256 === artifact.sha256;
 }
