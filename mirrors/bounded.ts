@@ -136,7 +136,8 @@ export class ReadGuard {
   }
 
   #slow(code: 'TIMEOUT' | 'TOO_SLOW', what: string): MirrorError {
-    return new MirrorError(code, this.#mirror, `'${this.#what}' ${what}`, {
+    const left = this.#sending ? ": left to 'mirrors sync'" : '';
+    return new MirrorError(code, this.#mirror, `'${this.#what}' ${what}${left}`, {
       hint: this.#sending
         ? `the mirror or the way to it is too slow; 'mirrors sync --to ${this.#mirror}' completes it later`
         : 'the mirror or the way to it is too slow; another mirror serves the same',

@@ -42,10 +42,12 @@ export async function pushIndex(
     );
   }
   const { repository, id } = update.commit;
+  // What moved while it was to be replaced is for people to look at, not to be replaced as well.
+  const races = options.force === true ? 1 : RACES;
   await unlessMoved(async () => {
     const step = await nextStep(target, update, { repository, id }, options);
     if (step !== 'done') await target.remote.push(repository, id, { ...options, ...step });
-  });
+  }, races);
 }
 
 /** Gives a branch without a commit our start commit `start` of `repository`, unless it has got one. */
@@ -62,14 +64,14 @@ export async function startBranch(
 }
 
 /** A push that lost a race looks again: perhaps it was a push of the same, by a run that was cut off. */
-async function unlessMoved(lookAndPush: () => Promise<void>): Promise<void> {
+async function unlessMoved(lookAndPush: () => Promise<void>, races = RACES): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await lookAndPush();
       return;
     } catch (error) {
       const moved = error instanceof PushRaceError;
-      if (!moved || attempt === RACES) throw error;
+      if (!moved || attempt >= races) throw error;
       await sleep(RACE_DELAY_MS);
     }
   }

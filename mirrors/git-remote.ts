@@ -185,7 +185,13 @@ const KNOWN: readonly Known[] = [
     hint: 'run the command again',
   },
   {
-    pattern: /hook declined|remote rejected/,
+    pattern: /hook declined/,
+    code: 'REJECTED',
+    what: 'a hook of the server refused the push',
+    hint: "the hook's own words tell why; who administers the server can show or change it",
+  },
+  {
+    pattern: /remote rejected/,
     code: 'REJECTED',
     what: 'the server refused the push',
     hint: "the server's own words tell why; look at its hooks and its log",

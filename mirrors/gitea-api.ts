@@ -153,7 +153,7 @@ export class GiteaApi {
     options: CallOptions & UploadBounds,
   ): Promise<GiteaAsset> {
     const path = `${this.#repository}/releases/${releaseId}/assets?name=${encodeURIComponent(file)}`;
-    const answer = await this.#call('POST', path, [201], { ...options, body });
+    const answer = await this.#call('POST', path, [201], { ...options, body, what: file });
     return this.#parse(answer, asset);
   }
 
@@ -191,7 +191,7 @@ export class GiteaApi {
     if (expected.includes(answer.status) && !html) return { ...answer, text };
     if (answer.status === 200) throw htmlError(this.#client.mirror, answer.subject, 'JSON');
     const words = html ? 'a page of HTML' : safeWords(messageIn(text), this.#secret);
-    throw statusError(this.#client.mirror, answer.subject, answer.status, words);
+    throw statusError(this.#client.mirror, answer.subject, answer.status, words, html);
   }
 
   #parse<T>({ text, subject }: { text: string; subject: string }, schema: z.ZodType<T>): T {

@@ -207,15 +207,20 @@ const STATUS_ERRORS: Readonly<Record<number, { code: MirrorErrorCode } & Words>>
   429: { code: 'BAD_ANSWER', what: 'wants fewer requests', hint: 'wait a while and try again' },
 };
 
+const PAGE_HINT =
+  'something in front of the server answered in its place: look at that proxy, and whether the server runs';
+
 /**
  * A status that was not hoped for, as an error. `subject` is the request
- * (`GET /path`), `serverSays` the server's own words, already made safe.
+ * (`GET /path`), `serverSays` the server's own words, already made safe;
+ * `isPage` when a page of HTML came where none of the server's own would.
  */
 export function statusError(
   mirror: string,
   subject: string,
   status: number,
   serverSays?: string,
+  isPage = false,
 ): MirrorError {
   const known = STATUS_ERRORS[status];
   const words = serverSays === undefined || serverSays === '' ? '' : `: '${serverSays}'`;
@@ -230,7 +235,10 @@ export function statusError(
     server || status < 400 ? 'BAD_ANSWER' : 'REJECTED',
     mirror,
     `${server ? 'the server failed' : 'answered in a way that was not expected'} (${status})${words} (${subject})`,
-    { hint: server ? "look at the server's log" : 'check the address', status },
+    {
+      hint: isPage ? PAGE_HINT : server ? "look at the server's log" : 'check the address',
+      status,
+    },
   );
 }
 

@@ -46,6 +46,8 @@ export interface RequestBody {
 export interface HttpRequest extends ReadOptions {
   headers?: Readonly<Record<string, string>>;
   body?: RequestBody;
+  /** What is sent or read, for messages about its bounds; the path unless told. */
+  what?: string;
 }
 
 /** An answer whose body is still to be read; end the body or read it. */
@@ -87,7 +89,7 @@ export class HttpClient {
     const known = this.#options.authorization !== undefined;
     const subjectNow = (): string => `${method} ${known ? asked : url.pathname}`;
     const sending = request.body !== undefined;
-    const guard = new ReadGuard(this.mirror, asked, request, sending);
+    const guard = new ReadGuard(this.mirror, request.what ?? asked, request, sending);
     try {
       for (let hop = 0; ; hop += 1) {
         const subject = subjectNow();
@@ -195,7 +197,9 @@ export class HttpClient {
     };
     const claimed = Number(header('content-length') ?? Number.NaN);
     const size = Number.isSafeInteger(claimed) ? claimed : undefined;
-    if (size !== undefined && size > maxBytes && !subject.startsWith('HEAD ')) {
+    // An error's page is not the file that was bounded; its status tells what it is.
+    const isFile = answer.statusCode === 200 && !/^text\/html/i.test(header('content-type') ?? '');
+    if (isFile && size !== undefined && size > maxBytes && !subject.startsWith('HEAD ')) {
       answer.body.destroy();
       throw tooLarge(this.mirror, subject, maxBytes);
     }
