@@ -16,6 +16,7 @@ import { GitRemote } from './git-remote.ts';
 import { GiteaApi, type GiteaRelease, type GiteaRepository } from './gitea-api.ts';
 import { GiteaUploads } from './gitea-uploads.ts';
 import { listStored, removeStored } from './gitea-releases.ts';
+import { tagTarget } from './gitea-commit.ts';
 import { GiteaMirror } from './gitea.ts';
 import { HttpClient } from './http.ts';
 import { openScratch, writeStartCommit } from './index-commit.ts';
@@ -44,6 +45,8 @@ export interface GiteaWriterOptions {
 export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   readonly indexBranch: IndexBranch;
   readonly #api: GiteaApi;
+  readonly #client: HttpClient;
+  readonly #repository: string;
   readonly #remote: GitRemote;
   readonly #policy: RetryPolicy;
   readonly #uploads: GiteaUploads;
@@ -66,6 +69,8 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       ca,
       env,
     });
+    this.#client = client;
+    this.#repository = config.repository;
     this.#api = new GiteaApi(client, config.repository, token.reveal());
     const url = config.git ?? `${base}/${config.repository}.git`;
     const sameOrigin = new URL(url).origin === new URL(base).origin;
@@ -197,9 +202,11 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   }
 
   async #create(tag: string, release: ReleaseInfo, options: CallOptions): Promise<GiteaRelease> {
+    const place = { commit: release.commit, branch: this.branch };
+    const target = await tagTarget(this.#client, this.#repository, place, options);
     const fields = {
       tag,
-      target: this.branch,
+      target,
       notes: release.notes,
       prerelease: release.prerelease,
     };

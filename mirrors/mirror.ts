@@ -72,6 +72,8 @@ export interface ReleaseInfo {
   version: string;
   notes: string;
   prerelease: boolean;
+  /** The commit it was built at. A mirror that has it puts the tag there, where it knows tags. */
+  commit?: string;
   /**
    * Every artifact of the release. When the last of them is there, the mirror
    * makes the release public, where it knows such a difference.

@@ -30,6 +30,7 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
         version: manifest.version,
         notes: manifest.notes,
         prerelease: semver.prerelease(manifest.version) !== null,
+        ...(manifest.commit === '' ? {} : { commit: manifest.commit }),
         files: artifacts.map(({ file, size }) => ({ file, size })),
       },
       { signal },

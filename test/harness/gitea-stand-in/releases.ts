@@ -11,7 +11,7 @@ import {
   unauthorized,
 } from './answers.ts';
 import { assetShape, releaseShape } from './shapes.ts';
-import { headOf, type Release, runGit } from './state.ts';
+import { commitOf, headOf, type Release, runGit } from './state.ts';
 import { receiveForm } from './upload.ts';
 
 /** Answers a path that begins with `releases`, or undefined when there is none such. */
@@ -99,7 +99,7 @@ async function editRelease(call: RepositoryCall, release: Release): Promise<Answ
   if (typeof body['draft'] === 'boolean') release.draft = body['draft'];
   if (typeof body['body'] === 'string') release.notes = body['body'];
   if (!release.draft) {
-    if (headOf(call.repository, release.target) === undefined) {
+    if (commitOf(call.repository, release.target) === undefined) {
       return failure(call, 500, `object does not exist [id: ${release.target}, rel_path: ]`);
     }
     tagRelease(call, release);
@@ -107,11 +107,11 @@ async function editRelease(call: RepositoryCall, release: Release): Promise<Answ
   return json(200, releaseShape(call.base, call.repository, release));
 }
 
-/** A release that is published gets its tag, at the head of its branch. */
+/** A release that is published gets its tag, at the head of its branch or at its commit. */
 function tagRelease({ repository }: RepositoryCall, release: Release): void {
   const existing = runGit(repository.git, ['tag', '--list', release.tag]);
   if (existing !== '') return;
-  const target = headOf(repository, release.target) ?? release.target;
+  const target = commitOf(repository, release.target) ?? release.target;
   runGit(repository.git, ['update-ref', `refs/tags/${release.tag}`, target]);
 }
 

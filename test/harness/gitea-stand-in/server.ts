@@ -16,7 +16,7 @@ import {
   readJson,
   unauthorized,
 } from './answers.ts';
-import { answerBranch, answerContents, answerTags, rawFile } from './contents.ts';
+import { answerBranch, answerCommit, answerContents, answerTags, rawFile } from './contents.ts';
 import { answerGit, isGitPath } from './git-http.ts';
 import { refuseStranger } from './private.ts';
 import { answerReleases } from './releases.ts';
@@ -157,6 +157,8 @@ async function inRepository(
       return answerBranch(call, name);
     case 'tags':
       return answerTags(call);
+    case 'git':
+      return rest[0] === 'commits' ? answerCommit(call, rest[1] ?? '') : undefined;
     case 'raw':
       return rawFile(repository, call.query.get('ref') ?? repository.branch, name);
     default:
