@@ -7,12 +7,15 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
+import { localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { holdsFiles, isAncestor, writeBlobs, writeStartCommit } from './index-commit.ts';
 import type { IndexUpdate } from './mirror.ts';
 
 const RACES = 3;
 const RACE_DELAY_MS = 300;
+/** So many commits at most are a push of little. */
+const FEW_COMMITS = 20;
 
 /** What a push needs to know of its mirror. */
 export interface IndexTarget {
@@ -59,7 +62,7 @@ export async function startBranch(
 ): Promise<void> {
   await unlessMoved(async () => {
     if ((await remote.head(options)) !== undefined) return;
-    await remote.push(repository, start, options);
+    await remote.push(repository, start, { ...options, small: true });
   });
 }
 
@@ -83,18 +86,25 @@ async function nextStep(
   update: IndexUpdate,
   { repository, id }: { repository: string; id: string },
   options: { signal?: AbortSignal; force?: boolean },
-): Promise<'done' | { replacing?: string }> {
+): Promise<'done' | { replacing?: string; small?: boolean }> {
   const head = await target.remote.head(options);
   if (head === id) return 'done';
   if (head === undefined) return {};
   const start = await writeStartCommit(repository);
   if (head !== start) await target.remote.fetchHead(repository, options);
-  if (await isAncestor(repository, head, id)) return {};
+  if (await isAncestor(repository, head, id)) {
+    return { small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
+  }
   if (head === start) return { replacing: head };
   if (await hasGoneOn(repository, id, head, update)) return 'done';
   // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
   if (options.force === true) return { replacing: head };
   throw diverged(target, head, id);
+}
+
+/** How many commits lead from `head` to `id`. */
+async function countBetween(repository: string, head: string, id: string): Promise<number> {
+  return Number(await localGit(repository, ['rev-list', '--count', `${head}..${id}`]));
 }
 
 /** Somebody committed on top of our index and left it as it is. */

@@ -12,6 +12,8 @@ import { proxyFor } from './proxy.ts';
 const LOOK_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 15 * 60_000;
 const PUSH_TIMEOUT_MS = 10 * 60_000;
+/** git waits for ever when the answer to a push ends in its middle; a push of little needs no more. */
+const SMALL_PUSH_TIMEOUT_MS = 45_000;
 
 export interface GitRemoteOptions {
   /** The mirror's name, for messages. */
@@ -82,13 +84,14 @@ export class GitRemote {
 
   /**
    * Pushes commit `id` of `repository` to the branch, as a fast-forward. With
-   * `replacing`, it may also replace exactly that head. Throws
+   * `replacing`, it may also replace exactly that head. With `small`, the
+   * server lacks only a few commits. Throws
    * `PushRaceError` when the branch is elsewhere by then.
    */
   async push(
     repository: string,
     id: string,
-    options: CallOptions & { replacing?: string },
+    options: CallOptions & { replacing?: string; small?: boolean },
   ): Promise<void> {
     const lease =
       options.replacing === undefined
@@ -97,7 +100,7 @@ export class GitRemote {
     const args = ['push', '--quiet', '--porcelain', '--no-verify', ...lease];
     const result = await this.#run(
       [...args, this.#options.url, `${id}:${this.#ref}`],
-      PUSH_TIMEOUT_MS,
+      options.small === true ? SMALL_PUSH_TIMEOUT_MS : PUSH_TIMEOUT_MS,
       repository,
       options,
     );
