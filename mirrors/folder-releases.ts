@@ -12,6 +12,7 @@ import type { StoredRelease } from './mirror.ts';
 
 /** Releases with at least one file, uploads that were cut off included. Other folders are nobody's release. */
 export function listStored(root: string): StoredRelease[] {
+  if (!namesIn(join(root, 'releases')).includes('download')) return [];
   return namesIn(downloadsOf(root)).flatMap((name) => {
     const version = name.slice(releaseTag('').length);
     if (releaseTag(version) !== name || !isVersion(version)) return [];
@@ -23,6 +24,7 @@ export function listStored(root: string): StoredRelease[] {
 /** Removes the files of a version, and its folder when nothing else is in it. */
 export function removeStored(root: string, version: string): void {
   if (!isVersion(version)) throw new Error(`not a version: ${JSON.stringify(version)}`);
+  if (!listStored(root).some((stored) => stored.version === version)) return;
   const folder = join(downloadsOf(root), releaseTag(version));
   for (const { file } of filesIn(folder)) {
     removeDurably(join(folder, file));
@@ -36,6 +38,12 @@ export function removeStored(root: string, version: string): void {
   }
 }
 
+/** Names in a real folder. What a link leads to is not the mirror's: a stick may come from anybody. */
+function namesIn(folder: string): string[] {
+  const info = lstatSync(folder, { throwIfNoEntry: false });
+  return info?.isDirectory() === true ? readdirSync(folder).toSorted() : [];
+}
+
 function downloadsOf(root: string): string {
   return join(root, 'releases', 'download');
 }
@@ -45,13 +53,4 @@ function filesIn(folder: string): { file: string; size: number }[] {
     const info = lstatSync(join(folder, file), { throwIfNoEntry: false });
     return info?.isFile() === true ? [{ file, size: info.size }] : [];
   });
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 /** Mirrors that are named on the command line: of the configuration, or by their address alone. */
+import { resolve } from 'node:path';
 import { CliError } from '@landfall/cli';
 import { findChannels, folderOf } from '../channels.ts';
 import { type MirrorConfig, type Named, nameMirrors } from '../config.ts';
@@ -6,9 +7,6 @@ import { MirrorError } from '../errors.ts';
 import type { WritableMirror } from '../mirror.ts';
 import { openWritableMirrors } from '../open.ts';
 import { type Subject, toMirrorConfig } from './subject.ts';
-
-/** Where the token of a Gitea mirror is taken from that is named by its address alone. */
-const TOKEN_VARIABLE = 'GITEA_TOKEN';
 
 /** All mirrors known, and those that were named. */
 export interface Selection {
@@ -19,33 +17,41 @@ export interface Selection {
 
 /**
  * Finds the mirrors that each list names: by name, or by an address (a folder,
- * `file:`, `http:`, `gitea:…`) that joins the known ones. Throws `CliError`.
+ * `file:`, `http:`, `gitea:…`), which joins the known ones unless one of them
+ * is there. Throws `CliError`.
  */
 export function selectMirrors(subject: Subject, lists: readonly (readonly string[])[]): Selection {
-  const extra = new Map<string, MirrorConfig>();
-  for (const text of lists.flat()) {
-    if (subject.configs.some(({ name }) => name === text)) continue;
-    if (!/[/\\:]|^\.+$/.test(text)) {
-      const known = subject.configs.map(({ name }) => name).join(', ');
-      throw new CliError(
-        'USAGE',
-        `no mirror is named '${text}': expected one of ${known}, or an address`,
-        'a folder is named with a slash: ./stick or /media/stick',
-      );
-    }
-    if (!extra.has(text)) extra.set(text, withToken(toMirrorConfig(text)));
-  }
-  const all = nameMirrors([...subject.configs, ...extra.values()]);
-  const addresses = [...extra.keys()];
-  const find = (text: string): Named<MirrorConfig> | [] => {
-    const known = subject.configs.findIndex(({ name }) => name === text);
-    return all[known === -1 ? subject.configs.length + addresses.indexOf(text) : known] ?? [];
+  const configs: MirrorConfig[] = [...subject.configs];
+  const find = (text: string): number => {
+    const named = configs.findIndex(({ name }) => name === text);
+    if (named !== -1) return named;
+    if (!/[/\\:]|^\.+$/.test(text)) throw noSuchMirror(text, subject);
+    const config = toMirrorConfig(text);
+    const there = configs.findIndex((each) => placeOf(each) === placeOf(config));
+    return there === -1 ? configs.push(config) - 1 : there;
   };
-  return { all, named: lists.map((list) => list.flatMap(find)) };
+  const found = lists.map((list) => [...new Set(list.map(find))]);
+  const all = nameMirrors(configs);
+  return { all, named: found.map((list) => list.flatMap((index) => all[index] ?? [])) };
 }
 
-function withToken(config: MirrorConfig): MirrorConfig {
-  return config.type === 'gitea' ? { ...config, token: { env: TOKEN_VARIABLE } } : config;
+/** What tells two mirrors apart, whatever they are called. */
+function placeOf(config: MirrorConfig): string {
+  if (config.type === 'gitea')
+    return `${new URL(config.url).href.replace(/\/+$/, '')}/${config.repository}`;
+  const folder = folderOf(config);
+  return folder === undefined
+    ? new URL(config.url ?? '').href.replace(/\/+$/, '')
+    : resolve(folder);
+}
+
+function noSuchMirror(text: string, { configs }: Subject): CliError {
+  const known = configs.map(({ name }) => name).join(', ');
+  return new CliError(
+    'USAGE',
+    `no mirror is named '${text}': expected one of ${known}, or an address`,
+    'a folder is named with a slash: ./stick or /media/stick',
+  );
 }
 
 /** The mirror to write to. A `file:` address is as good as a folder. Throws `MirrorError` CONFIG. */

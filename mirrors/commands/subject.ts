@@ -17,6 +17,8 @@ import type { Mirror } from '../mirror.ts';
 import { openMirrors } from '../open.ts';
 
 const DEFAULT_CONFIG = 'release.config.ts';
+/** Where the token of a Gitea mirror is taken from that is named by its address alone, to write there. */
+const TOKEN_VARIABLE = 'GITEA_TOKEN';
 const MAX_KEY_FILE_BYTES = 4096;
 
 export const SUBJECT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -108,9 +110,10 @@ function fromOptions(context: Context, channel: string | undefined): Subject {
     ...opened(context.list('mirror').map(toMirrorConfig)),
     defaultChannel: undefined,
     options: [
-      ...context.list('mirror').map((each) => ` --mirror ${each}`),
+      ...context.list('mirror').map((each) => ` --mirror ${quoted(each)}`),
       ` --app ${app}`,
-      ...keys.map((each) => ` --key ${each}`),
+      ...keys.map((each) => ` --key ${quoted(each)}`),
+      ...[context.text('threshold') ?? []].flat().map((each) => ` --threshold ${each}`),
     ].join(''),
   };
 }
@@ -127,7 +130,9 @@ function opened(
 export function toMirrorConfig(address: string): MirrorConfig {
   const gitea = /^gitea:(https?:\/\/.+?)\/([^/]+\/[^/]+?)\/?$/.exec(address);
   const [, url, repository] = gitea ?? [];
-  if (url !== undefined && repository !== undefined) return { type: 'gitea', url, repository };
+  if (url !== undefined && repository !== undefined) {
+    return { type: 'gitea', url, repository, token: { env: TOKEN_VARIABLE } };
+  }
   if (/^[a-z]+:\/\//.test(address)) return { type: 'directory', url: address };
   return { type: 'directory', path: address };
 }
@@ -152,8 +157,13 @@ async function fromConfig(path: string, channel: string | undefined): Promise<Su
     },
     ...opened(mirrors, folder),
     defaultChannel,
-    options: path === DEFAULT_CONFIG ? '' : ` --config ${path}`,
+    options: path === DEFAULT_CONFIG ? '' : ` --config ${quoted(path)}`,
   };
+}
+
+/** A word as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A key as text, or the file that holds it. */

@@ -191,9 +191,9 @@ async function finishReleases(
 }
 
 function releaseOf(manifest: Manifest): ReleaseInfo {
-  const { version, notes } = manifest;
+  const { version, notes, commit } = manifest;
   const files = artifactsOf(manifest).map(({ file, size }) => ({ file, size }));
-  return { version, notes, prerelease: /^[^+]*-/.test(version), files };
+  return { version, notes, prerelease: /^[^+]*-/.test(version), commit, files };
 }
 
 /** Uploads, then reads back as a stranger. */

@@ -1,5 +1,5 @@
 /** `mirrors prune`: old artifacts go, and nothing that anybody may still need. */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@landfall/manifest';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
@@ -133,6 +133,19 @@ describe('mirrors prune', () => {
     expect(versionsIn(folder)).toEqual(['latest', 'v1.0.3']);
     expect(readdirSync(join(folder, 'releases'))).toContain('notes.txt');
   });
+
+  it.each(['releases/download/v1.0.1', 'releases/download', 'releases'])(
+    'follows no link out of the mirror: %s',
+    async (path) => {
+      const key = testKey();
+      const [folder, elsewhere] = [mirrorWith(key, 3), join(temporaryFolder(), 'elsewhere')];
+      renameSync(join(folder, path), elsewhere);
+      symlinkSync(elsewhere, join(folder, path));
+      const before = readdirSync(elsewhere, { recursive: true });
+      expect((await prune(key, [folder], ['--keep', '1'])).code).toBe(0);
+      expect(readdirSync(elsewhere, { recursive: true })).toEqual(before);
+    },
+  );
 
   it('finishes after a kill in the middle', async () => {
     const key = testKey();

@@ -169,6 +169,8 @@ describe('mirrors sync between folders', () => {
     const outcome = await sync(key, [whole, gone, mirrorFolder()], ['--json']);
     expect(outcome.code).toBe(4);
     expect(rowsOf(outcome).map(({ state }) => state)).toEqual(['right', 'failed', 'completed']);
+    const one = await sync(key, [whole, gone], ['--json', '--to', `${gone}/`]);
+    expect([one.code, rowsOf(one).length]).toEqual([1, 1]);
     expect(rowsOf(outcome)[1]?.problem?.code).toBe('NOT_WRITABLE');
     expect(readdirSync(gone)).toEqual([]);
   });
