@@ -17,7 +17,9 @@ export class ReadGuard {
   readonly #controller = new AbortController();
   readonly #deadline: NodeJS.Timeout;
   readonly #onAbort = (): void => this.#fail(this.#limits.signal?.reason);
+  readonly #sending: boolean;
   #total = 0;
+  #sent = 0;
   #failed = false;
   #failure: unknown;
   #reject: ((error: unknown) => void) | undefined;
@@ -26,11 +28,15 @@ export class ReadGuard {
   #windowMs = 0;
   #waitingSince = 0;
 
-  /** `what` is the subject of messages: `releases/manifest.json`. */
-  constructor(mirror: string, what: string, limits: ReadOptions) {
+  /**
+   * `what` is the subject of messages: `releases/manifest.json`. With
+   * `sending`, the bytes that matter are those that go out.
+   */
+  constructor(mirror: string, what: string, limits: ReadOptions, sending = false) {
     this.#mirror = mirror;
     this.#what = what;
     this.#limits = limits;
+    this.#sending = sending;
     this.#deadline = setTimeout(() => this.#fail(this.#timeout()), limits.deadlineMs);
     if (limits.signal?.aborted === true) this.#onAbort();
     else limits.signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -76,6 +82,7 @@ export class ReadGuard {
 
   /** Counts bytes that went out: they keep up the rate of a request that sends. */
   countSent(bytes: number): void {
+    this.#sent += bytes;
     this.#windowBytes += bytes;
   }
 
@@ -113,22 +120,28 @@ export class ReadGuard {
 
   #timeout(): MirrorError {
     const after = formatDuration(this.#limits.deadlineMs);
-    return new MirrorError(
-      'TIMEOUT',
-      this.#mirror,
-      `'${this.#what}' was not read within ${after}, only ${formatBytes(this.#total)} came`,
-      { hint: 'the mirror or the way to it is too slow; another mirror serves the same' },
-    );
+    const what = this.#sending
+      ? `was not sent within ${after}, only ${formatBytes(this.#sent)} went out`
+      : `was not read within ${after}, only ${formatBytes(this.#total)} came`;
+    return this.#slow('TIMEOUT', what);
   }
 
   #tooSlow(windowMs: number): MirrorError {
-    const found = formatBytes((this.#windowBytes * 1000) / windowMs);
-    return new MirrorError(
+    const expected = formatBytes(this.#limits.minRate ?? 0);
+    const found = formatBytes(Math.round((this.#windowBytes * 1000) / windowMs));
+    return this.#slow(
       'TOO_SLOW',
-      this.#mirror,
-      `'${this.#what}' came too slowly: expected at least ${formatBytes(this.#limits.minRate ?? 0)}/s, found ${found}/s over ${formatDuration(windowMs)}`,
-      { hint: 'the mirror or the way to it is too slow; another mirror serves the same' },
+      `${this.#sending ? 'went out' : 'came'} too slowly: expected at least ${expected}/s, found ${found}/s over ${formatDuration(windowMs)}`,
     );
+  }
+
+  #slow(code: 'TIMEOUT' | 'TOO_SLOW', what: string): MirrorError {
+    const left = this.#sending ? ": left to 'mirrors sync'" : '';
+    return new MirrorError(code, this.#mirror, `'${this.#what}' ${what}${left}`, {
+      hint: this.#sending
+        ? `the mirror or the way to it is too slow; 'mirrors sync --to ${this.#mirror}' completes it later`
+        : 'the mirror or the way to it is too slow; another mirror serves the same',
+    });
   }
 }
 

@@ -5,9 +5,11 @@
  */
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseDuration } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
 import { z } from 'zod';
 import { MirrorError } from './errors.ts';
+import { parseBandwidth } from './throttle.ts';
 
 /** An address of one of `protocols`, without credentials, query or fragment. */
 function address(protocols: readonly string[]): z.ZodType<string, string> {
@@ -17,7 +19,7 @@ function address(protocols: readonly string[]): z.ZodType<string, string> {
     const problem = (message: string): void => context.addIssue({ code: 'custom', message });
     if (url === undefined || !protocols.includes(url.protocol)) return problem(expected);
     if (url.username !== '' || url.password !== '') {
-      problem("credentials do not belong into an address: use 'token'");
+      problem("credentials do not belong into an address: use 'token', 'readToken' or 'auth'");
     }
     if (url.search !== '' || url.hash !== '') problem('expected an address without ? and #');
   });
@@ -40,11 +42,56 @@ const branch = z
     'expected a branch name such as main',
   );
 
-const token = z
+const secret = z
   .strictObject({ env: z.string().min(1).optional(), file: z.string().min(1).optional() })
   .refine(
     (value) => (value.env === undefined) !== (value.file === undefined),
     "expected either 'env' (a variable's name) or 'file' (a path)",
+  );
+
+const auth = z.strictObject({
+  /** A colon would end it (RFC 7617). */
+  user: z.string().regex(/^[^\p{Cc}:]{1,200}$/u, 'expected a user name without a colon'),
+  password: secret,
+});
+
+const ca = z.string('expected the path of a file with certificates in PEM').min(1);
+
+const rate = z
+  .union([z.number(), z.string()])
+  .refine((value) => (toRate(value) ?? 0) > 0, "expected bytes a second, or a text such as '500K'");
+
+const duration = z
+  .union([z.number(), z.string()])
+  .refine((value) => (toMs(value) ?? 0) > 0, "expected milliseconds, or a text such as '2h'");
+
+/** Bytes a second of a configured rate. */
+export function toRate(value: number | string): number | undefined {
+  if (typeof value === 'string') return parseBandwidth(value);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** Milliseconds of a configured duration. */
+export function toMs(value: number | string): number | undefined {
+  if (typeof value === 'string') return parseDuration(value);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+const upload = z
+  .strictObject({
+    /** Artifacts that are sent at once; 2 unless told. */
+    concurrency: z.int().min(1).max(16).optional(),
+    /** Bytes a second that all uploads together take at most; no bound unless told. */
+    rate: rate.optional(),
+    /** Bytes a second below which an upload is given up, over two minutes; 4 KiB unless told. */
+    minRate: rate.optional(),
+    /** How long one artifact may take, all tries together; as long as `minRate` needs unless told. */
+    deadline: duration.optional(),
+  })
+  .refine(
+    (value) =>
+      value.rate === undefined || (toRate(value.rate) ?? 0) > (toRate(value.minRate ?? 0) ?? 0),
+    "expected a 'rate' above 'minRate'",
   );
 
 const directoryConfig = z
@@ -55,22 +102,43 @@ const directoryConfig = z
     path: z.string().min(1).optional(),
     /** Where anonymous readers find it. */
     url: address(['http:', 'https:', 'file:']).optional(),
+    /** What readers show, where not everybody may read. */
+    auth: auth.optional(),
+    /** A file with further authorities for TLS, in PEM. */
+    ca: ca.optional(),
   })
   .refine(
     (value) => value.path !== undefined || value.url !== undefined,
     "expected 'path', 'url' or both",
+  )
+  .refine(
+    (value) => value.auth === undefined || value.url?.startsWith('http') === true,
+    "'auth' needs a 'url' of http:// or https://",
   );
 
-const giteaConfig = z.strictObject({
-  type: z.literal('gitea'),
-  name: name.optional(),
-  url: address(['http:', 'https:']),
-  repository,
-  branch: branch.optional(),
-  token: token.optional(),
-  /** Where the repository is pushed to, when that is not `<url>/<repository>.git`. */
-  git: address(['http:', 'https:', 'ssh:']).optional(),
-});
+const giteaConfig = z
+  .strictObject({
+    type: z.literal('gitea'),
+    name: name.optional(),
+    url: address(['http:', 'https:']),
+    repository,
+    branch: branch.optional(),
+    /** What publishers show. */
+    token: secret.optional(),
+    /** What readers show, where not everybody may read: a token, or a user's name and password. */
+    readToken: secret.optional(),
+    auth: auth.optional(),
+    /** A file with further authorities for TLS, in PEM. */
+    ca: ca.optional(),
+    /** How artifacts are sent. */
+    upload: upload.optional(),
+    /** Where the repository is pushed to, when that is not `<url>/<repository>.git`. */
+    git: address(['http:', 'https:', 'ssh:']).optional(),
+  })
+  .refine(
+    (value) => value.auth === undefined || value.readToken === undefined,
+    "expected 'readToken' or 'auth', found both",
+  );
 
 /** One mirror, as a zod schema: `release.config.ts` and `updater.toml` both use it. */
 export const mirrorConfigSchema = z.discriminatedUnion('type', [directoryConfig, giteaConfig], {
@@ -81,6 +149,10 @@ export const mirrorConfigSchema = z.discriminatedUnion('type', [directoryConfig,
 export type MirrorConfig = z.infer<typeof mirrorConfigSchema>;
 export type DirectoryConfig = z.infer<typeof directoryConfig>;
 export type GiteaConfig = z.infer<typeof giteaConfig>;
+/** Where a secret is read from: a variable of the environment, or a file. */
+export type SecretSource = z.infer<typeof secret>;
+/** See `toRate` and `toMs`. */
+export type UploadConfig = z.infer<typeof upload>;
 
 /** A configuration with its name settled. */
 export type Named<Config> = Config & { name: string };
@@ -120,12 +192,28 @@ export function nameMirrors(
 }
 
 function withAbsolutePaths(config: MirrorConfig, directory: string): MirrorConfig {
+  const path = (text: string): string => resolve(directory, text);
+  const source = (each: SecretSource): SecretSource =>
+    each.file === undefined ? each : { file: path(each.file) };
+  const { auth: login, ca: authorities } = config;
+  const shared = {
+    ...(authorities === undefined ? {} : { ca: path(authorities) }),
+    ...(login === undefined ? {} : { auth: { ...login, password: source(login.password) } }),
+  };
   if (config.type === 'directory') {
-    const { path } = config;
-    return path === undefined ? config : { ...config, path: resolve(directory, path) };
+    return {
+      ...config,
+      ...shared,
+      ...(config.path === undefined ? {} : { path: path(config.path) }),
+    };
   }
-  const file = config.token?.file;
-  return file === undefined ? config : { ...config, token: { file: resolve(directory, file) } };
+  const { token, readToken } = config;
+  return {
+    ...config,
+    ...shared,
+    ...(token === undefined ? {} : { token: source(token) }),
+    ...(readToken === undefined ? {} : { readToken: source(readToken) }),
+  };
 }
 
 function freeName(config: MirrorConfig, taken: Set<string>): string {
@@ -137,8 +225,13 @@ function freeName(config: MirrorConfig, taken: Set<string>): string {
 }
 
 function defaultName(config: MirrorConfig): string {
-  if (config.type === 'gitea') return new URL(config.url).host;
+  if (config.type === 'gitea') return hostOf(new URL(config.url));
   if (config.url === undefined) return basename(config.path ?? '');
   const url = new URL(config.url);
-  return url.protocol === 'file:' ? basename(fileURLToPath(url)) : url.host;
+  return url.protocol === 'file:' ? basename(fileURLToPath(url)) : hostOf(url);
+}
+
+/** An IPv6 address stands in brackets in a URL, which a name has not. */
+function hostOf(url: URL): string {
+  return url.host.replaceAll(/[[\]]/g, '');
 }

@@ -15,10 +15,12 @@ import type { DirectoryConfig, Named } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { changedUnderway, MirrorError } from './errors.ts';
 import { isMirrorFolder, notMounted } from './folder.ts';
+import { listStored, removeStored } from './folder-releases.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
 import type {
   IndexUpdate,
   ReleaseInfo,
+  StoredRelease,
   UploadOptions,
   WritableMirror,
   WriteCheck,
@@ -31,8 +33,8 @@ const DIRECTORY_MODE = 0o755;
 export class WritableDirectoryMirror extends DirectoryMirror implements WritableMirror {
   readonly #root: string;
 
-  constructor(config: Named<DirectoryConfig> & { path: string }) {
-    super(config);
+  constructor(config: Named<DirectoryConfig> & { path: string }, env?: NodeJS.ProcessEnv) {
+    super(config, env);
     this.#root = config.path;
   }
 
@@ -65,6 +67,20 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
     crashPoint('mirror-part-written');
     renameDurably(part, target);
     crashPoint('mirror-uploaded');
+  }
+
+  async finishRelease(_version: string, options: { signal?: AbortSignal }): Promise<void> {
+    await this.checkWritable(options);
+  }
+
+  async listReleases(options: { signal?: AbortSignal }): Promise<StoredRelease[]> {
+    await this.checkWritable(options);
+    return listStored(this.#root);
+  }
+
+  async removeArtifacts(version: string, options: { signal?: AbortSignal }): Promise<void> {
+    await this.checkWritable(options);
+    removeStored(this.#root, version);
   }
 
   async writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void> {

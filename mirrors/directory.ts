@@ -9,6 +9,7 @@ import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
 import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
+import { readCredential } from './token.ts';
 
 /** Reads through `url` when there is one, as its readers do, else from `path`. */
 export class DirectoryMirror implements Mirror {
@@ -17,12 +18,18 @@ export class DirectoryMirror implements Mirror {
   readonly address: string;
   readonly #source: Folder | HttpClient;
 
-  constructor(config: Named<DirectoryConfig>) {
+  constructor(config: Named<DirectoryConfig>, env: NodeJS.ProcessEnv = process.env) {
     this.name = config.name;
     this.address = config.url ?? pathToFileURL(config.path ?? '.').href;
     this.#source = this.address.startsWith('file:')
       ? new Folder(config.name, fileURLToPath(this.address))
-      : new HttpClient({ mirror: config.name, base: this.address });
+      : new HttpClient({
+          mirror: config.name,
+          base: this.address,
+          authorization: readCredential(config, env),
+          ca: config.ca,
+          env,
+        });
   }
 
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {

@@ -1,17 +1,21 @@
 /**
  * Brings one mirror's index branch to the commit of an index update. Never
- * forced: only a branch that holds nothing but our own empty start commit is
- * ever replaced. A push is one transaction on the server: a crash leaves the
+ * forced unless asked: otherwise only a branch that holds nothing but our own
+ * empty start commit is ever replaced, and in both cases only the very head
+ * that was looked at. A push is one transaction on the server: a crash leaves the
  * old head or the new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
+import { localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { holdsFiles, isAncestor, writeBlobs, writeStartCommit } from './index-commit.ts';
 import type { IndexUpdate } from './mirror.ts';
 
 const RACES = 3;
 const RACE_DELAY_MS = 300;
+/** So many commits at most are a push of little. */
+const FEW_COMMITS = 20;
 
 /** What a push needs to know of its mirror. */
 export interface IndexTarget {
@@ -30,7 +34,7 @@ export interface IndexTarget {
 export async function pushIndex(
   target: IndexTarget,
   update: IndexUpdate,
-  options: { signal?: AbortSignal },
+  options: { signal?: AbortSignal; force?: boolean },
 ): Promise<void> {
   if (update.commit === undefined) {
     throw new MirrorError(
@@ -41,10 +45,12 @@ export async function pushIndex(
     );
   }
   const { repository, id } = update.commit;
+  // What moved while it was to be replaced is for people to look at, not to be replaced as well.
+  const races = options.force === true ? 1 : RACES;
   await unlessMoved(async () => {
     const step = await nextStep(target, update, { repository, id }, options);
     if (step !== 'done') await target.remote.push(repository, id, { ...options, ...step });
-  });
+  }, races);
 }
 
 /** Gives a branch without a commit our start commit `start` of `repository`, unless it has got one. */
@@ -56,19 +62,19 @@ export async function startBranch(
 ): Promise<void> {
   await unlessMoved(async () => {
     if ((await remote.head(options)) !== undefined) return;
-    await remote.push(repository, start, options);
+    await remote.push(repository, start, { ...options, small: true });
   });
 }
 
 /** A push that lost a race looks again: perhaps it was a push of the same, by a run that was cut off. */
-async function unlessMoved(lookAndPush: () => Promise<void>): Promise<void> {
+async function unlessMoved(lookAndPush: () => Promise<void>, races = RACES): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await lookAndPush();
       return;
     } catch (error) {
       const moved = error instanceof PushRaceError;
-      if (!moved || attempt === RACES) throw error;
+      if (!moved || attempt >= races) throw error;
       await sleep(RACE_DELAY_MS);
     }
   }
@@ -79,17 +85,26 @@ async function nextStep(
   target: IndexTarget,
   update: IndexUpdate,
   { repository, id }: { repository: string; id: string },
-  options: { signal?: AbortSignal },
-): Promise<'done' | { replacing?: string }> {
+  options: { signal?: AbortSignal; force?: boolean },
+): Promise<'done' | { replacing?: string; small?: boolean }> {
   const head = await target.remote.head(options);
   if (head === id) return 'done';
   if (head === undefined) return {};
   const start = await writeStartCommit(repository);
   if (head !== start) await target.remote.fetchHead(repository, options);
-  if (await isAncestor(repository, head, id)) return {};
+  if (await isAncestor(repository, head, id)) {
+    return { small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
+  }
   if (head === start) return { replacing: head };
   if (await hasGoneOn(repository, id, head, update)) return 'done';
+  // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
+  if (options.force === true) return { replacing: head };
   throw diverged(target, head, id);
+}
+
+/** How many commits lead from `head` to `id`. */
+async function countBetween(repository: string, head: string, id: string): Promise<number> {
+  return Number(await localGit(repository, ['rev-list', '--count', `${head}..${id}`]));
 }
 
 /** Somebody committed on top of our index and left it as it is. */
@@ -109,7 +124,7 @@ function diverged({ mirror, branch }: IndexTarget, head: string, id: string): Mi
     mirror,
     `branch '${branch}' has diverged: expected an ancestor of ${id}, found ${head}`,
     {
-      hint: `run the command again if somebody has just pushed; else look at both with git log, and bring '${branch}' of this mirror to the history of the others`,
+      hint: `run the command again if somebody has just pushed; else 'git log ${id}..${head}' in a clone of it shows what only this mirror has: merge that into '${branch}' of the others, or reset '${branch}' of this mirror to theirs`,
     },
   );
 }

@@ -3,13 +3,17 @@
  * time, and each answer of the server becomes a `MirrorError` in words.
  */
 import { randomUUID } from 'node:crypto';
+import { withAuthorities } from './authorities.ts';
 import { MirrorError, type MirrorErrorCode } from './errors.ts';
 import { type GitResult, lastLine, runGit } from './git.ts';
 import { safeWords } from './http-errors.ts';
+import { proxyFor } from './proxy.ts';
 
 const LOOK_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 15 * 60_000;
 const PUSH_TIMEOUT_MS = 10 * 60_000;
+/** git waits for ever when the answer to a push ends in its middle; a push of little needs no more. */
+const SMALL_PUSH_TIMEOUT_MS = 45_000;
 
 export interface GitRemoteOptions {
   /** The mirror's name, for messages. */
@@ -21,6 +25,10 @@ export interface GitRemoteOptions {
   authorization?: () => string;
   /** Taken out of whatever the server says, should it repeat it. */
   secret?: string;
+  /** A file with further authorities for TLS, in PEM. */
+  ca?: string | undefined;
+  /** Where proxies are looked up; the process's own environment unless told. */
+  env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** A push that was refused because the branch is not, or not any more, where it was. */
@@ -76,13 +84,14 @@ export class GitRemote {
 
   /**
    * Pushes commit `id` of `repository` to the branch, as a fast-forward. With
-   * `replacing`, it may also replace exactly that head. Throws
+   * `replacing`, it may also replace exactly that head. With `small`, the
+   * server lacks only a few commits. Throws
    * `PushRaceError` when the branch is elsewhere by then.
    */
   async push(
     repository: string,
     id: string,
-    options: CallOptions & { replacing?: string },
+    options: CallOptions & { replacing?: string; small?: boolean },
   ): Promise<void> {
     const lease =
       options.replacing === undefined
@@ -91,7 +100,7 @@ export class GitRemote {
     const args = ['push', '--quiet', '--porcelain', '--no-verify', ...lease];
     const result = await this.#run(
       [...args, this.#options.url, `${id}:${this.#ref}`],
-      PUSH_TIMEOUT_MS,
+      options.small === true ? SMALL_PUSH_TIMEOUT_MS : PUSH_TIMEOUT_MS,
       repository,
       options,
     );
@@ -108,17 +117,28 @@ export class GitRemote {
     repository: string | undefined,
     { signal }: CallOptions,
   ): Promise<GitResult> {
-    const { authorization, url } = this.#options;
-    const config: Record<string, string> = {};
+    const { mirror, authorization, url, ca, env = process.env } = this.#options;
+    const config = this.#proxy(env);
     if (authorization !== undefined) {
       config[`http.${url}.extraHeader`] = `Authorization: ${authorization()}`;
     }
-    return runGit(args, {
-      timeoutMs,
-      config,
-      ...(repository === undefined ? {} : { repository }),
-      ...(signal === undefined ? {} : { signal }),
+    return withAuthorities(mirror, ca, env, (bundle) => {
+      if (bundle !== undefined) config['http.sslCAInfo'] = bundle;
+      return runGit(args, {
+        timeoutMs,
+        config,
+        ...(repository === undefined ? {} : { repository }),
+        ...(signal === undefined ? {} : { signal }),
+      });
     });
+  }
+
+  /** git goes through the proxy that HTTP requests take, with the only kind of login that they know. */
+  #proxy(env: NodeJS.ProcessEnv): Record<string, string> {
+    const url = new URL(this.#options.url);
+    if (url.protocol === 'ssh:') return {};
+    const proxy = proxyFor(this.#options.mirror, url, env);
+    return { 'http.proxy': proxy?.url ?? '', 'http.proxyAuthMethod': 'basic' };
   }
 
   #failure(verb: string, result: GitResult): MirrorError {
@@ -168,7 +188,13 @@ const KNOWN: readonly Known[] = [
     hint: 'run the command again',
   },
   {
-    pattern: /hook declined|remote rejected/,
+    pattern: /hook declined/,
+    code: 'REJECTED',
+    what: 'a hook of the server refused the push',
+    hint: "the hook's own words tell why; who administers the server can show or change it",
+  },
+  {
+    pattern: /remote rejected/,
     code: 'REJECTED',
     what: 'the server refused the push',
     hint: "the server's own words tell why; look at its hooks and its log",
@@ -178,6 +204,25 @@ const KNOWN: readonly Known[] = [
     code: 'DIVERGED',
     what: 'the branch has moved meanwhile',
     hint: 'run the command again',
+  },
+  {
+    pattern: /HTTP code 407 from proxy|CONNECT tunnel failed, response 407|error: 407/,
+    code: 'UNAUTHORIZED',
+    what: 'the proxy wants a login',
+    hint: 'put the user and password into HTTP_PROXY or HTTPS_PROXY: http://user:password@host:port',
+  },
+  {
+    pattern: /HTTP code \d+ from proxy|CONNECT tunnel failed|Proxy CONNECT aborted|resolve proxy/,
+    code: 'UNREACHABLE',
+    what: 'the proxy does not let us through',
+    hint: "check HTTP_PROXY and HTTPS_PROXY, or except the mirror's host in NO_PROXY",
+  },
+  {
+    pattern:
+      /certificate (verification failed|problem)|unable to get .*issuer|certificate verify failed/i,
+    code: 'UNREACHABLE',
+    what: "the server's TLS certificate is not trusted",
+    hint: "name its authority in the mirror's 'ca' or in NODE_EXTRA_CA_CERTS",
   },
   {
     pattern: /Authentication failed|could not read (Username|Password)|error: 401/,

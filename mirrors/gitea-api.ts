@@ -12,16 +12,13 @@ import type { ArtifactStream, ReadOptions } from './mirror.ts';
 
 const MAX_JSON = 4 * 1024 * 1024;
 const DEADLINE_MS = 30_000;
-/** An upload is given up when less than this many bytes a second go out over two minutes… */
-const UPLOAD_RATE = 1024;
-/** …in which the server must also answer once it has everything. */
-const UPLOAD_WINDOW_MS = 120_000;
 const PAGE = 50;
 const MAX_PAGES = 200;
 
 const user = z.looseObject({ login: z.string() });
 const repository = z.looseObject({
   archived: z.boolean().optional(),
+  default_branch: z.string().optional(),
   mirror: z.boolean().optional(),
   permissions: z.looseObject({ push: z.boolean() }).optional(),
 });
@@ -45,6 +42,13 @@ export type GiteaBranch = z.infer<typeof branch>;
 
 interface CallOptions {
   signal?: AbortSignal;
+}
+
+/** How slow one upload may be; see `ReadLimits`. */
+export interface UploadBounds {
+  deadlineMs: number;
+  minRate: number;
+  rateWindowMs: number;
 }
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -85,21 +89,31 @@ export class GiteaApi {
     return answer.status === 404 ? undefined : this.#parse(answer, release);
   }
 
-  /** The release of a tag, drafts included, by looking through the whole list. */
+  /** The release of a tag, drafts included, by looking through the list until it is found. */
   async releaseInList(tag: string, options: CallOptions): Promise<GiteaRelease | undefined> {
-    for (let page = 1; page <= MAX_PAGES; page += 1) {
-      const query = `draft=true&limit=${PAGE}&page=${page}`;
-      const answer = await this.#call(
-        'GET',
-        `${this.#repository}/releases?${query}`,
-        [200],
-        options,
-      );
-      const releases = this.#parse(answer, z.array(release));
-      const found = releases.find((each) => each.tag_name === tag);
-      if (found !== undefined || releases.length === 0) return found;
+    for await (const page of this.#releasePages(options)) {
+      const found = page.find((each) => each.tag_name === tag);
+      if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** Every release, drafts included. */
+  async releases(options: CallOptions): Promise<GiteaRelease[]> {
+    const all: GiteaRelease[] = [];
+    for await (const page of this.#releasePages(options)) all.push(...page);
+    return all;
+  }
+
+  async *#releasePages(options: CallOptions): AsyncGenerator<GiteaRelease[]> {
+    for (let page = 1; page <= MAX_PAGES; page += 1) {
+      const query = `draft=true&limit=${PAGE}&page=${page}`;
+      const path = `${this.#repository}/releases?${query}`;
+      const answer = await this.#call('GET', path, [200], options);
+      const releases = this.#parse(answer, z.array(release));
+      if (releases.length === 0) return;
+      yield releases;
+    }
   }
 
   /** Creates a draft. Undefined when the tag has a release already (409). */
@@ -136,15 +150,10 @@ export class GiteaApi {
     releaseId: number,
     file: string,
     body: RequestBody,
-    options: CallOptions,
+    options: CallOptions & UploadBounds,
   ): Promise<GiteaAsset> {
     const path = `${this.#repository}/releases/${releaseId}/assets?name=${encodeURIComponent(file)}`;
-    const bounds = {
-      deadlineMs: 5 * 60_000 + (body.size / UPLOAD_RATE) * 1000,
-      minRate: UPLOAD_RATE,
-      rateWindowMs: UPLOAD_WINDOW_MS,
-    };
-    const answer = await this.#call('POST', path, [201], { ...options, ...bounds, body });
+    const answer = await this.#call('POST', path, [201], { ...options, body, what: file });
     return this.#parse(answer, asset);
   }
 
@@ -182,7 +191,7 @@ export class GiteaApi {
     if (expected.includes(answer.status) && !html) return { ...answer, text };
     if (answer.status === 200) throw htmlError(this.#client.mirror, answer.subject, 'JSON');
     const words = html ? 'a page of HTML' : safeWords(messageIn(text), this.#secret);
-    throw statusError(this.#client.mirror, answer.subject, answer.status, words);
+    throw statusError(this.#client.mirror, answer.subject, answer.status, words, html);
   }
 
   #parse<T>({ text, subject }: { text: string; subject: string }, schema: z.ZodType<T>): T {

@@ -10,9 +10,11 @@
 import { createHash } from 'node:crypto';
 import { crashPoint } from '@landfall/cli';
 import { MirrorError } from './errors.ts';
-import type { GiteaApi, GiteaAsset } from './gitea-api.ts';
+import type { GiteaApi, GiteaAsset, UploadBounds } from './gitea-api.ts';
 import type { UploadOptions } from './mirror.ts';
 import { formOf } from './multipart.ts';
+import { pace } from './pace.ts';
+import type { Bandwidth } from './throttle.ts';
 
 /** Slower than this many bytes a second over 30 s, an asset is not read back. */
 const READ_BACK_RATE = 1024;
@@ -27,6 +29,13 @@ export interface AssetTarget {
   file: string;
 }
 
+/** How a form is sent. */
+export interface Sending {
+  bounds: UploadBounds;
+  /** Shared by all uploads to the mirror; undefined for no bound. */
+  bandwidth: Bandwidth | undefined;
+}
+
 /**
  * One try: afterwards exactly one asset of that name is there, and it is
  * right. Safe to call again after any failure. Throws `MirrorError`.
@@ -35,8 +44,10 @@ export async function settleAsset(
   target: AssetTarget,
   path: string,
   options: UploadOptions,
+  sending: Sending,
 ): Promise<void> {
-  const good = (await findGood(target, options)) ?? (await uploadNew(target, path, options));
+  const good =
+    (await findGood(target, options)) ?? (await uploadNew(target, path, options, sending));
   await removeOthers(target, good, options);
 }
 
@@ -65,9 +76,12 @@ async function uploadNew(
   target: AssetTarget,
   path: string,
   options: UploadOptions,
+  { bounds, bandwidth }: Sending,
 ): Promise<GiteaAsset> {
   const { api, mirror, releaseId, file } = target;
-  const asset = await api.upload(releaseId, file, formOf(mirror, path, options), options);
+  const form = formOf(mirror, path, options);
+  const body = { ...form, chunks: pace(form.chunks, bandwidth, options.signal) };
+  const asset = await api.upload(releaseId, file, body, { ...options, ...bounds });
   crashPoint('mirror-asset-sent');
   const digest = asset.size === options.size ? await digestOf(target, asset, options) : undefined;
   if (digest === options.sha256) return asset;

@@ -13,8 +13,10 @@ import type { GiteaConfig, Named } from './config.ts';
 import { MirrorError } from './errors.ts';
 import { pushIndex, startBranch } from './git-index.ts';
 import { GitRemote } from './git-remote.ts';
-import { GiteaApi, type GiteaRelease } from './gitea-api.ts';
-import { settleAsset } from './gitea-assets.ts';
+import { GiteaApi, type GiteaRelease, type GiteaRepository } from './gitea-api.ts';
+import { GiteaUploads } from './gitea-uploads.ts';
+import { listStored, removeStored } from './gitea-releases.ts';
+import { tagTarget } from './gitea-commit.ts';
 import { GiteaMirror } from './gitea.ts';
 import { HttpClient } from './http.ts';
 import { openScratch, writeStartCommit } from './index-commit.ts';
@@ -23,6 +25,7 @@ import type {
   IndexBranch,
   IndexUpdate,
   ReleaseInfo,
+  StoredRelease,
   UploadOptions,
   WritableMirror,
   WriteCheck,
@@ -34,21 +37,40 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
+export interface GiteaWriterOptions {
+  env?: NodeJS.ProcessEnv | undefined;
+  retry?: RetryPolicy | undefined;
+}
+
 export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   readonly indexBranch: IndexBranch;
   readonly #api: GiteaApi;
+  readonly #client: HttpClient;
+  readonly #repository: string;
   readonly #remote: GitRemote;
   readonly #policy: RetryPolicy;
+  readonly #uploads: GiteaUploads;
+  /** Whether the configuration names the index branch. */
+  readonly #hasOwnBranch: boolean;
   readonly #ensured = new Map<string, { id: number; files: ReleaseInfo['files'] }>();
 
-  constructor(config: Named<GiteaConfig>, token: Token, policy: RetryPolicy = {}) {
-    super(config);
+  constructor(
+    config: Named<GiteaConfig>,
+    token: Token,
+    { env, retry = {} }: GiteaWriterOptions = {},
+  ) {
+    super(config, env);
+    const { ca } = config;
     const base = config.url.replace(/\/+$/, '');
     const client = new HttpClient({
       mirror: config.name,
       base,
       authorization: () => token.forApi(),
+      ca,
+      env,
     });
+    this.#client = client;
+    this.#repository = config.repository;
     this.#api = new GiteaApi(client, config.repository, token.reveal());
     const url = config.git ?? `${base}/${config.repository}.git`;
     const sameOrigin = new URL(url).origin === new URL(base).origin;
@@ -57,9 +79,13 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       url,
       branch: this.branch,
       secret: token.reveal(),
+      ca,
+      env,
       ...(sameOrigin ? { authorization: () => token.forGit() } : {}),
     });
-    this.#policy = policy;
+    this.#policy = retry;
+    this.#uploads = new GiteaUploads(config.name, config.upload ?? {}, retry);
+    this.#hasOwnBranch = config.branch !== undefined;
     this.indexBranch = {
       fetchHead: (repository, options) =>
         this.#retry(() => this.#remote.fetchHead(repository, options), options),
@@ -73,6 +99,7 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     if (repository.archived === true) {
       throw this.#notWritable('the repository is archived', 'unarchive it in its settings');
     }
+    if (branch === undefined) await this.#refuseMovedBranch(repository, options);
     if (repository.mirror === true) {
       throw this.#notWritable(
         'the repository is a pull mirror of another',
@@ -92,6 +119,21 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       );
     }
     return { user, head: branch?.commit.id };
+  }
+
+  /**
+   * An index branch that nobody has chosen and that is not there, beside a
+   * default branch of another name that is: it was moved, and a second one
+   * must not be begun in its place.
+   */
+  async #refuseMovedBranch(repository: GiteaRepository, options: CallOptions): Promise<void> {
+    const now = repository.default_branch;
+    if (this.#hasOwnBranch || now === undefined || now === this.branch) return;
+    if ((await this.#retry(() => this.#api.branch(now, options), options)) === undefined) return;
+    throw this.#notWritable(
+      `has no branch '${this.branch}': its default branch is '${now}'`,
+      `if the index moved with it, add branch: '${now}' to the mirror's configuration and to the nodes'; if '${this.branch}' is to be made beside it, add branch: '${this.branch}'`,
+    );
   }
 
   async ensureRelease(release: ReleaseInfo, options: CallOptions): Promise<void> {
@@ -117,7 +159,7 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       );
     }
     const target = { mirror: this.name, api: this.#api, releaseId: release.id, file };
-    await this.#retry(() => settleAsset(target, path, options), options);
+    await this.#uploads.settle(target, path, options);
     crashPoint('mirror-uploaded');
     if (await this.#isComplete(release, options)) {
       await this.#retry(() => this.#api.publish(release.id, options), options);
@@ -125,7 +167,21 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     }
   }
 
-  async writeIndex(update: IndexUpdate, options: CallOptions): Promise<void> {
+  async finishRelease(version: string, options: CallOptions): Promise<void> {
+    const release = this.#ensured.get(version);
+    if (release === undefined || !(await this.#isComplete(release, options))) return;
+    await this.#retry(() => this.#api.publish(release.id, options), options);
+  }
+
+  async listReleases(options: CallOptions): Promise<StoredRelease[]> {
+    return this.#retry(() => listStored(this.#api, options), options);
+  }
+
+  async removeArtifacts(version: string, options: CallOptions): Promise<void> {
+    await this.#retry(() => removeStored(this.#api, version, options), options);
+  }
+
+  async writeIndex(update: IndexUpdate, options: CallOptions & { force?: boolean }): Promise<void> {
     const target = { mirror: this.name, branch: this.branch, remote: this.#remote };
     await this.#retry(() => pushIndex(target, update, options), options);
     crashPoint('mirror-index-written');
@@ -146,9 +202,11 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   }
 
   async #create(tag: string, release: ReleaseInfo, options: CallOptions): Promise<GiteaRelease> {
+    const place = { commit: release.commit, branch: this.branch };
+    const target = await tagTarget(this.#client, this.#repository, place, options);
     const fields = {
       tag,
-      target: this.branch,
+      target,
       notes: release.notes,
       prerelease: release.prerelease,
     };

@@ -1,15 +1,18 @@
 /**
  * The `gitea` mirror, read side: artifacts are assets of the release
- * `v<version>`, the index is the tip of a branch. Reads are anonymous, as a
- * node's are; this file knows no token.
+ * `v<version>`, the index is the tip of a branch. Reads are as a node's are:
+ * anonymous, or with what the configuration gives to readers. This file knows
+ * nothing of the token that publishes.
  */
 import type { GiteaConfig, Named } from './config.ts';
 import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
 import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
+import { readCredential } from './token.ts';
 
-const DEFAULT_BRANCH = 'main';
+/** The index branch, unless the configuration names another. */
+export const DEFAULT_BRANCH = 'main';
 
 /**
  * Reads at `<url>/<repository>/raw/branch/<branch>/<path>` and
@@ -23,14 +26,17 @@ export class GiteaMirror implements Mirror {
   readonly branch: string;
   readonly #repository: string;
   readonly #client: HttpClient;
+  readonly #isPrivate: boolean;
 
-  constructor(config: Named<GiteaConfig>) {
+  constructor(config: Named<GiteaConfig>, env: NodeJS.ProcessEnv = process.env) {
     this.name = config.name;
     this.branch = config.branch ?? DEFAULT_BRANCH;
     this.#repository = encodePath(config.repository);
     const base = config.url.replace(/\/+$/, '');
     this.address = `${base}/${config.repository}`;
-    this.#client = new HttpClient({ mirror: config.name, base });
+    const authorization = readCredential(config, env);
+    this.#isPrivate = authorization !== undefined;
+    this.#client = new HttpClient({ mirror: config.name, base, authorization, ca: config.ca, env });
   }
 
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {
@@ -52,7 +58,12 @@ export class GiteaMirror implements Mirror {
     file: string,
     options: ReadOptions,
   ): Promise<{ size: number | undefined } | undefined> {
-    return http.statFile(this.#client, this.#artifact(version, file), options);
+    const path = this.#artifact(version, file);
+    if (!this.#isPrivate) return http.statFile(this.#client, path, options);
+    // Gitea takes a credential for an attachment only with GET (services/auth/auth.go, isAttachmentDownload).
+    const stream = await http.openFile(this.#client, path, { ...options, maxBytes: Infinity });
+    await stream?.body.return?.();
+    return stream === undefined ? undefined : { size: stream.size };
   }
 
   #artifact(version: string, file: string): string {

@@ -54,14 +54,37 @@ const SOCKET_ERRORS: Readonly<Record<string, Words>> = {
   },
 };
 
-/** An error of the connection in words. A `MirrorError` passes through. */
-export function describeHttpFailure(mirror: string, subject: string, error: unknown): MirrorError {
+/** What goes wrong when a connection is made: with a proxy, it is the proxy that was dialled. */
+const DIALLING = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/**
+ * An error of the connection in words. A `MirrorError` passes through.
+ * `proxy` is the `host:port` of the proxy in between, if there is one.
+ */
+export function describeHttpFailure(
+  mirror: string,
+  subject: string,
+  error: unknown,
+  proxy?: string,
+): MirrorError {
   if (error instanceof MirrorError) return error;
+  const refusal = proxy === undefined ? undefined : proxyRefusal(mirror, subject, error, proxy);
+  if (refusal !== undefined) return refusal;
   const code = codeOf(error);
   const words = SOCKET_ERRORS[code] ?? tlsWords(code);
   if (words !== undefined) {
-    return new MirrorError('UNREACHABLE', mirror, `${words.what} (${subject})`, {
-      hint: words.hint,
+    const atProxy = proxy !== undefined && DIALLING.has(code);
+    const who = atProxy ? `proxy '${proxy}': ` : '';
+    return new MirrorError('UNREACHABLE', mirror, `${who}${words.what} (${subject})`, {
+      hint: atProxy ? PROXY_HINT : words.hint,
       cause: error,
     });
   }
@@ -88,11 +111,51 @@ export function describeHttpFailure(mirror: string, subject: string, error: unkn
   );
 }
 
+const PROXY_HINT =
+  "check HTTP_PROXY and HTTPS_PROXY, or except the mirror's host in NO_PROXY if it is reached without";
+
+/** A proxy that answers CONNECT with something else than 200, or wants a login of its own. */
+function proxyRefusal(
+  mirror: string,
+  subject: string,
+  error: unknown,
+  proxy: string,
+): MirrorError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  // undici gives these no code of their own.
+  const status = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(error.message)?.[1];
+  if (status === undefined) {
+    const cut = 'code' in error && error.code === 'UND_ERR_PRX_CONN';
+    if (!cut) return undefined;
+    return new MirrorError(
+      'UNREACHABLE',
+      mirror,
+      `proxy '${proxy}' cut the connection (${subject})`,
+      {
+        hint: PROXY_HINT,
+        cause: error,
+      },
+    );
+  }
+  const login = status === '407';
+  return new MirrorError(
+    login ? 'UNAUTHORIZED' : 'UNREACHABLE',
+    mirror,
+    `proxy '${proxy}' ${login ? 'wants a login' : 'does not let us through'} (${status}) (${subject})`,
+    {
+      hint: login
+        ? 'put the user and password into the variable: http://user:password@host:port'
+        : PROXY_HINT,
+      cause: error,
+    },
+  );
+}
+
 function tlsWords(code: string): Words | undefined {
   if (/CERT|ISSUER|SIGNATURE/.test(code)) {
     return {
       what: `its TLS certificate is not trusted (${code})`,
-      hint: 'have it signed by an authority this machine knows, or name yours in NODE_EXTRA_CA_CERTS',
+      hint: "have it signed by an authority this machine knows, or name yours in the mirror's 'ca' or in NODE_EXTRA_CA_CERTS",
     };
   }
   if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
@@ -118,7 +181,7 @@ const STATUS_ERRORS: Readonly<Record<number, { code: MirrorErrorCode } & Words>>
   401: {
     code: 'UNAUTHORIZED',
     what: 'wants a login',
-    hint: 'for reading: make the repository public; for writing: check the token',
+    hint: "for reading: make it public, or give 'readToken' or 'auth'; for writing: check the token",
   },
   403: {
     code: 'FORBIDDEN',
@@ -144,15 +207,20 @@ const STATUS_ERRORS: Readonly<Record<number, { code: MirrorErrorCode } & Words>>
   429: { code: 'BAD_ANSWER', what: 'wants fewer requests', hint: 'wait a while and try again' },
 };
 
+const PAGE_HINT =
+  'something in front of the server answered in its place: look at that proxy, and whether the server runs';
+
 /**
  * A status that was not hoped for, as an error. `subject` is the request
- * (`GET /path`), `serverSays` the server's own words, already made safe.
+ * (`GET /path`), `serverSays` the server's own words, already made safe;
+ * `isPage` when a page of HTML came where none of the server's own would.
  */
 export function statusError(
   mirror: string,
   subject: string,
   status: number,
   serverSays?: string,
+  isPage = false,
 ): MirrorError {
   const known = STATUS_ERRORS[status];
   const words = serverSays === undefined || serverSays === '' ? '' : `: '${serverSays}'`;
@@ -167,7 +235,10 @@ export function statusError(
     server || status < 400 ? 'BAD_ANSWER' : 'REJECTED',
     mirror,
     `${server ? 'the server failed' : 'answered in a way that was not expected'} (${status})${words} (${subject})`,
-    { hint: server ? "look at the server's log" : 'check the address', status },
+    {
+      hint: isPage ? PAGE_HINT : server ? "look at the server's log" : 'check the address',
+      status,
+    },
   );
 }
 
@@ -188,8 +259,18 @@ export function redirectError(mirror: string, from: string, to: string): MirrorE
     mirror,
     `redirects to another origin: expected '${from}', found '${to}'`,
     {
-      hint: "if that is the same server, use its name in 'url' or mend its ROOT_URL; Gitea must not serve attachments directly from object storage",
+      hint: isUpgrade(from, to)
+        ? `put ${to} into 'url'`
+        : "if that is the same server, use its name in 'url' or mend its ROOT_URL; Gitea must not serve attachments directly from object storage",
     },
+  );
+}
+
+/** The same host, and only `http` became `https`. */
+function isUpgrade(from: string, to: string): boolean {
+  const [here, there] = [new URL(from), new URL(to)];
+  return (
+    here.hostname === there.hostname && here.protocol === 'http:' && there.protocol === 'https:'
   );
 }
 

@@ -1,21 +1,27 @@
 /**
  * The only file that talks HTTP. One client per mirror and purpose, bound to
- * one origin by construction: its connections cannot lead anywhere else, and a
- * redirect is followed only within that origin. A client without
+ * one origin by construction: its connections cannot lead anywhere else (a
+ * proxy in between is asked for that origin only), and a redirect is followed
+ * only within that origin. A client without
  * `authorization` never sends a credential; reads by anonymous readers use
  * such a one.
  *
  * Every request is bounded in bytes and time, whatever the server does.
  */
 import { Readable } from 'node:stream';
-import { type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { trustedAuthorities } from './authorities.ts';
 import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
 import { describeHttpFailure, redirectError, statusError } from './http-errors.ts';
 import type { ReadOptions } from './mirror.ts';
+import { type Proxy, proxyFor } from './proxy.ts';
 
 const MAX_REDIRECTS = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_REDIRECT_BODY = 16 * 1024;
+const CONNECTIONS = 8;
+/** The read's own guard bounds an exchange, so that there is one place that does. */
+const UNBOUNDED = { headersTimeout: 0, bodyTimeout: 0 };
 
 export interface HttpClientOptions {
   /** The mirror's name, for messages. */
@@ -23,7 +29,11 @@ export interface HttpClientOptions {
   /** `https://git.example.org`, or with a path that all requests stand below. */
   base: string;
   /** The value of the `authorization` header. Without it no credential is ever sent. */
-  authorization?: () => string;
+  authorization?: (() => string) | undefined;
+  /** A file with further authorities for TLS, in PEM. */
+  ca?: string | undefined;
+  /** Where proxies are looked up; the process's own environment unless told. */
+  env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** A body to be sent, of a size known before. */
@@ -36,6 +46,8 @@ export interface RequestBody {
 export interface HttpRequest extends ReadOptions {
   headers?: Readonly<Record<string, string>>;
   body?: RequestBody;
+  /** What is sent or read, for messages about its bounds; the path unless told. */
+  what?: string;
 }
 
 /** An answer whose body is still to be read; end the body or read it. */
@@ -55,22 +67,14 @@ type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
 export class HttpClient {
   readonly mirror: string;
   readonly #base: URL;
-  readonly #pool: Pool;
-  readonly #authorization: (() => string) | undefined;
+  readonly #options: HttpClientOptions;
+  /** Made with the first request: what is wrong with a `ca` file is this mirror's trouble alone. */
+  #way: { dispatcher: Dispatcher; proxy: Proxy | undefined } | undefined;
 
   constructor(options: HttpClientOptions) {
     this.mirror = options.mirror;
     this.#base = new URL(options.base.replace(/\/*$/, '/'));
-    this.#authorization = options.authorization;
-    this.#pool = new Pool(this.#base.origin, {
-      connections: 8,
-      pipelining: 1,
-      allowH2: false,
-      // The read's own guard bounds these, so that there is one place that does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-    });
+    this.#options = options;
   }
 
   /**
@@ -80,10 +84,15 @@ export class HttpClient {
    */
   async open(method: Method, path: string, request: HttpRequest): Promise<HttpAnswer> {
     let url = new URL(path, this.#base);
-    const guard = new ReadGuard(this.mirror, url.pathname, request);
+    const asked = url.pathname;
+    // Where a server that knows our secret sends us could name it.
+    const known = this.#options.authorization !== undefined;
+    const subjectNow = (): string => `${method} ${known ? asked : url.pathname}`;
+    const sending = request.body !== undefined;
+    const guard = new ReadGuard(this.mirror, request.what ?? asked, request, sending);
     try {
       for (let hop = 0; ; hop += 1) {
-        const subject = `${method} ${url.pathname}`;
+        const subject = subjectNow();
         const answer = await this.#dispatch(method, url, request, guard);
         const next = redirectTarget(answer, url);
         if (next === undefined) return this.#toAnswer(answer, subject, guard, request);
@@ -92,18 +101,14 @@ export class HttpClient {
           throw redirectError(this.mirror, this.#base.origin, next.origin);
         }
         if (hop >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD')) {
-          throw statusError(
-            this.mirror,
-            subject,
-            answer.statusCode,
-            `redirect to ${next.pathname}`,
-          );
+          const words = known ? 'a redirect' : `redirect to ${next.pathname}`;
+          throw statusError(this.mirror, subject, answer.statusCode, words);
         }
         url = next;
       }
     } catch (error) {
       guard.close();
-      throw this.#translate(`${method} ${url.pathname}`, error, request.signal);
+      throw this.#translate(subjectNow(), error, request.signal);
     }
   }
 
@@ -129,14 +134,17 @@ export class HttpClient {
       'accept-encoding': 'identity',
       ...request.headers,
     };
-    if (this.#authorization !== undefined) headers['authorization'] = this.#authorization();
+    const { authorization } = this.#options;
+    if (authorization !== undefined) headers['authorization'] = authorization();
     if (body !== undefined) {
       headers['content-type'] = body.contentType;
       headers['content-length'] = String(body.size);
     }
     const answer = await guard.wait(
-      this.#pool.request({
+      this.#connect().dispatcher.request({
+        origin: this.#base.origin,
         method,
+        ...UNBOUNDED,
         path: `${url.pathname}${url.search}`,
         headers,
         body: body === undefined ? null : toStream(body, guard),
@@ -146,6 +154,35 @@ export class HttpClient {
     // The body's errors reach us through its iterator; without a listener they would end the process.
     answer.body.on('error', () => undefined);
     return answer;
+  }
+
+  #connect(): { dispatcher: Dispatcher; proxy: Proxy | undefined } {
+    if (this.#way !== undefined) return this.#way;
+    const { ca: file, env } = this.#options;
+    const ca = trustedAuthorities(this.mirror, file);
+    const proxy = proxyFor(this.mirror, this.#base, env);
+    const tls = { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) };
+    const pool = { connections: CONNECTIONS, pipelining: 1, allowH2: false, ...UNBOUNDED };
+    const dispatcher =
+      proxy === undefined
+        ? new Pool(this.#base.origin, { ...pool, connect: tls })
+        : new ProxyAgent({
+            ...pool,
+            uri: proxy.url,
+            connectTimeout: CONNECT_TIMEOUT_MS,
+            requestTls: tls,
+            proxyTls: tls,
+            // Typed as `object`: what they hold is how to connect.
+            factory: (origin, options) =>
+              new Pool(origin, { ...(options as Pool.Options), ...pool }),
+            // A proxy that takes a connection and says nothing holds nobody up.
+            clientFactory: (origin, options) => {
+              const bounds = { headersTimeout: CONNECT_TIMEOUT_MS };
+              return new Pool(origin, { ...(options as Pool.Options), ...bounds });
+            },
+          });
+    this.#way = { dispatcher, proxy };
+    return this.#way;
   }
 
   #toAnswer(
@@ -160,7 +197,9 @@ export class HttpClient {
     };
     const claimed = Number(header('content-length') ?? Number.NaN);
     const size = Number.isSafeInteger(claimed) ? claimed : undefined;
-    if (size !== undefined && size > maxBytes && !subject.startsWith('HEAD ')) {
+    // An error's page is not the file that was bounded; its status tells what it is.
+    const isFile = answer.statusCode === 200 && !/^text\/html/i.test(header('content-type') ?? '');
+    if (isFile && size !== undefined && size > maxBytes && !subject.startsWith('HEAD ')) {
       answer.body.destroy();
       throw tooLarge(this.mirror, subject, maxBytes);
     }
@@ -178,7 +217,7 @@ export class HttpClient {
   /** The caller's own abort passes through as it is. */
   #translate(subject: string, error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted === true && error === signal.reason) return error;
-    return describeHttpFailure(this.mirror, subject, error);
+    return describeHttpFailure(this.mirror, subject, error, this.#way?.proxy?.shown);
   }
 }
 

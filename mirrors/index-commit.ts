@@ -18,7 +18,8 @@ import { checkIndexPath } from './layout.ts';
 import type { IndexUpdate, WritableMirror } from './mirror.ts';
 
 export interface PrepareIndexOptions {
-  mirrors: readonly WritableMirror[];
+  /** Those to write to, and any whose head may hold the commit already. */
+  mirrors: readonly Pick<WritableMirror, 'indexBranch'>[];
   /** Path on the index branch → bytes, in the order in which plain files are written. */
   files: ReadonlyMap<string, Uint8Array>;
   /** The commit's message; one line or more. */

@@ -7,7 +7,7 @@ export { type DirectoryConfig, type MirrorConfig, mirrorConfigSchema } from './c
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { loadConfigModule } from './load-config.ts';
 export { MirrorError, type MirrorErrorCode } from './errors.ts';
-export { type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';
+export { openScratch, type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';
 export type {
   ArtifactStream,
   IndexUpdate,

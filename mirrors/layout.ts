@@ -1,5 +1,5 @@
 /** Where things stand on a mirror, and which names are let near a path or a URL. */
-import { isVersion, releaseTag } from '@landfall/manifest';
+import { isChannelName, isVersion, releaseTag } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 
 /** The file that makes a folder a mirror; without it nothing is written there. */
@@ -24,4 +24,17 @@ export function artifactPath(version: string, file: string): string {
     '',
     `not an artifact's name: ${JSON.stringify(version)} ${JSON.stringify(file)}`,
   );
+}
+
+const INDEX_PATH = /^releases\/(?:([^/]+)\/)?manifest\.json$/;
+
+/** Whether a manifest may stand at `path` of the index branch. */
+export function isIndexPath(path: string): boolean {
+  const match = INDEX_PATH.exec(path);
+  return match !== null && (match[1] === undefined || isChannelName(match[1]));
+}
+
+/** The channel whose manifest stands at `path`; undefined: the default one. */
+export function channelOf(path: string): string | undefined {
+  return INDEX_PATH.exec(path)?.[1];
 }

@@ -72,6 +72,8 @@ export interface ReleaseInfo {
   version: string;
   notes: string;
   prerelease: boolean;
+  /** The commit it was built at. A mirror that has it puts the tag there, where it knows tags. */
+  commit?: string;
   /**
    * Every artifact of the release. When the last of them is there, the mirror
    * makes the release public, where it knows such a difference.
@@ -112,6 +114,12 @@ export interface IndexBranch {
   fetchHead(repository: string, options: { signal?: AbortSignal }): Promise<string | undefined>;
 }
 
+/** A version that artifacts are stored of. Sizes in bytes. */
+export interface StoredRelease {
+  version: string;
+  files: readonly { file: string; size: number }[];
+}
+
 export interface WritableMirror extends Mirror {
   /** Present when the index is a git branch. */
   readonly indexBranch?: IndexBranch;
@@ -126,6 +134,26 @@ export interface WritableMirror extends Mirror {
    * have been ensured by this object before.
    */
   uploadArtifact(version: string, path: string, options: UploadOptions): Promise<void>;
-  /** Writes the index; safe to call again. */
-  writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Makes the release public if all its artifacts are there, where a mirror
+   * knows such a difference. The last upload does it too; a run that was
+   * killed in between did not. The release must have been ensured before.
+   */
+  finishRelease(version: string, options: { signal?: AbortSignal }): Promise<void>;
+  /** Every version that artifacts are stored of, in no order. Publications under way are left out. */
+  listReleases(options: { signal?: AbortSignal }): Promise<StoredRelease[]>;
+  /**
+   * Removes every artifact of a version, for good; safe to call again. Only
+   * for versions that no index names. What people wrote about the release stays.
+   */
+  removeArtifacts(version: string, options: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Writes the index; safe to call again. With `force`, a git branch that has
+   * diverged is replaced, if it still is where it was looked at; its old head
+   * stays in the update's repository.
+   */
+  writeIndex(
+    update: IndexUpdate,
+    options: { signal?: AbortSignal; force?: boolean },
+  ): Promise<void>;
 }

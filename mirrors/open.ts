@@ -1,4 +1,5 @@
 /** From configurations to mirrors. */
+import { readCa } from './authorities.ts';
 import type { MirrorConfig } from './config.ts';
 import { nameMirrors } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
@@ -8,45 +9,52 @@ import { WritableGiteaMirror } from './gitea-writer.ts';
 import { GiteaMirror } from './gitea.ts';
 import type { Mirror, WritableMirror } from './mirror.ts';
 import type { RetryPolicy } from './retry.ts';
-import { readToken } from './token.ts';
+import { readCredential, readToken } from './token.ts';
 
 export interface OpenOptions {
   /** Where relative paths of the configurations start; the working folder unless told. */
   directory?: string;
+  /** Where secrets and proxies are looked up; the process's own environment unless told. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export interface OpenWritableOptions extends OpenOptions {
-  /** Where tokens are looked up; the process's own environment unless told. */
-  env?: NodeJS.ProcessEnv;
   /** How often and how fast what is safe to repeat is repeated. */
   retry?: RetryPolicy;
 }
 
-/** Mirrors as an anonymous reader sees them. Throws `MirrorError` CONFIG. */
+/**
+ * Mirrors as a reader sees them: anonymous, or with the credential for
+ * readers. One whose credential cannot be had is a mirror that fails, not the
+ * end of the others. Throws `MirrorError` CONFIG.
+ */
 export function openMirrors(
   configs: readonly MirrorConfig[],
-  { directory }: OpenOptions = {},
+  { directory, env }: OpenOptions = {},
 ): Mirror[] {
   return nameMirrors(configs, directory).map((config) =>
-    config.type === 'gitea' ? new GiteaMirror(config) : new DirectoryMirror(config),
+    config.type === 'gitea' ? new GiteaMirror(config, env) : new DirectoryMirror(config, env),
   );
 }
 
 /**
- * Mirrors to publish to. Tokens are read here, so that a missing one is found
+ * Mirrors to publish to. Secrets are read here, so that a missing one is found
  * before anything is done. Throws `MirrorError` CONFIG.
  */
 export function openWritableMirrors(
   configs: readonly MirrorConfig[],
   options: OpenWritableOptions = {},
 ): WritableMirror[] {
+  const { env = process.env } = options;
   return nameMirrors(configs, options.directory).map((config) => {
+    // What readers show, and whom they trust, is needed too: everything is read back.
+    readCredential(config, env)?.();
+    if (config.ca !== undefined) readCa(config.name, config.ca);
     if (config.type === 'gitea') {
-      const token = readToken(config, options.env ?? process.env);
-      return new WritableGiteaMirror(config, token, options.retry);
+      return new WritableGiteaMirror(config, readToken(config, env), { env, retry: options.retry });
     }
     const { path } = config;
-    if (path !== undefined) return new WritableDirectoryMirror({ ...config, path });
+    if (path !== undefined) return new WritableDirectoryMirror({ ...config, path }, env);
     throw new MirrorError('CONFIG', config.name, "'path' is missing, and needed to publish there", {
       hint: "set 'path' to the folder that is served at its 'url'",
     });

@@ -1,10 +1,14 @@
-/** A mirror's token: read from where the configuration says, shown nowhere. */
+/**
+ * A mirror's secrets: read from where the configuration says, shown nowhere.
+ * `token` publishes; `readToken` and `auth` are what a private mirror wants
+ * to see of its readers.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { describeSystemError, messageOf } from '@landfall/errors';
-import type { GiteaConfig, Named } from './config.ts';
+import type { GiteaConfig, MirrorConfig, Named, SecretSource } from './config.ts';
 import { MirrorError } from './errors.ts';
 
-const MAX_TOKEN_FILE_BYTES = 4096;
+const MAX_SECRET_FILE_BYTES = 4096;
 
 /** Holds a token in a private field: printing, JSON and inspection do not show it. */
 export class Token {
@@ -21,7 +25,7 @@ export class Token {
 
   /** For git over HTTP, which knows only basic authentication; any user name does. */
   forGit(): string {
-    return `Basic ${Buffer.from(`landfall:${this.#text}`).toString('base64')}`;
+    return basic('landfall', this.#text);
   }
 
   /** To be taken out of what others say. */
@@ -30,48 +34,95 @@ export class Token {
   }
 }
 
-/** Reads the token that `config` names. Throws `MirrorError` CONFIG. */
+/** Reads the token that `config` publishes with. Throws `MirrorError` CONFIG. */
 export function readToken(config: Named<GiteaConfig>, env: NodeJS.ProcessEnv): Token {
-  const { token } = config;
-  const problem = (message: string, hint: string, cause?: unknown): MirrorError =>
-    new MirrorError('CONFIG', config.name, message, { hint, cause });
-  if (token?.file === undefined && token?.env === undefined) {
-    throw problem(
+  if (config.token === undefined) {
+    throw new MirrorError(
+      'CONFIG',
+      config.name,
       "'token' is missing, and needed to publish there",
-      "add token: { env: 'GITEA_TOKEN' } and set that variable",
+      { hint: "add token: { env: 'GITEA_TOKEN' } and set that variable" },
     );
   }
-  if (token.env !== undefined) {
-    const text = env[token.env]?.trim() ?? '';
-    if (isToken(text)) return new Token(text);
+  return new Token(readSecret(config.name, 'token', config.token, env));
+}
+
+/**
+ * What a reader of the mirror shows as `authorization` header; undefined for a
+ * mirror that anyone may read. The secret is read anew for each request, so
+ * that a node goes on when its file was replaced. Calling it throws
+ * `MirrorError` CONFIG when the secret is not there.
+ */
+export function readCredential(
+  config: Named<MirrorConfig>,
+  env: NodeJS.ProcessEnv,
+): (() => string) | undefined {
+  const { auth, name } = config;
+  if (auth !== undefined) {
+    return () => basic(auth.user, readSecret(name, 'password', auth.password, env));
+  }
+  const source = config.type === 'gitea' ? config.readToken : undefined;
+  if (source === undefined) return undefined;
+  // Not `token …`: outside its API, Gitea takes a token only as a password
+  // (services/auth/basic.go, gitRawReleasePathRe).
+  return () => new Token(readSecret(name, 'token', source, env)).forGit();
+}
+
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+type SecretKind = 'token' | 'password';
+
+function readSecret(
+  mirror: string,
+  kind: SecretKind,
+  source: SecretSource,
+  env: NodeJS.ProcessEnv,
+): string {
+  const problem = (message: string, hint: string, cause?: unknown): MirrorError =>
+    new MirrorError('CONFIG', mirror, message, { hint, cause });
+  if (source.env !== undefined) {
+    const text = trimmed(kind, env[source.env] ?? '');
+    if (isSecret(kind, text)) return text;
     throw problem(
-      `environment variable '${token.env}': expected a token, found ${text === '' ? 'nothing' : 'something else'}`,
-      `set ${token.env} to a token that may write to the repository`,
+      `environment variable '${source.env}': expected a ${kind}, found ${text === '' ? 'nothing' : 'something else'}`,
+      kind === 'token'
+        ? `set ${source.env} to a token that may use the repository`
+        : `set ${source.env} to the password`,
     );
   }
-  const file = token.file ?? '';
+  const file = source.file ?? '';
   try {
     const info = statSync(file);
     if ((info.mode & 0o077) !== 0) {
       throw problem(
-        `token file '${file}' can be read by others: expected mode 600, found ${(info.mode & 0o777).toString(8)}`,
+        `${kind} file '${file}' can be read by others: expected mode 600, found ${(info.mode & 0o777).toString(8)}`,
         `chmod 600 ${file}`,
       );
     }
-    const text = info.size > MAX_TOKEN_FILE_BYTES ? '' : readFileSync(file, 'utf8').trim();
-    if (isToken(text)) return new Token(text);
+    const text = info.size > MAX_SECRET_FILE_BYTES ? '' : readFileSync(file, 'utf8');
+    if (isSecret(kind, trimmed(kind, text))) return trimmed(kind, text);
   } catch (error) {
     if (error instanceof MirrorError) throw error;
     const system = describeSystemError(error);
     throw problem(
-      `token file '${file}' cannot be read: ${system?.what ?? messageOf(error)}`,
+      `${kind} file '${file}' cannot be read: ${system?.what ?? messageOf(error)}`,
       system?.hint ?? 'check the path',
       error,
     );
   }
-  throw problem(`token file '${file}': expected one line with a token`, 'write the token into it');
+  throw problem(
+    `${kind} file '${file}': expected one line with a ${kind}`,
+    'write it into the file',
+  );
 }
 
-function isToken(text: string): boolean {
-  return /^[\x21-\x7e]{1,1024}$/.test(text);
+/** A password may begin or end with a space; a line end is none. */
+function trimmed(kind: SecretKind, text: string): string {
+  return kind === 'token' ? text.trim() : text.replace(/\r?\n$/, '');
+}
+
+function isSecret(kind: SecretKind, text: string): boolean {
+  return kind === 'token' ? /^[\x21-\x7e]{1,1024}$/.test(text) : /^\P{Cc}{1,1024}$/u.test(text);
 }

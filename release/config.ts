@@ -91,7 +91,8 @@ export const configSchema = z
     /** Days after which nodes do not install it any more. */
     expiresDays: z.int().min(1).max(3650).default(90),
     requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),
-    notes: z.string().max(65_536).default(''),
+    /** A text, or the changelog whose section is the version's; CHANGELOG.md unless told, where it has one. */
+    notes: z.union([z.string().max(65_536), z.strictObject({ changelog: path })]).optional(),
     components: z.array(componentSchema).min(1, 'expected at least one component').max(64),
   })
   .superRefine((config, context) => {

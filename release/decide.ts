@@ -8,6 +8,7 @@
 import { compareVersions, isNewer, type Manifest } from '@landfall/manifest';
 import type { VerifiedManifest } from '@landfall/trust';
 import { ReleaseError } from './errors.ts';
+import { reasonsOf } from './withdrawals.ts';
 
 /** What identifies a manifest. */
 export interface Known {
@@ -28,14 +29,20 @@ export interface Situation {
   readonly built: readonly { file: string; sha256: string }[] | undefined;
 }
 
+/** Where the next manifest of a channel stands, and what it carries on from the one before it. */
+export interface Place {
+  readonly sequence: number;
+  readonly previous: Manifest['previous'];
+  readonly withdrawn: readonly string[];
+  /** Why versions were withdrawn, by version, where a reason was given. */
+  readonly reasons: Readonly<Record<string, string>>;
+}
+
 export type Decision =
-  /** Build, sign with this sequence, ship. */
-  | {
-      readonly kind: 'new';
-      readonly sequence: number;
-      readonly previous: Manifest['previous'];
-      readonly withdrawn: readonly string[];
-    }
+  /** Build, sign, ship. */
+  | { readonly kind: 'new'; readonly place: Place }
+  /** Sign a new manifest for artifacts that were released before, as they are. */
+  | { readonly kind: 'reissue'; readonly place: Place; readonly base: Manifest }
   /** Finish what was signed here. */
   | { readonly kind: 'resume' }
   /** Finish what a mirror serves: it was signed elsewhere, or the folder is gone. */
@@ -43,20 +50,29 @@ export type Decision =
 
 /**
  * Decides. Throws `ReleaseError`: VERSION_NOT_NEWER, SUPERSEDED (the release
- * signed here was overtaken), BYTES_DIFFER, EQUIVOCATION.
+ * signed here was overtaken), BYTES_DIFFER, EQUIVOCATION, WITHDRAWN.
  */
 export function decide(situation: Situation): Decision {
   const { version, best, local } = situation;
+  if (best?.manifest.withdrawn.includes(version) === true) throw withdrawn(version, best.manifest);
   if (best !== undefined && best.manifest.version === version) return decideSame(situation, best);
   if (local !== undefined) return decideResume(situation, best, local);
   if (best !== undefined && !isNewer(version, best.manifest.version)) {
     throw notNewer(version, best.manifest);
   }
+  return { kind: 'new', place: placeAfter(situation) };
+}
+
+/** The place of the channel's next manifest, whatever it is for. */
+export function placeAfter({
+  best,
+  localSequence,
+}: Pick<Situation, 'best' | 'localSequence'>): Place {
   return {
-    kind: 'new',
-    sequence: Math.max(best?.manifest.sequence ?? 0, situation.localSequence) + 1,
+    sequence: Math.max(best?.manifest.sequence ?? 0, localSequence) + 1,
     previous: best === undefined ? null : { sequence: best.manifest.sequence, sha256: best.sha256 },
     withdrawn: best?.manifest.withdrawn ?? [],
+    reasons: best === undefined ? {} : reasonsOf(best.manifest),
   };
 }
 
@@ -111,6 +127,17 @@ function decideResume(
       hint: newer
         ? `remove '.release/${version}' and ship it again: it then follows ${best.manifest.version}`
         : `nothing is left to do for ${version}: 'release ship ${best.manifest.version}' completes the newest`,
+    },
+  );
+}
+
+function withdrawn(version: string, best: Manifest): ReleaseError {
+  const why = reasonsOf(best)[version];
+  return new ReleaseError(
+    'WITHDRAWN',
+    `release ${version} was withdrawn from channel '${best.channel}'${why === undefined ? '' : `: ${why}`}`,
+    {
+      hint: 'nodes refuse a withdrawn version for good: ship what was repaired as a newer version',
     },
   );
 }

@@ -18,6 +18,14 @@ type ReleaseErrorCode =
   | 'VERSION_NOT_NEWER'
   /** The release signed here was overtaken: its sequence belongs to another by now. */
   | 'SUPERSEDED'
+  /** The channel has withdrawn this version. */
+  | 'WITHDRAWN'
+  /** There is no such release on the channel. */
+  | 'NOT_PUBLISHED'
+  /** No earlier release is known that nodes could go back to. */
+  | 'NOTHING_GOOD'
+  /** The changelog has no section for the version, or cannot be read. */
+  | 'NOTES_MISSING'
   /** One version, two sets of bytes; names what differs. */
   | 'BYTES_DIFFER'
   /** A build would overwrite what was signed. */
@@ -56,6 +64,10 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   VERSION_INVALID: ExitCode.usage,
   VERSION_NOT_NEWER: ExitCode.usage,
   SUPERSEDED: ExitCode.refused,
+  WITHDRAWN: ExitCode.refused,
+  NOT_PUBLISHED: ExitCode.usage,
+  NOTHING_GOOD: ExitCode.refused,
+  NOTES_MISSING: ExitCode.usage,
   BYTES_DIFFER: ExitCode.refused,
   ALREADY_SIGNED: ExitCode.usage,
   DAMAGED: ExitCode.refused,

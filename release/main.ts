@@ -4,9 +4,14 @@ import { buildCommand } from './commands/build.ts';
 import { checkCommand } from './commands/check.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
+import { diffCommand } from './commands/diff.ts';
+import { notesCommand } from './commands/notes.ts';
+import { promoteCommand } from './commands/promote.ts';
+import { renewCommand } from './commands/renew.ts';
 import { shipCommand } from './commands/ship.ts';
 import { statusCommand } from './commands/status.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { withdrawCommand } from './commands/withdraw.ts';
 import { CONFIG_FILE } from './load-config.ts';
 
 process.exitCode = await main(
@@ -21,6 +26,11 @@ process.exitCode = await main(
       buildCommand,
       checkCommand,
       shipCommand,
+      promoteCommand,
+      withdrawCommand,
+      renewCommand,
+      notesCommand,
+      diffCommand,
       statusCommand,
       verifyCommand,
     ],

@@ -20,11 +20,11 @@ import { gate, pack, recordBuild, runCommands } from './build.ts';
 import { decide } from './decide.ts';
 import { ReleaseError } from './errors.ts';
 import { alive } from './mirror-progress.ts';
-import { need, type Shipment } from './shipment.ts';
+import { need, type Shipment, turnTo } from './shipment.ts';
 import { runSteps, type ShowMode, type Step } from './show.ts';
 import { compareMirrors } from './steps/compare.ts';
 import { lookAtMirrors } from './steps/look.ts';
-import { adoptFromMirrors, resumeLocal } from './steps/obtain.ts';
+import { adoptFromMirrors, resumeLocal, takeArtifacts } from './steps/obtain.ts';
 import {
   publishIndex,
   readIndexBack,
@@ -35,22 +35,28 @@ import { readArtifactsBack } from './steps/read-back.ts';
 import { composeManifest, openKeys, signManifest } from './steps/sign.ts';
 import { sourceOf } from './steps/source.ts';
 import { isDone, uploadArtifacts } from './steps/upload.ts';
+import { notesOf } from './notes.ts';
+import { sayDecision } from './reissue.ts';
 import { findSituation, reuseArtifacts } from './situation.ts';
 import { versionFolder, writeSigned } from './workspace.ts';
 
+/** How a publication is decided on: what `release ship` does, or one of its relatives. */
+export type Decide = Step<Shipment>['run'];
+
 /** The whole list. With `dryRun` it ends after `compare`. */
-export function shipSteps(dryRun: boolean): Step<Shipment>[] {
+export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] {
   const prepare: Step<Shipment>[] = [
     { title: 'look at all mirrors', run: lookAtMirrors },
-    { title: 'decide', run: decideWhat },
+    { title: 'decide', run: decideHow },
     { title: 'look at the source', when: isNew, run: lookAtSource },
-    { title: 'open the keys', when: isNew, run: openSecretKeys, asks: true },
+    { title: 'open the keys', when: isSigning, run: openSecretKeys, asks: true },
     { title: 'take it from here', when: isResume, run: resumeLocal },
     { title: 'take it from a mirror', when: isAdopt, run: adoptFromMirrors },
+    { title: 'take the artifacts as they are', when: isReissue, run: takeArtifacts },
     { ...runCommands, when: isBuilding },
     { ...pack, when: isBuilding },
     gate,
-    { title: 'sign', when: isNew, run: signRelease },
+    { title: 'sign', when: isSigning, run: signRelease },
     { title: 'see what mirrors hold', run: compareMirrors },
   ];
   const publish: Step<Shipment>[] = [
@@ -64,14 +70,16 @@ export function shipSteps(dryRun: boolean): Step<Shipment>[] {
 }
 
 /** Runs the list. Throws what ends it; what one mirror did is in `shipment.mirrors`. */
-export async function ship(shipment: Shipment, mode: ShowMode): Promise<void> {
+export async function ship(
+  shipment: Shipment,
+  mode: ShowMode,
+  decideHow: Decide = decideWhat,
+): Promise<void> {
   const temporary = shipment.dryRun ? mkdtempSync(join(tmpdir(), 'landfall-dry-run-')) : undefined;
-  if (temporary !== undefined) {
-    shipment.scratch = join(temporary, 'read-back');
-    if (shipment.local === undefined) shipment.folder = temporary;
-  }
+  if (temporary !== undefined) shipment.temporary = temporary;
   try {
-    await runSteps(shipSteps(shipment.dryRun), shipment, mode);
+    turnTo(shipment, shipment.version);
+    await runSteps(shipSteps(shipment.dryRun, decideHow), shipment, mode);
   } catch (error) {
     if (!shipment.signal.aborted) throw error;
     throw new ReleaseError('INTERRUPTED', `shipping ${shipment.version} was interrupted`, {
@@ -84,16 +92,13 @@ export async function ship(shipment: Shipment, mode: ShowMode): Promise<void> {
   }
 }
 
-const decideWhat: Step<Shipment>['run'] = (shipment, show) => {
+const decideWhat: Decide = (shipment, show) => {
   const decision = decide(findSituation(shipment));
   shipment.decision = decision;
-  if (decision.kind === 'new') {
-    show.outcome(`new release ${shipment.version}, sequence ${decision.sequence}`);
-    reuseArtifacts(shipment);
-  } else {
-    const how = decision.kind === 'resume' ? 'what was signed here' : 'what a mirror serves';
-    show.outcome(`finish ${how}`);
-  }
+  if (decision.kind !== 'new') return sayDecision(shipment, show);
+  show.outcome(`new release ${shipment.version}, sequence ${decision.place.sequence}`);
+  shipment.notes = notesOf(shipment.settings, shipment.version);
+  reuseArtifacts(shipment);
 };
 
 const lookAtSource: Step<Shipment>['run'] = async (shipment, show) => {
@@ -115,7 +120,7 @@ const openSecretKeys: Step<Shipment>['run'] = async (shipment, show) => {
 
 const signRelease: Step<Shipment>['run'] = (shipment, show) => {
   const decision = need(shipment.decision, 'decision');
-  if (decision.kind !== 'new') return;
+  if (decision.kind !== 'new' && decision.kind !== 'reissue') return;
   if (!shipment.dryRun) recordBuild(shipment);
   const manifest = composeManifest(shipment, decision, new Date());
   const signed = signManifest(manifest, need(shipment.keys, 'keys'), shipment);
@@ -134,6 +139,14 @@ const readBack: Step<Shipment>['run'] = async (shipment, show) => {
 
 function isNew({ decision }: Shipment): boolean {
   return decision?.kind === 'new';
+}
+
+function isReissue({ decision }: Shipment): boolean {
+  return decision?.kind === 'reissue';
+}
+
+function isSigning(shipment: Shipment): boolean {
+  return isNew(shipment) || isReissue(shipment);
 }
 
 function isResume({ decision }: Shipment): boolean {

@@ -5,14 +5,16 @@ import type { Survey } from '@landfall/mirrors';
 import type { Settings } from './config.ts';
 import type { Decision } from './decide.ts';
 import type { MirrorProgress } from './mirror-progress.ts';
+import type { Proofs } from './proofs.ts';
 import type { Expected, SignedManifest } from './signed.ts';
 import type { Packed } from './steps/pack.ts';
 import type { Source } from './steps/source.ts';
+import { readSigned, scratchOf, versionFolder } from './workspace.ts';
 
 /** What building needs; `release build` has only this. */
 export interface Build {
   readonly settings: Settings;
-  readonly version: string;
+  version: string;
   /** Where the artifacts are or will be: `.release/<version>`, or a temporary folder for a dry run. */
   folder: string;
   readonly signal: AbortSignal;
@@ -32,18 +34,34 @@ export interface Shipment extends Build {
   scratch: string;
   readonly mirrors: readonly MirrorProgress[];
   /** What was signed here for this version and channel by an earlier run. */
-  readonly local: SignedManifest | undefined;
+  local: SignedManifest | undefined;
+  /** A dry run's folder for what is not here; undefined otherwise. */
+  temporary?: string;
+  /** What the release says about itself, for people. */
+  notes?: string;
   survey?: Survey;
   decision?: Decision;
   keys?: readonly SecretKey[];
   /** The release, once it is signed here, found signed here, or taken from a mirror. */
   signed?: SignedManifest;
+  /** What was proven of it; a dry run has none. */
+  proofs?: Proofs;
 }
 
 /** The value of an earlier step. Throws when the list of steps is in the wrong order. */
 export function need<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`step out of order: no ${what} yet`);
   return value;
+}
+
+/** Makes `version` the one that is shipped, and looks for what was signed here for it. */
+export function turnTo(shipment: Shipment, version: string): void {
+  const { settings, channelPath, expected, temporary } = shipment;
+  const here = versionFolder(settings, version);
+  shipment.version = version;
+  shipment.local = readSigned(here, channelPath, expected);
+  shipment.folder = temporary === undefined || shipment.local !== undefined ? here : temporary;
+  shipment.scratch = scratchOf(temporary ?? here);
 }
 
 /** The one command that completes what is missing. */

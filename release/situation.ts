@@ -37,12 +37,19 @@ function highestSignedHere(shipment: Shipment): number {
 
 /** The manifest with the highest sequence that was signed in this folder for the channel. */
 export function newestSignedHere(shipment: Shipment): Manifest | undefined {
+  return signedHere(shipment)[0]?.verified.manifest;
+}
+
+/** Every manifest that was signed in this folder for the channel and still verifies, newest first. */
+export function signedHere(
+  shipment: Pick<Shipment, 'settings' | 'channelPath' | 'expected'>,
+): SignedManifest[] {
   const { settings, channelPath } = shipment;
-  const manifests = listVersions(settings).flatMap((version) => {
-    const signed = tryReadSigned(shipment, versionFolder(settings, version), channelPath);
-    return signed?.verified.manifest ?? [];
-  });
-  return manifests.toSorted((a, b) => b.sequence - a.sequence)[0];
+  return listVersions(settings)
+    .flatMap(
+      (version) => tryReadSigned(shipment, versionFolder(settings, version), channelPath) ?? [],
+    )
+    .toSorted((a, b) => b.verified.manifest.sequence - a.verified.manifest.sequence);
 }
 
 /**
@@ -63,7 +70,7 @@ export function reuseArtifacts(shipment: Shipment): void {
 
 /** Undefined also for what does not verify any more: keys may have changed since. */
 function tryReadSigned(
-  shipment: Shipment,
+  shipment: Pick<Shipment, 'settings' | 'expected'>,
   folder: string,
   channelPath: string | undefined,
 ): SignedManifest | undefined {

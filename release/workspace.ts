@@ -6,7 +6,9 @@
  *
  * Invariant: where a `manifest.json` stands, its signatures and every artifact
  * it names stood there first, synced. So a crash leaves either a release that
- * can be shipped as it is, or none, and then nothing of it was uploaded.
+ * can be shipped as it is, or none, and then nothing of it was uploaded. A
+ * later manifest of the same version is first written whole to
+ * `manifest.json.next`, which counts from there on, and then over the old one.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +18,7 @@ import {
   type Lock,
   makeDirectoryDurably,
   readJsonFile,
+  removeDurably,
   writeFileDurably,
 } from '@landfall/durable';
 import { describeSystemError, messageOf, OtaError } from '@landfall/errors';
@@ -26,7 +29,15 @@ import { ReleaseError } from './errors.ts';
 import { type Expected, type SignedManifest, signatureEndings, toSigned } from './signed.ts';
 
 const MANIFEST = 'manifest.json';
+const NEXT = `${MANIFEST}.next`;
 const BUILD = 'build.json';
+
+/** A manifest that takes another's place: base64 of the signed bytes, and signatures by ending. */
+const nextSchema = z.object({
+  manifest: z.base64(),
+  signatures: z.record(z.string(), z.string()),
+});
+type Next = z.infer<typeof nextSchema>;
 
 /** The folder of all releases made here. */
 export function workspaceOf(settings: Settings): string {
@@ -69,7 +80,7 @@ export function readBuildRecord(folder: string): BuildRecord | undefined {
   return read.state === 'ok' ? read.value : undefined;
 }
 
-/** Writes signatures first and the manifest last. */
+/** Writes signatures first and the manifest last; over another manifest, the whole of it before that. */
 export function writeSigned(
   folder: string,
   channelPath: string | undefined,
@@ -77,11 +88,29 @@ export function writeSigned(
 ): void {
   const directory = join(folder, channelPath ?? '');
   makeDirectoryDurably(directory);
+  if (existsSync(join(directory, MANIFEST))) {
+    const next: Next = {
+      manifest: Buffer.from(signed.verified.bytes).toString('base64'),
+      signatures: Object.fromEntries(signed.signatures),
+    };
+    writeFileDurably(join(directory, NEXT), `${JSON.stringify(next)}\n`, { mode: 0o644 });
+    crashPoint('ship-next-written');
+  }
   for (const [ending, text] of signed.signatures) {
     writeFileDurably(join(directory, `${MANIFEST}${ending}`), text, { mode: 0o644 });
     crashPoint('ship-signature-written');
   }
   writeFileDurably(join(directory, MANIFEST), signed.verified.bytes, { mode: 0o644 });
+  if (existsSync(join(directory, NEXT))) removeDurably(join(directory, NEXT));
+}
+
+/** Ends a `writeSigned` that a crash cut off. */
+export function finishSigned(
+  folder: string,
+  channelPath: string | undefined,
+  signed: SignedManifest,
+): void {
+  if (existsSync(join(folder, channelPath ?? '', NEXT))) writeSigned(folder, channelPath, signed);
 }
 
 /**
@@ -94,15 +123,10 @@ export function readSigned(
   expected: Expected,
 ): SignedManifest | undefined {
   const directory = join(folder, channelPath ?? '');
-  const unverified = readSmall(join(directory, MANIFEST));
-  if (unverified === undefined) return undefined;
-  const signatures = new Map<string, string>();
-  for (const ending of signatureEndings(expected.policy)) {
-    const text = readSmall(join(directory, `${MANIFEST}${ending}`));
-    if (text !== undefined) signatures.set(ending, text.toString());
-  }
+  const found = readNext(directory) ?? readPlain(directory, expected);
+  if (found === undefined) return undefined;
   try {
-    return toSigned(unverified, signatures, expected);
+    return toSigned(found.unverified, found.signatures, expected);
   } catch (error) {
     if (!(error instanceof OtaError)) throw error;
     throw new ReleaseError('DAMAGED', `'${join(directory, MANIFEST)}': ${error.message}`, {
@@ -110,6 +134,32 @@ export function readSigned(
       hint: `if the keys or the configuration changed on purpose, remove '${folder}' and ship again`,
     });
   }
+}
+
+interface Unverified {
+  unverified: Uint8Array;
+  signatures: Map<string, string>;
+}
+
+function readNext(directory: string): Unverified | undefined {
+  const read = readJsonFile(join(directory, NEXT), nextSchema);
+  if (read.state !== 'ok') return undefined;
+  const { manifest, signatures } = read.value;
+  return {
+    unverified: Buffer.from(manifest, 'base64'),
+    signatures: new Map(Object.entries(signatures)),
+  };
+}
+
+function readPlain(directory: string, expected: Expected): Unverified | undefined {
+  const unverified = readSmall(join(directory, MANIFEST));
+  if (unverified === undefined) return undefined;
+  const signatures = new Map<string, string>();
+  for (const ending of signatureEndings(expected.policy)) {
+    const text = readSmall(join(directory, `${MANIFEST}${ending}`));
+    if (text !== undefined) signatures.set(ending, text.toString());
+  }
+  return { unverified, signatures };
 }
 
 /** Versions that have a folder here, oldest first. */

@@ -127,7 +127,7 @@ export interface Degraded {
 
 /** What happened. `at` and `until` are ISO times in UTC. */
 export type Event =
-  /** A release is to be installed. `asked`: a person named it. */
+  /** A release is to be installed. `asked`: it cannot wait, a person named it or what runs was withdrawn. */
   | { name: 'found'; to: Deployment; asked: boolean }
   /** Nothing stands against installing it. */
   | { name: 'cleared'; baseline?: Outcome | undefined }

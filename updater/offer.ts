@@ -187,16 +187,25 @@ function judgeRequirements(
   return undefined;
 }
 
+/** Whether what runs was withdrawn by the manifest of `offer`: it is then left at once, in any direction. */
+export function leavesWithdrawn(
+  { verified }: Pick<Offer, 'verified'>,
+  running: Deployment | undefined,
+): boolean {
+  return running !== undefined && verified.manifest.withdrawn.includes(running.version);
+}
+
 function judgeOrder(
   store: Store,
-  { verified, deployment }: Offer,
+  offer: Offer,
   running: Deployment | undefined,
   wish: Wish,
 ): Decline | undefined {
+  const { deployment } = offer;
   const asked = wish.version !== undefined;
   if (running !== undefined && !asked) {
     const isOlder = compareVersions(deployment.version, running.version) < 0;
-    if (isOlder && !verified.manifest.withdrawn.includes(running.version)) {
+    if (isOlder && !leavesWithdrawn(offer, running)) {
       return {
         code: 'older',
         reason: `${deployment.version} is older than ${running.version}, which was not withdrawn`,
@@ -204,7 +213,7 @@ function judgeOrder(
       };
     }
   }
-  if (store.state.name === 'probation' && !asked) {
+  if (store.state.name === 'probation' && !asked && !leavesWithdrawn(offer, running)) {
     const { version } = store.state.running.deployment;
     return {
       code: 'in-probation',

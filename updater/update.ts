@@ -14,6 +14,7 @@ import {
   indexOf,
   judgeFreshness,
   judgeOffer,
+  leavesWithdrawn,
   selectOffer,
   type Decline,
   type Offer,
@@ -64,13 +65,19 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
     liftQuarantine(host, digestsOf(offer), offer.deployment.version);
   }
   host.note(`installing ${offer.deployment.version}`);
-  const after = await install(host, state, offer, wish.version !== undefined);
+  const atOnce = wish.version !== undefined || leavesWithdrawn(offer, state.running?.deployment);
+  const after = await install(host, state, offer, atOnce);
   const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
   return { ...judgement, state: after, outcome: kept ? 'kept' : 'left' };
 }
 
-async function install(host: Host, state: Settled, offer: Offer, asked: boolean): Promise<Settled> {
-  const found = { name: 'found' as const, to: offer.deployment, asked };
+async function install(
+  host: Host,
+  state: Settled,
+  offer: Offer,
+  atOnce: boolean,
+): Promise<Settled> {
+  const found = { name: 'found' as const, to: offer.deployment, asked: atOnce };
   let result = await drive(host, state, found, offer);
   if (result.state.name === 'staged') {
     result = await drive(host, result.state, { name: 'activate' }, offer);

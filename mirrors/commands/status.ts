@@ -1,24 +1,58 @@
 /** `mirrors status`: what each mirror is like, seen as a stranger sees it. */
-import { type Command, formatDuration, formatTable } from '@landfall/cli';
+import {
+  CliError,
+  type Command,
+  type Context,
+  formatDuration,
+  formatTable,
+  parseDuration,
+} from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { type MirrorStatus, readStatus, type Status } from '../status.ts';
+import { stopSignal } from './interrupt.ts';
 import { findSubject, SUBJECT_OPTIONS } from './subject.ts';
+import { type View, watch } from './watch.ts';
+
+const DEFAULT_EVERY = '5s';
 
 export const status: Command = {
   name: 'status',
   summary: 'show which mirrors are live, current and complete',
-  options: SUBJECT_OPTIONS,
+  options: {
+    ...SUBJECT_OPTIONS,
+    watch: { help: 'look again and again, until Ctrl-C' },
+    every: { value: 'TIME', help: `with --watch: how often; ${DEFAULT_EVERY} unless told` },
+  },
   details: [
     'A mirror that is down or lags is a row. Exit code 0: all are current and complete; 4: not all,',
     'but a majority; 1: not even that.',
   ],
   async run(context) {
+    const everyMs = readEvery(context);
     const subject = await findSubject(context);
+    if (context.flag('watch')) {
+      const look = async (signal: AbortSignal): Promise<View> => {
+        const found = await readStatus(subject.mirrors, { ...subject, signal });
+        return { data: toData(found), lines: toLines(found), exit: exitCodeOf(found) };
+      };
+      return watch(context, look, everyMs, stopSignal());
+    }
     const found = await readStatus(subject.mirrors, subject);
     context.result(toData(found), toLines(found));
     return exitCodeOf(found);
   },
 };
+
+function readEvery(context: Context): number {
+  const text = context.text('every') ?? DEFAULT_EVERY;
+  const everyMs = parseDuration(text);
+  if (everyMs !== undefined && everyMs > 0) return everyMs;
+  throw new CliError(
+    'USAGE',
+    `--every: expected a duration such as 5s, found '${text}'`,
+    "see 'mirrors status --help'",
+  );
+}
 
 function exitCodeOf({ rows }: Status): ExitCode {
   const good = rows.filter((row) => row.good).length;
@@ -26,7 +60,7 @@ function exitCodeOf({ rows }: Status): ExitCode {
   return good > rows.length / 2 ? ExitCode.partial : ExitCode.failed;
 }
 
-function toData({ rows, best, equivocation }: Status): unknown {
+function toData({ rows, best, equivocation }: Status): Record<string, unknown> {
   return {
     newest: best === undefined ? null : { version: best.version, sequence: best.sequence },
     equivocation,

@@ -10,13 +10,15 @@ import { isChannelName } from '@landfall/manifest';
 import { parsePublicKey, type PublicKey } from '@landfall/minisign';
 import type { TrustPolicy } from '@landfall/trust';
 import { z } from 'zod';
-import { type MirrorConfig, mirrorConfigSchema } from '../config.ts';
+import { type MirrorConfig, mirrorConfigSchema, type Named, nameMirrors } from '../config.ts';
 import { MirrorError } from '../errors.ts';
 import { loadConfigModule } from '../load-config.ts';
 import type { Mirror } from '../mirror.ts';
 import { openMirrors } from '../open.ts';
 
 const DEFAULT_CONFIG = 'release.config.ts';
+/** Where the token of a Gitea mirror is taken from that is named by its address alone, to write there. */
+const TOKEN_VARIABLE = 'GITEA_TOKEN';
 const MAX_KEY_FILE_BYTES = 4096;
 
 export const SUBJECT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -39,6 +41,27 @@ export interface Subject {
   channel: string | undefined;
   policy: TrustPolicy;
   mirrors: Mirror[];
+  /** What the mirrors were made from, in their order, paths absolute. */
+  configs: Named<MirrorConfig>[];
+  /** Name of the default channel, where it is known. */
+  defaultChannel: string | undefined;
+  /** The options that name the same subject, for commands shown to people: ` --config x.ts`, or nothing. */
+  options: string;
+}
+
+/** `--channel`, for commands about all channels. */
+export const CHANNELS_OPTION: OptionSpec = {
+  value: 'CHANNEL',
+  multiple: true,
+  help: 'a channel that cannot be found by looking (a mirror behind plain HTTP has no listing)',
+};
+
+/** The channels that `--channel` names, with the default one, as undefined, in front. Throws `CliError`. */
+export function channelsNamed(context: Context, subject: Subject): (string | undefined)[] {
+  const names = context.list('channel');
+  for (const name of names) requireChannelName(name);
+  const others = names.filter((name) => name !== subject.defaultChannel);
+  return [...new Set([undefined, ...others])];
 }
 
 /** The part of `release.config.ts` that matters to mirrors; the rest is release's own. */
@@ -55,12 +78,16 @@ const configSchema = z.looseObject({
 /** Reads the options. Throws `CliError` and `MirrorError` CONFIG. */
 export async function findSubject(context: Context): Promise<Subject> {
   const channel = context.text('channel');
-  if (channel !== undefined && !isChannelName(channel)) {
-    throw usage(`--channel: expected a channel name such as beta, found '${channel}'`);
-  }
+  if (channel !== undefined) requireChannelName(channel);
   return context.list('mirror').length > 0
     ? fromOptions(context, channel)
     : fromConfig(context.text('config') ?? DEFAULT_CONFIG, channel);
+}
+
+function requireChannelName(text: string): void {
+  if (!isChannelName(text)) {
+    throw usage(`--channel: expected a channel name such as beta, found '${text}'`);
+  }
 }
 
 function fromOptions(context: Context, channel: string | undefined): Subject {
@@ -80,14 +107,32 @@ function fromOptions(context: Context, channel: string | undefined): Subject {
       keys: keys.map((key) => readKey(key, process.cwd())),
       threshold: context.count('threshold') ?? 1,
     },
-    mirrors: openMirrors(context.list('mirror').map(toMirrorConfig)),
+    ...opened(context.list('mirror').map(toMirrorConfig)),
+    defaultChannel: undefined,
+    options: [
+      ...context.list('mirror').map((each) => ` --mirror ${quoted(each)}`),
+      ` --app ${app}`,
+      ...keys.map((each) => ` --key ${quoted(each)}`),
+      ...[context.text('threshold') ?? []].flat().map((each) => ` --threshold ${each}`),
+    ].join(''),
   };
 }
 
-function toMirrorConfig(address: string): MirrorConfig {
+function opened(
+  given: readonly MirrorConfig[],
+  directory?: string,
+): Pick<Subject, 'configs' | 'mirrors'> {
+  const configs = nameMirrors(given, directory);
+  return { configs, mirrors: openMirrors(configs) };
+}
+
+/** A mirror as it is written on a command line. */
+export function toMirrorConfig(address: string): MirrorConfig {
   const gitea = /^gitea:(https?:\/\/.+?)\/([^/]+\/[^/]+?)\/?$/.exec(address);
   const [, url, repository] = gitea ?? [];
-  if (url !== undefined && repository !== undefined) return { type: 'gitea', url, repository };
+  if (url !== undefined && repository !== undefined) {
+    return { type: 'gitea', url, repository, token: { env: TOKEN_VARIABLE } };
+  }
   if (/^[a-z]+:\/\//.test(address)) return { type: 'directory', url: address };
   return { type: 'directory', path: address };
 }
@@ -110,8 +155,15 @@ async function fromConfig(path: string, channel: string | undefined): Promise<Su
       keys: keys.public.map((key) => readKey(key, folder)),
       threshold: keys.threshold ?? 1,
     },
-    mirrors: openMirrors(mirrors, { directory: folder }),
+    ...opened(mirrors, folder),
+    defaultChannel,
+    options: path === DEFAULT_CONFIG ? '' : ` --config ${quoted(path)}`,
   };
+}
+
+/** A word as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A key as text, or the file that holds it. */
@@ -126,5 +178,5 @@ function readKey(text: string, folder: string): PublicKey {
 }
 
 function usage(message: string): CliError {
-  return new CliError('USAGE', message, "see 'mirrors status --help'");
+  return new CliError('USAGE', message, "see 'mirrors help'");
 }

@@ -3,8 +3,8 @@
  * thread pool, so decoding goes on while the reader writes files.
  */
 
-/** Frames under way while one is read. */
-const AHEAD = 2;
+/** Frames under way while one is read; each holds 16 MiB or so, and two readers may run at once. */
+const AHEAD = 1;
 
 export class Ahead {
   readonly #pending: Promise<Buffer>[] = [];

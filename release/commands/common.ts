@@ -16,16 +16,21 @@ export const QUORUM: OptionSpec = {
   help: 'mirrors that must be complete; the majority unless told',
 };
 
-/** The channel that is meant, and where it stands. Throws `CliError` USAGE. */
-export function channelOf(
-  context: Context,
-  settings: Settings,
-): { channel: string; channelPath: string | undefined; expected: Expected } {
-  const channel = context.text('channel') ?? settings.channel;
+/** A channel, where its manifest stands, and what that must be to be believed. */
+export interface ChannelChoice {
+  channel: string;
+  /** Undefined for the default channel. */
+  channelPath: string | undefined;
+  expected: Expected;
+}
+
+/** The channel that is meant, `--channel` unless told. Throws `CliError` USAGE. */
+export function channelOf(context: Context, settings: Settings, option = 'channel'): ChannelChoice {
+  const channel = context.text(option) ?? settings.channel;
   if (!isChannelName(channel)) {
     throw new CliError(
       'USAGE',
-      `--channel: expected lower-case letters, digits, dots and dashes, found '${channel}'`,
+      `--${option}: expected lower-case letters, digits, dots and dashes, found '${channel}'`,
       'a channel is a name such as beta',
     );
   }

@@ -1,16 +1,9 @@
 /** `release ship [VERSION]`. */
 import type { Command } from '@landfall/cli';
-import { openWritableMirrors } from '@landfall/mirrors';
-import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
-import { startProgress } from '../mirror-progress.ts';
-import { describeReport, exitOf, reportOf } from '../report.ts';
-import { ship } from '../ship.ts';
-import type { Shipment } from '../shipment.ts';
-import { showModeFor } from '../show.ts';
-import { scratchOf, versionFolder, lockWorkspace, readSigned } from '../workspace.ts';
 import { versionOf } from '../version.ts';
-import { CHANNEL, channelOf, DRY_RUN, QUORUM, quorumFrom } from './common.ts';
+import { CHANNEL, channelOf, DRY_RUN, QUORUM } from './common.ts';
+import { publish } from './publish.ts';
 
 export const shipCommand: Command = {
   name: 'ship',
@@ -25,38 +18,9 @@ export const shipCommand: Command = {
     'served it to a stranger. Exit codes: 0 all mirrors, 4 a quorum, 1 fewer.',
   ],
   async run(context) {
-    const started = performance.now();
     const settings = await loadSettings(context.text('config'));
     const version = versionOf(context.positionals[0], settings.directory);
     const channel = channelOf(context, settings);
-    const quorum = quorumFrom(context, settings);
-    const dryRun = context.flag('dry-run');
-    const mirrors = startProgress(
-      openWritableMirrors(settings.mirrors, { directory: settings.directory }),
-    );
-    const lock = dryRun ? undefined : lockWorkspace(settings, `release ship ${version}`);
-    try {
-      const folder = versionFolder(settings, version);
-      return await interruptible(async (signal) => {
-        const shipment: Shipment = {
-          settings,
-          version,
-          ...channel,
-          quorum,
-          dryRun,
-          mirrors,
-          signal,
-          folder,
-          scratch: scratchOf(folder),
-          local: readSigned(folder, channel.channelPath, channel.expected),
-        };
-        await ship(shipment, showModeFor(context.json));
-        const report = reportOf(shipment, performance.now() - started);
-        context.result(report, describeReport(shipment, report));
-        return exitOf(shipment);
-      });
-    } finally {
-      lock?.release();
-    }
+    return publish(context, { settings, channel, version, purpose: `release ship ${version}` });
   },
 };

@@ -9,6 +9,7 @@ import type { Settings } from '../config.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings, policyOf } from '../load-config.ts';
 import { withoutName } from '../mirror-progress.ts';
+import { type ProvenPublication, readProofs } from '../proofs.ts';
 import {
   listVersions,
   readBuildRecord,
@@ -23,6 +24,8 @@ interface LocalRow {
   channel: string | null;
   sequence: number | null;
   state: string;
+  /** What was proven of this manifest, by mirror; absent when nothing was. */
+  proven?: ProvenPublication['mirrors'];
 }
 
 interface MirrorRow {
@@ -121,17 +124,33 @@ function signedRow(settings: Settings, version: string, channelPath: string | un
   const folder = versionFolder(settings, version);
   try {
     const expected = { app: settings.app, channel, policy: policyOf(settings) };
-    const manifest = readSigned(folder, channelPath, expected)?.verified.manifest;
-    if (manifest === undefined) return { version, channel, sequence: null, state: 'not signed' };
+    const verified = readSigned(folder, channelPath, expected)?.verified;
+    if (verified === undefined) return { version, channel, sequence: null, state: 'not signed' };
+    const { manifest, sha256 } = verified;
+    const proven = readProofs(settings, version).find((each) => each.sha256 === sha256)?.mirrors;
     const missing = artifactsOf(manifest).filter(
       ({ file, size }) => statSync(join(folder, file), { throwIfNoEntry: false })?.size !== size,
     );
     const state = missing.length === 0 ? 'signed' : `signed, ${missing.length} artifacts missing`;
-    return { version, channel, sequence: manifest.sequence, state };
+    const row = { version, channel, sequence: manifest.sequence, state };
+    return proven === undefined ? row : { ...row, proven };
   } catch (error) {
     if (!(error instanceof OtaError)) throw error;
     return { version, channel, sequence: null, state: error.message };
   }
+}
+
+/** `on 2 of 3`: mirrors whose index was read back, and how far those came that it was not. */
+function describeProven(proven: LocalRow['proven'], total: number): string {
+  if (proven === undefined) return '-';
+  const mirrors = Object.entries(proven);
+  const unfinished = mirrors.flatMap(([name, { artifacts, indexed }]) => {
+    if (indexed !== undefined) return [];
+    const read = Object.values(artifacts).filter(({ readBack }) => readBack !== undefined);
+    return [`${name} ${read.length} read back`];
+  });
+  const done = `on ${mirrors.length - unfinished.length} of ${total}`;
+  return [done, ...unfinished].join('; ');
 }
 
 function describe(
@@ -143,12 +162,13 @@ function describe(
     here.length === 0
       ? ['nothing built here yet']
       : formatTable(
-          ['here', 'channel', 'sequence', 'state'],
+          ['here', 'channel', 'sequence', 'state', 'proven'],
           here.map((row) => [
             row.version,
             row.channel ?? '-',
             row.sequence === null ? '-' : String(row.sequence),
             row.state,
+            describeProven(row.proven, mirrors.length),
           ]),
         );
   return [

@@ -16,12 +16,13 @@ import { alive } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { fetchSigned, type SignedManifest } from '../signed.ts';
-import { writeSigned } from '../workspace.ts';
+import { finishSigned, versionFolder, writeSigned } from '../workspace.ts';
 
 /** The release that was signed here. Missing or damaged artifacts are fetched from mirrors. */
 export async function resumeLocal(shipment: Shipment, show: Show): Promise<void> {
   const local = need(shipment.local, 'local manifest');
   const fetched = await obtainArtifacts(shipment, local.verified.manifest, show);
+  if (!shipment.dryRun) finishSigned(shipment.folder, shipment.channelPath, local);
   accept(shipment, local);
   show.outcome(
     `signed here, sequence ${local.verified.manifest.sequence}${fetched === 0 ? '' : `, ${fetched} artifacts fetched again`}`,
@@ -41,6 +42,27 @@ export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<
   crashPoint('ship-adopted');
   accept(shipment, signed);
   show.outcome(`sequence ${best.manifest.sequence}, ${fetched} artifacts fetched`);
+}
+
+/**
+ * The artifacts of a release that was made before and gets a new manifest:
+ * those that stand here, the others from mirrors. A dry run adds nothing to
+ * what stands here, and fetches into its own folder what is missing.
+ */
+export async function takeArtifacts(shipment: Shipment, show: Show): Promise<void> {
+  const decision = need(shipment.decision, 'decision');
+  if (decision.kind !== 'reissue') return;
+  const { base } = decision;
+  const here = versionFolder(shipment.settings, base.version);
+  const whole = await Promise.all(
+    artifactsOf(base).map((artifact) => isWhole(join(here, artifact.file), artifact)),
+  );
+  shipment.folder =
+    shipment.temporary === undefined || whole.every(Boolean) ? here : shipment.temporary;
+  makeDirectoryDurably(shipment.folder);
+  const fetched = await obtainArtifacts(shipment, base, show);
+  shipment.components = base.components;
+  show.outcome(`${whole.length} of ${base.version}, ${fetched} fetched`);
 }
 
 function accept(shipment: Shipment, signed: SignedManifest): void {
@@ -81,7 +103,7 @@ async function obtainArtifacts(
   for (const artifact of artifactsOf(manifest)) {
     const path = join(shipment.folder, artifact.file);
     if (await isWhole(path, artifact)) continue;
-    if (shipment.dryRun && shipment.local !== undefined) {
+    if (shipment.dryRun && shipment.folder !== shipment.temporary) {
       show.line(`${artifact.file}: damaged here, would be fetched from a mirror`);
       continue;
     }
@@ -91,7 +113,8 @@ async function obtainArtifacts(
   return fetched;
 }
 
-async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
+/** Whether the artifact stands at `path` with its signed bytes. */
+export async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
   if (statSync(path, { throwIfNoEntry: false })?.size !== artifact.size) return false;
   return (await sha256File(path)).sha256 === artifact.sha256;
 }

@@ -4,13 +4,12 @@
  * down when another channel was shipped must not get a manifest whose
  * artifacts it lacks. Changes nothing.
  */
-import { execa } from 'execa';
 import { OtaError } from '@landfall/errors';
 import { artifactsOf, indexPath, type Manifest, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import type { IndexUpdate, WritableMirror } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import type { Shipment } from '../shipment.ts';
-import { signatureEndings, toSigned } from '../signed.ts';
+import { filesIn, signedIn } from '../index-git.ts';
 
 /** A manifest of another channel that the commit holds. */
 export interface OtherChannel {
@@ -30,24 +29,16 @@ export async function otherChannels(
   const { commit } = update;
   if (commit === undefined) return [];
   const own = indexPath(shipment.channelPath);
-  const listing = await git(commit.repository, ['ls-tree', '-r', '-z', '--name-only', commit.id]);
-  const names = new TextDecoder().decode(listing).split('\0');
+  const names = await filesIn(commit.repository, commit.id);
   const found: OtherChannel[] = [];
   for (const path of names) {
     const match = /^releases\/(?:([^/]+)\/)?manifest\.json$/.exec(path);
     if (match === null || path === own) continue;
-    const read = (name: string): Promise<Uint8Array> =>
-      git(commit.repository, ['cat-file', 'blob', `${commit.id}:${name}`]);
-    const signatures = new Map<string, string>();
-    for (const ending of signatureEndings(shipment.expected.policy)) {
-      if (!names.includes(`${path}${ending}`)) continue;
-      signatures.set(ending, new TextDecoder().decode(await read(`${path}${ending}`)));
-    }
     const channel = match[1] ?? shipment.settings.channel;
+    const expected = { ...shipment.expected, channel };
     try {
-      const bytes = await read(path);
-      const { verified } = toSigned(bytes, signatures, { ...shipment.expected, channel });
-      found.push({ path, bytes, manifest: verified.manifest });
+      const { verified } = await signedIn(commit, { path, names, expected });
+      found.push({ path, bytes: verified.bytes, manifest: verified.manifest });
     } catch (error) {
       if (!(error instanceof OtaError)) throw error;
     }
@@ -81,23 +72,4 @@ export async function requireOtherChannels(
       );
     }
   }
-}
-
-async function git(repository: string, args: readonly string[]): Promise<Uint8Array> {
-  const result = await execa('git', [`--git-dir=${repository}`, ...args], {
-    reject: false,
-    stdin: 'ignore',
-    encoding: 'buffer',
-    // The last newline is part of what was signed.
-    stripFinalNewline: false,
-    timeout: 60_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  if (result.exitCode === 0) return result.stdout;
-  const said = new TextDecoder().decode(result.stderr).split('\n')[0];
-  throw new ReleaseError(
-    'GIT_FAILED',
-    `git cannot read the index commit: ${said === undefined || said === '' ? 'it said nothing' : said}`,
-    { hint: `remove '${repository}' and run it again: it is only a cache` },
-  );
 }

@@ -76,6 +76,7 @@ export async function readIndexBack(shipment: Shipment, show: Show): Promise<voi
       );
     }
     progress.indexed = true;
+    shipment.proofs?.noteIndexed(mirror);
     crashPoint('ship-index-read-back');
   });
   for (const each of mirrors) {

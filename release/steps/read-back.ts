@@ -29,6 +29,7 @@ export async function readArtifactsBack(shipment: Shipment, show: Show): Promise
       });
       if (verdict.kind !== 'same') throw notServed(name, artifact.file, verdict);
       progress.held.add(artifact.file);
+      shipment.proofs?.note(progress.mirror, artifact, 'readBack');
       crashPoint('ship-artifact-read-back');
     }
   });

@@ -13,12 +13,13 @@ import {
 } from '@landfall/minisign';
 import { resolve } from 'node:path';
 import type { Settings } from '../config.ts';
-import type { Decision } from '../decide.ts';
+import type { Decision, Place } from '../decide.ts';
 import { ReleaseError } from '../errors.ts';
 import { policyOf } from '../load-config.ts';
 import { passwordFor } from '../password.ts';
 import { need, type Shipment } from '../shipment.ts';
 import { type SignedManifest, toSigned } from '../signed.ts';
+import { withdrawalFields } from '../withdrawals.ts';
 
 /**
  * Opens every secret key and checks that its public half is configured. Throws
@@ -49,33 +50,42 @@ export async function openKeys(settings: Settings): Promise<SecretKey[]> {
   return keys;
 }
 
-/** The manifest of a new release; `now` becomes `published`. */
+/**
+ * The manifest to be signed; `now` becomes `published`. One of a release that
+ * was made before differs from its base in nothing but channel, place and times.
+ */
 export function composeManifest(
   shipment: Shipment,
-  decision: Extract<Decision, { kind: 'new' }>,
+  decision: Extract<Decision, { place: Place }>,
   now: Date,
 ): Manifest {
-  const { settings } = shipment;
+  const { settings, channel } = shipment;
+  const { sequence, previous, withdrawn, reasons } = decision.place;
   const expires = new Date(now.getTime() + settings.expiresDays * 86_400_000);
+  const times = { published: toSeconds(now), expires: toSeconds(expires) };
+  const withdrawals = withdrawalFields(withdrawn, reasons);
+  if (decision.kind === 'reissue') {
+    const { withdrawnReasons: _, ...base } = decision.base;
+    return { ...base, channel, sequence, previous, ...times, ...withdrawals };
+  }
   const { updater, from } = settings.requires;
   return {
     schema: 1,
     app: settings.app,
-    channel: shipment.channel,
+    channel,
     version: shipment.version,
-    sequence: decision.sequence,
-    published: toSeconds(now),
-    expires: toSeconds(expires),
-    previous: decision.previous,
+    sequence,
+    ...times,
+    previous,
     commit: shipment.source?.commit ?? '',
-    notes: settings.notes,
+    notes: shipment.notes ?? '',
     components: [...need(shipment.components, 'components')],
     requires: {
       ...(updater === undefined ? {} : { updater }),
       ...(from === undefined ? {} : { from }),
     },
     rollout: { steps: [] },
-    withdrawn: [...decision.withdrawn],
+    ...withdrawals,
   };
 }
 

@@ -30,6 +30,7 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
         version: manifest.version,
         notes: manifest.notes,
         prerelease: semver.prerelease(manifest.version) !== null,
+        ...(manifest.commit === '' ? {} : { commit: manifest.commit }),
         files: artifacts.map(({ file, size }) => ({ file, size })),
       },
       { signal },
@@ -68,6 +69,7 @@ async function uploadOne(
     },
   });
   if (held.has(file)) return;
+  shipment.proofs?.note(mirror, artifact, 'uploaded');
   progress.sent += size;
   const took = formatDuration(performance.now() - started);
   show.live(mirror.name, `${file} sent`);

@@ -35,7 +35,15 @@ export type Fault =
   | { kind: 'status'; status: number }
   /** The request takes effect; a proxy's page of HTML with this status is the answer. */
   | { kind: 'status-after'; status: number }
-  | { kind: 'redirect'; to: string };
+  | { kind: 'redirect'; to: string }
+  /** Nothing is read and nothing answered; the connection is cut after so long. */
+  | { kind: 'hold'; ms: number }
+  /** Half of the answer comes; the connection is cut after so long. */
+  | { kind: 'stall-cut'; ms: number }
+  /** Something in between sends the request a second time. */
+  | { kind: 'twice' }
+  /** The answer's `date` is off by so much. */
+  | { kind: 'clock'; skewMs: number };
 
 /** Which requests a fault befalls. All that is given must match. */
 export interface FaultRule {
@@ -64,7 +72,16 @@ export interface SeenRequest {
   authorization: string | undefined;
 }
 
+/** For faults that no list of rules tells, and for looking at what requests have done. */
+export interface FaultHooks {
+  /** What befalls a request that no rule matches. */
+  choose?: (method: string, path: string) => Fault | undefined;
+  /** Called when a request has taken effect, before it is answered. */
+  handled?: (method: string, path: string) => void;
+}
+
 export interface FaultyServer {
+  readonly hooks: FaultHooks;
   /** `http://127.0.0.1:<port>`, the same after a `stop` and `start`. */
   readonly url: string;
   /** Rules in force; the first that matches counts. May be changed at any time. */
@@ -76,6 +93,9 @@ export interface FaultyServer {
   start: () => Promise<void>;
 }
 
+/** The header by which a handler knows that a request came twice. */
+export const SENT_TWICE = 'x-sent-twice';
+
 /** Starts a server on loopback. End it with `stop`. */
 export async function startFaultyServer(
   handler: (request: IncomingMessage, url: string) => Promise<Answer>,
@@ -83,12 +103,18 @@ export async function startFaultyServer(
   const rules: FaultRule[] = [];
   const counts = new Map<FaultRule, number>();
   const requests: SeenRequest[] = [];
+  const hooks: FaultHooks = {};
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? '/';
     const method = request.method ?? 'GET';
     requests.push({ method, url: path, authorization: request.headers.authorization });
-    const fault = takeFault(rules, counts, method, path);
-    await answer(request, response, fault, () => handler(request, `http://${address}`));
+    const fault = takeFault(rules, counts, method, path) ?? hooks.choose?.(method, path);
+    await answer(request, response, fault, async () => {
+      if (fault?.kind === 'twice') request.headers[SENT_TWICE] = 'yes';
+      const right = await handler(request, `http://${address}`);
+      hooks.handled?.(method, path);
+      return right;
+    });
   };
   const server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
@@ -103,6 +129,7 @@ export async function startFaultyServer(
     url: `http://${address}`,
     rules,
     requests,
+    hooks,
     stop: () => close(server),
     start: () => listen(server, port),
   };
@@ -167,6 +194,10 @@ async function answer(
     case 'endless':
       await endless(response);
       return;
+    case 'hold':
+      await sleep(fault.ms);
+      request.socket.destroy();
+      return;
     default:
   }
   const right = await handle();
@@ -196,7 +227,9 @@ async function send(
     right.status === 204 || (request.method === 'HEAD' && right.status === 302)
       ? {}
       : { 'content-length': size };
-  response.writeHead(right.status, { ...right.headers, ...length });
+  const skew = fault?.kind === 'clock' ? fault.skewMs : undefined;
+  const date = skew === undefined ? {} : { date: new Date(Date.now() + skew).toUTCString() };
+  response.writeHead(right.status, { ...right.headers, ...length, ...date });
   if (silent) {
     response.end();
     return;
@@ -213,7 +246,8 @@ async function sendBody(
   fault: Fault | undefined,
 ): Promise<boolean> {
   let stopAt = size;
-  if (fault?.kind === 'truncate') stopAt = Math.floor(size / 2);
+  const cut = fault?.kind === 'truncate' || fault?.kind === 'stall-cut';
+  if (cut) stopAt = Math.floor(size / 2);
   if (fault?.kind === 'stall') stopAt = Math.min(size, fault.bytes ?? Math.floor(size / 2));
   let sent = 0;
   for await (const chunk of chunks) {
@@ -227,8 +261,9 @@ async function sendBody(
     sent += part.length;
     if (response.destroyed) return false;
   }
-  if (fault?.kind === 'truncate') response.socket?.destroy();
-  return fault?.kind !== 'truncate' && fault?.kind !== 'stall';
+  if (fault?.kind === 'stall-cut') await sleep(fault.ms);
+  if (cut) response.socket?.destroy();
+  return !cut && fault?.kind !== 'stall';
 }
 
 async function sendSlowly(response: ServerResponse, bytes: Buffer, rate: number): Promise<void> {
@@ -272,7 +307,10 @@ function dropDuring(request: IncomingMessage, bytes: number): Promise<void> {
       seen += chunk.length;
       if (seen >= bytes) request.socket.destroy();
     });
-    request.once('close', () => resolve());
+    request.once('close', () => {
+      request.socket.destroy();
+      resolve();
+    });
   });
 }
 

@@ -45,6 +45,7 @@ export function describeMirror(name: string, setUp: () => Promise<Subject>): voi
     describeArtifacts(subject);
     describeRepairs(subject);
     describeIndex(subject);
+    describeReleases(subject);
     describeBounds(subject);
   });
 }
@@ -209,6 +210,43 @@ function describeIndex(setUp: SetUp): void {
     await writer.uploadArtifact('2.0.0', artifact.path, artifact);
     expect(await served(reader, first)).toEqual(textsOf(first));
     expect(await read(reader, artifact.file, '2.0.0')).toEqual(artifact.bytes);
+  });
+}
+
+function describeReleases(setUp: SetUp): void {
+  async function publish(writer: WritableMirror, version: string, files: string[]): Promise<void> {
+    const artifacts = files.map((file) => makeArtifact(file, 1000 + files.indexOf(file)));
+    await ensure(writer, artifacts, version);
+    for (const each of artifacts) await writer.uploadArtifact(version, each.path, each);
+  }
+
+  it('lists what is stored, and removes one version whole and no other', async () => {
+    const { reader, writer } = await setUp();
+    expect(await writer.listReleases({})).toEqual([]);
+    await publish(writer, '1.0.0', ['a.zst', 'b.zst']);
+    await publish(writer, '1.1.0-rc.1', ['a.zst']);
+    const stored = await writer.listReleases({});
+    const sorted = stored.toSorted((a, b) => (a.version < b.version ? -1 : 1));
+    expect(sorted.map(({ version }) => version)).toEqual(['1.0.0', '1.1.0-rc.1']);
+    const files = sorted[0]?.files.toSorted((a, b) => (a.file < b.file ? -1 : 1));
+    expect(files).toEqual([
+      { file: 'a.zst', size: 1000 },
+      { file: 'b.zst', size: 1001 },
+    ]);
+    for (let count = 0; count < 2; count += 1) await writer.removeArtifacts('1.0.0', {});
+    await writer.removeArtifacts('9.9.9', {});
+    expect((await writer.listReleases({})).map(({ version }) => version)).toEqual(['1.1.0-rc.1']);
+    expect(await reader.statArtifact('1.0.0', 'a.zst', LIMITS)).toBeUndefined();
+    expect(await reader.statArtifact('1.1.0-rc.1', 'a.zst', LIMITS)).toEqual({ size: 1000 });
+  });
+
+  it('takes a version again that was removed', async () => {
+    const { reader, writer } = await setUp();
+    await publish(writer, '1.0.0', ['a.zst']);
+    await writer.removeArtifacts('1.0.0', {});
+    await publish(writer, '1.0.0', ['a.zst']);
+    await writer.finishRelease('1.0.0', {});
+    expect(await reader.statArtifact('1.0.0', 'a.zst', LIMITS)).toEqual({ size: 1000 });
   });
 }
 

@@ -179,6 +179,16 @@ describe('answers that are none', () => {
     }
   });
 
+  it('an error is told by its status, also when its page is larger than what was asked for', async () => {
+    const headers = { 'content-type': 'text/html' };
+    const { url } = await server({ status: 502, headers, body: '<html>'.repeat(100) });
+    const error = await errorOf(() => openFile(client(url), 'x', { ...LIMITS, maxBytes: 64 }));
+    expect([error.code, error.message.includes('(502)')]).toEqual(['BAD_ANSWER', true]);
+    const page = await server({ status: 200, headers, body: '<html>'.repeat(100) });
+    const found = await errorOf(() => openFile(client(page.url), 'x', { ...LIMITS, maxBytes: 64 }));
+    expect(found.message).toContain('found an HTML page');
+  });
+
   it('asks with GET where HEAD is not known', async () => {
     const made = await startFaultyServer(async (request) =>
       request.method === 'HEAD' ? { status: 405, body: '' } : FILE,

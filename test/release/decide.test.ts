@@ -45,28 +45,35 @@ describe('a new release', () => {
   it('begins the sequence at 1 on empty mirrors', () => {
     expect(decide(situation({}))).toEqual({
       kind: 'new',
-      sequence: 1,
-      previous: null,
-      withdrawn: [],
+      place: { sequence: 1, previous: null, withdrawn: [], reasons: {} },
     });
   });
 
   it('follows the newest manifest and keeps its withdrawals', () => {
-    const best = release('1.0.0', 7, { withdrawn: ['0.9.0'] });
+    const reasons = { '0.9.0': 'answers 500' };
+    const best = release('1.0.0', 7, { withdrawn: ['0.9.0'], withdrawnReasons: reasons });
+    const previous = { sequence: 7, sha256: best.sha256 };
     expect(decide(situation({ best }))).toEqual({
       kind: 'new',
-      sequence: 8,
-      previous: { sequence: 7, sha256: best.sha256 },
-      withdrawn: ['0.9.0'],
+      place: { sequence: 8, previous, withdrawn: ['0.9.0'], reasons },
     });
+  });
+
+  it('is refused when the channel withdrew that version, newer or not', async () => {
+    const reasons = { '1.1.0': 'answers 500' };
+    const best = release('1.0.0', 7, { withdrawn: ['1.1.0'], withdrawnReasons: reasons });
+    for (const local of [undefined, release('1.1.0', 6)]) {
+      const error = await errorOf(() => decide(situation({ best, local })));
+      expect(error).toMatchObject({ code: 'WITHDRAWN', exit: 3 });
+      expect((error as Error).message).toContain('answers 500');
+    }
   });
 
   it('never gives out a sequence that was signed here, even if no mirror shows it', () => {
     const decision = decide(situation({ best: one, localSequence: 9 }));
     expect(decision).toMatchObject({
       kind: 'new',
-      sequence: 10,
-      previous: { sequence: 7, sha256: one.sha256 },
+      place: { sequence: 10, previous: { sequence: 7, sha256: one.sha256 } },
     });
   });
 

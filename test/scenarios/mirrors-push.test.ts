@@ -24,6 +24,20 @@ describe('a push', () => {
     expect(head(scene)).toBe(update.commit?.id);
   });
 
+  it('whose answer ends in its middle is found to have taken effect', async () => {
+    const [scene] = await scenes('a');
+    if (scene === undefined) throw new Error('no server');
+    await scene.writer.writeIndex(await prepare([scene.writer], 1), {});
+    const update = await prepare([scene.writer], 2);
+    // git itself would wait for the rest for ever.
+    const fault = { kind: 'short' } as const;
+    scene.server.rules.push({ method: 'POST', path: /git-receive-pack$/, times: 1, fault });
+    const started = performance.now();
+    await scene.writer.writeIndex(update, {});
+    expect(performance.now() - started).toBeLessThan(60_000);
+    expect(head(scene)).toBe(update.commit?.id);
+  });
+
   it.each([
     [
       'echo "protected branch: ask the maintainers" >&2; exit 1',

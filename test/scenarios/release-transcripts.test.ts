@@ -23,13 +23,18 @@ describe('help', () => {
 
 usage: release COMMAND [options]
 
-  init             write a commented release.config.ts to start from
-  keygen           make a key pair to sign releases with
-  build [VERSION]  run the project's build, pack it and pass it through the gate
-  check FILE…      pass archives (.tar, .tar.gz, .tar.zst) through the gate
-  ship [VERSION]   build, sign and publish a release to all mirrors
-  status           show what was built here and what each mirror has
-  verify           download everything from every mirror as a stranger and check it
+  init               write a commented release.config.ts to start from
+  keygen             make a key pair to sign releases with
+  build [VERSION]    run the project's build, pack it and pass it through the gate
+  check FILE…        pass archives (.tar, .tar.gz, .tar.zst) through the gate
+  ship [VERSION]     build, sign and publish a release to all mirrors
+  promote [VERSION]  publish one channel's release on another, as it is
+  withdraw VERSION   take a release back: nodes on it move to the newest good one
+  renew              publish the current release again with a later end
+  notes [VERSION]    print the changelog's section of a version
+  diff A B           show which files changed between two versions, and their sizes
+  status             show what was built here and what each mirror has
+  verify             download everything from every mirror as a stranger and check it
 
 'release COMMAND --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage or
 configuration, 3 refused by a gate, 4 done on enough mirrors but not all.
@@ -184,10 +189,10 @@ lima: has no 'releases/manifest.json'
     await site.release(['build', '1.2.0']);
     plugIn();
     expect(golden((await site.release(['status'])).stdout, site))
-      .toBe(`here  channel  sequence  state
-1.0.0  stable  1  signed
-1.1.0  stable  2  signed
-1.2.0  -  -  built, 2 artifacts, not signed
+      .toBe(`here  channel  sequence  state  proven
+1.0.0  stable  1  signed  on 2 of 2
+1.1.0  stable  2  signed  on 1 of 2
+1.2.0  -  -  built, 2 artifacts, not signed  -
 
 channel stable
 mirror  version  sequence  behind  artifacts  answer  address

@@ -196,6 +196,8 @@ describe('an offer', () => {
     host.store.saveState({ name: 'probation', running: state.running, until: AT });
     expect(judge(host)?.code).toBe('in-probation');
     expect(judge(host, verify(), { version: '1.7.41-alpha' })).toBeUndefined();
+    const withdrawing = verify((m) => m.withdrawn.push('1.7.40'));
+    expect(judge(host, withdrawing), 'what runs was withdrawn').toBeUndefined();
   });
 });
 

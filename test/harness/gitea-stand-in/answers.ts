@@ -8,6 +8,10 @@ export interface Options {
   draftsArePublic: boolean;
   /** `range` is honoured (newer) or ignored (1.17). */
   ranges: boolean;
+  /** Strangers see nothing of any repository. */
+  isPrivate: boolean;
+  /** How clients reach it; `https` behind a door with TLS. */
+  scheme: 'http' | 'https';
 }
 
 /** One request being handled. */

@@ -17,7 +17,7 @@ import {
   tagShape,
   verificationShape,
 } from './shapes.ts';
-import { commitFiles, headOf, type Repository, runGit } from './state.ts';
+import { commitFiles, commitOf, headOf, type Repository, runGit } from './state.ts';
 
 /** A file at the head of a branch. */
 export interface BranchFile {
@@ -109,6 +109,14 @@ export function answerBranch(call: RepositoryCall, name: string): Answer {
   const head = headOf(call.repository, name);
   if (head === undefined) return notFound(call);
   return json(200, branchShape(call.base, call.repository, name, head, call.authorized));
+}
+
+/** `git/commits/<sha>`: the beginning of what the API tells; nothing reads the rest. */
+export function answerCommit(call: RepositoryCall, sha: string): Answer {
+  const id = /^[0-9a-f]{40}$/.test(sha) ? commitOf(call.repository, sha) : undefined;
+  if (id === undefined) return notFound(call);
+  const url = `${call.base}/api/v1/repos/${call.repository.fullName}/git/commits/${id}`;
+  return json(200, { url, sha: id });
 }
 
 export function answerTags(call: RepositoryCall): Answer {

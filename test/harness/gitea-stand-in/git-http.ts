@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Answer } from '../http-faults.ts';
 import type { Call } from './answers.ts';
 
-const LOGIN: Answer = {
+/** What git takes as a reason to send a user and a password. */
+export const LOGIN: Answer = {
   status: 401,
   headers: { 'www-authenticate': 'Basic realm="."', 'content-type': 'text/plain' },
   body: 'Unauthorized\n',

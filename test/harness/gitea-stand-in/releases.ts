@@ -1,5 +1,6 @@
 /** Releases and assets of the REST API. */
-import type { Answer } from '../http-faults.ts';
+import { copyFileSync } from 'node:fs';
+import { type Answer, SENT_TWICE } from '../http-faults.ts';
 import {
   empty,
   failure,
@@ -10,7 +11,7 @@ import {
   unauthorized,
 } from './answers.ts';
 import { assetShape, releaseShape } from './shapes.ts';
-import { headOf, type Release, runGit } from './state.ts';
+import { commitOf, headOf, type Release, runGit } from './state.ts';
 import { receiveForm } from './upload.ts';
 
 /** Answers a path that begins with `releases`, or undefined when there is none such. */
@@ -98,7 +99,7 @@ async function editRelease(call: RepositoryCall, release: Release): Promise<Answ
   if (typeof body['draft'] === 'boolean') release.draft = body['draft'];
   if (typeof body['body'] === 'string') release.notes = body['body'];
   if (!release.draft) {
-    if (headOf(call.repository, release.target) === undefined) {
+    if (commitOf(call.repository, release.target) === undefined) {
       return failure(call, 500, `object does not exist [id: ${release.target}, rel_path: ]`);
     }
     tagRelease(call, release);
@@ -106,11 +107,11 @@ async function editRelease(call: RepositoryCall, release: Release): Promise<Answ
   return json(200, releaseShape(call.base, call.repository, release));
 }
 
-/** A release that is published gets its tag, at the head of its branch. */
+/** A release that is published gets its tag, at the head of its branch or at its commit. */
 function tagRelease({ repository }: RepositoryCall, release: Release): void {
   const existing = runGit(repository.git, ['tag', '--list', release.tag]);
   if (existing !== '') return;
-  const target = headOf(repository, release.target) ?? release.target;
+  const target = commitOf(repository, release.target) ?? release.target;
   runGit(repository.git, ['update-ref', `refs/tags/${release.tag}`, target]);
 }
 
@@ -128,6 +129,11 @@ async function uploadAsset(
   if ('error' in received) return failure(call, 500, received.error);
   const name = call.query.get('name') ?? 'attachment';
   const asset = call.state.addAsset(release, { uuid, name, size: received.size });
+  if (call.request.headers[SENT_TWICE] !== undefined) {
+    const second = call.state.newUuid();
+    copyFileSync(call.state.attachment(uuid), call.state.attachment(second));
+    call.state.addAsset(release, { uuid: second, name, size: received.size });
+  }
   return json(201, assetShape(call.base, asset));
 }
 

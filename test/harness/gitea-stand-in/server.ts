@@ -16,8 +16,9 @@ import {
   readJson,
   unauthorized,
 } from './answers.ts';
-import { answerBranch, answerContents, answerTags, rawFile } from './contents.ts';
+import { answerBranch, answerCommit, answerContents, answerTags, rawFile } from './contents.ts';
 import { answerGit, isGitPath } from './git-http.ts';
+import { refuseStranger } from './private.ts';
 import { answerReleases } from './releases.ts';
 import { repositoryShape, userShape } from './shapes.ts';
 import { GiteaState, type Repository } from './state.ts';
@@ -48,18 +49,22 @@ export async function startGiteaStandIn(options: GiteaStandInOptions = {}): Prom
   const folder = mkdtempSync(join(tmpdir(), 'landfall-gitea-'));
   const state = new GiteaState(folder);
   const token = options.token ?? '0123456789abcdef0123456789abcdef01234567';
-  const behaviour = {
+  const behaviour: Options = {
     draftsArePublic: options.draftsArePublic ?? true,
     ranges: options.ranges ?? false,
+    isPrivate: options.isPrivate ?? false,
+    scheme: options.scheme ?? 'http',
   };
   const name = options.repository;
   if (name !== undefined) {
     const { branch = 'main', autoInit = false } = options;
     state.createRepository(name, { branch, autoInit });
   }
-  const server = await startFaultyServer((request, base) =>
-    answer(toCall(request, base, token, state, behaviour)),
-  );
+  const server = await startFaultyServer((request, base) => {
+    // Gitea knows its own address from its configuration; here it is the one that was asked.
+    const { host = new URL(base).host } = request.headers;
+    return answer(toCall(request, `${behaviour.scheme}://${host}`, token, state, behaviour));
+  });
   return {
     ...server,
     token,
@@ -103,6 +108,8 @@ function isAuthorized(header: string | undefined, token: string): boolean {
 }
 
 async function answer(call: Call): Promise<Answer> {
+  const refusal = refuseStranger(call);
+  if (refusal !== undefined) return refusal;
   if (isGitPath(call.path)) return answerGit(call);
   const api = /^api\/v1\/(.*)$/.exec(call.path)?.[1];
   if (api === undefined) return answerWeb(call);
@@ -150,6 +157,8 @@ async function inRepository(
       return answerBranch(call, name);
     case 'tags':
       return answerTags(call);
+    case 'git':
+      return rest[0] === 'commits' ? answerCommit(call, rest[1] ?? '') : undefined;
     case 'raw':
       return rawFile(repository, call.query.get('ref') ?? repository.branch, name);
     default:

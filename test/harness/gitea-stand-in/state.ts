@@ -156,6 +156,18 @@ export function headOf(repository: Repository, branch: string): string | undefin
   }
 }
 
+/** The commit that a branch's name or a commit's id stands for, if the repository has it. */
+export function commitOf({ git }: Repository, target: string): string | undefined {
+  for (const name of [`refs/heads/${target}`, `${target}^{commit}`]) {
+    try {
+      return runGit(git, ['rev-parse', '--verify', '--quiet', name]);
+    } catch {
+      // Not this; perhaps the next.
+    }
+  }
+  return undefined;
+}
+
 /** Commits files on top of a branch, as the web interface would; the commit's id. */
 export function commitFiles(
   repository: Repository,

@@ -1,0 +1,76 @@
+/** What an audit finds, in a form for machines and people. */
+import type { OtaError } from '@landfall/errors';
+
+export type FindingCode =
+  /** It could not be asked, or not to the end. */
+  | 'UNREACHABLE'
+  | 'INDEX_MISSING'
+  /** Signed, but no manifest of this app and channel, or none that we can read. */
+  | 'INDEX_INVALID'
+  /** Not signed by those whom we believe. */
+  | 'BAD_SIGNATURE'
+  /** Older than what another mirror serves. */
+  | 'STALE'
+  /** Nodes take it no more. */
+  | 'EXPIRED'
+  /** The index names an artifact that is not there. */
+  | 'ARTIFACT_MISSING'
+  /** The artifact has other bytes than were signed. */
+  | 'ARTIFACT_WRONG'
+  /** Two valid manifests of one sequence. */
+  | 'EQUIVOCATION'
+  /** A manifest's `previous` is not the manifest that was before it. */
+  | 'CHAIN_BROKEN'
+  /** Its clock and ours differ. */
+  | 'CLOCK_SKEW'
+  | 'CERTIFICATE_EXPIRES';
+
+/** `alarm`: somebody may be cheating. `error`: the mirror is not right. `warning`: it soon may not be. */
+export type Severity = 'alarm' | 'error' | 'warning';
+
+export interface Finding {
+  mirror: string;
+  code: FindingCode;
+  severity: Severity;
+  /** One line. */
+  message: string;
+  /** The command that repairs it. */
+  fix: string;
+}
+
+/** Commands that repair: `options` name the same mirrors and keys as the audit was given. */
+export class Fixes {
+  readonly #options: string;
+
+  constructor(options: string) {
+    this.#options = options;
+  }
+
+  sync(mirror: string): string {
+    return `mirrors sync --to ${mirror}${this.#options}`;
+  }
+
+  lookCloser(): string {
+    return `mirrors audit --json${this.#options}`;
+  }
+
+  renew(): string {
+    return `release renew${/ --config \S+/.exec(this.#options)?.[0] ?? ''}`;
+  }
+}
+
+/** What a mirror's failure to tell a valid index means. */
+export function findingOf(mirror: string, problem: OtaError, fixes: Fixes): Finding {
+  const { code, message } = problem;
+  const found = (kind: FindingCode): Finding => ({
+    mirror,
+    code: kind,
+    severity: 'error',
+    message,
+    fix: fixes.sync(mirror),
+  });
+  if (code === 'NOT_FOUND') return found('INDEX_MISSING');
+  if (code === 'UNTRUSTED') return found('BAD_SIGNATURE');
+  const isAboutContent = /^(WRONG_|MANIFEST_)/.test(code);
+  return found(isAboutContent ? 'INDEX_INVALID' : 'UNREACHABLE');
+}

@@ -1,0 +1,66 @@
+/**
+ * Shows something again and again until it is told to stop: in place on a
+ * terminal, as blocks with the time elsewhere, as one line of JSON each with
+ * `--json`.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '@landfall/cli';
+import { ExitCode } from '@landfall/errors';
+
+/** One look. */
+export interface View {
+  data: Record<string, unknown>;
+  lines: readonly string[];
+  exit: ExitCode;
+}
+
+const HOME = '\u001B[H';
+const CLEAR_LINE = '\u001B[K';
+const CLEAR_BELOW = '\u001B[J';
+const CLEAR_ALL = '\u001B[2J';
+
+/** Looks every `everyMs` milliseconds until `signal`. The exit code is that of the last look. */
+export async function watch(
+  context: Context,
+  look: (signal: AbortSignal) => Promise<View>,
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const show = context.json ? showJson : process.stdout.isTTY ? showInPlace() : showBlock;
+  let exit: ExitCode = ExitCode.done;
+  while (!signal.aborted) {
+    try {
+      const view = await look(signal);
+      exit = view.exit;
+      show(view);
+      await sleep(everyMs, undefined, { signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+  return exit;
+}
+
+function showJson({ data }: View): void {
+  process.stdout.write(`${JSON.stringify({ at: now(), ...data })}\n`);
+}
+
+function showBlock({ lines }: View): void {
+  process.stdout.write([now(), ...lines, '', ''].join('\n'));
+}
+
+/** Draws over what was drawn before, without flicker, and never wider than the terminal. */
+function showInPlace(): (view: View) => void {
+  process.stdout.write(CLEAR_ALL);
+  return ({ lines }) => {
+    const { columns, rows } = process.stdout;
+    const drawn = [...lines, '', `${now()}, Ctrl-C ends it`]
+      .slice(0, Math.max(1, rows - 1))
+      .map((line) => `${line.slice(0, columns)}${CLEAR_LINE}\n`);
+    process.stdout.write(`${HOME}${drawn.join('')}${CLEAR_BELOW}`);
+  };
+}
+
+function now(): string {
+  return new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,63 @@
+/**
+ * What the index branch of a git mirror tells beyond its tip, fetched by a
+ * stranger: which channels it has, and which manifests stood there before.
+ * Nothing of it is believed; callers verify.
+ */
+import { MAX_MANIFEST_BYTES } from '@landfall/manifest';
+import type { GiteaConfig, Named } from './config.ts';
+import { runGit } from './git.ts';
+import { GitRemote } from './git-remote.ts';
+import { DEFAULT_BRANCH } from './gitea.ts';
+import { openScratch } from './index-commit.ts';
+import { isIndexPath } from './layout.ts';
+import type { IndexBranch } from './mirror.ts';
+import { readCredential } from './token.ts';
+
+/** So many commits of a channel's manifest are looked at, newest first. */
+const MAX_COMMITS = 100;
+
+/** The index branch as a reader may fetch it: without the token that publishes. */
+export function readersBranch(config: Named<GiteaConfig>): IndexBranch {
+  const url = `${config.url.replace(/\/+$/, '')}/${config.repository}.git`;
+  const branch = config.branch ?? DEFAULT_BRANCH;
+  const authorization = readCredential(config, process.env);
+  const remote = new GitRemote({
+    mirror: config.name,
+    url,
+    branch,
+    ca: config.ca,
+    ...(authorization === undefined ? {} : { authorization }),
+  });
+  return {
+    fetchHead: async (repository, options) => {
+      await openScratch(repository);
+      return remote.fetchHead(repository, options);
+    },
+  };
+}
+
+/** Paths of all manifests in commit `head`, of whatever channel. */
+export async function manifestPaths(repository: string, head: string): Promise<string[]> {
+  const args = ['ls-tree', '-r', '-z', '--name-only', '--full-tree', head, '--', 'releases/'];
+  const { stdout } = await runGit(args, { repository });
+  return stdout.split('\0').filter(isIndexPath);
+}
+
+/** Commits below `head` that changed the file, newest first. */
+export async function commitsOf(repository: string, head: string, path: string): Promise<string[]> {
+  const args = ['log', `--max-count=${MAX_COMMITS}`, '--format=%H', head, '--', path];
+  const { stdout } = await runGit(args, { repository });
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+/** A file of a commit, or undefined when it is not there, or larger than `maxBytes`. */
+export async function fileOf(
+  repository: string,
+  commit: string,
+  path: string,
+  maxBytes = MAX_MANIFEST_BYTES,
+): Promise<Uint8Array | undefined> {
+  const { code, stdout } = await runGit(['cat-file', 'blob', `${commit}:${path}`], { repository });
+  const bytes = Buffer.from(stdout);
+  return code === 0 && bytes.length <= maxBytes ? bytes : undefined;
+}

@@ -1,0 +1,123 @@
+/**
+ * The last step of a sync: the index, to every target that serves all it
+ * names. Git mirrors get one commit object, the one that others hold already
+ * if there is such; a branch that diverged is reported, never forced.
+ */
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { OtaError } from '@landfall/errors';
+import { indexPath } from '@landfall/manifest';
+import { MirrorError } from '../errors.ts';
+import { fileOf, manifestPaths } from '../git-history.ts';
+import { prepareIndexUpdate } from '../index-commit.ts';
+import { channelOf } from '../layout.ts';
+import type { IndexUpdate, WritableMirror } from '../mirror.ts';
+import { type Believed, gatherIndex, readSignedIndex } from '../signed-index.ts';
+import { type Goal, nameOf } from './goal.ts';
+import type { Target } from './target.ts';
+
+interface IndexOptions extends Believed {
+  branches: readonly Pick<WritableMirror, 'indexBranch'>[];
+  scratch: string;
+  onLine?: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Writes and reads back. What fails is the target's problem. */
+export async function writeIndexes(
+  goals: readonly Goal[],
+  targets: readonly Target[],
+  options: IndexOptions,
+): Promise<void> {
+  const { signal } = options;
+  const todo = targets.filter(
+    ({ problem, staleIn }) => problem === undefined && staleIn.length > 0,
+  );
+  if (todo.length === 0) return;
+  const update = await prepareIndexUpdate({
+    mirrors: [...targets.map(({ writer }) => writer), ...options.branches],
+    files: new Map(goals.flatMap(({ index }) => [...index.files])),
+    message: `Index of ${options.app}: ${goals.map(describe).join(', ')}\n`,
+    date:
+      goals
+        .map(({ index }) => index.verified.manifest.published)
+        .toSorted()
+        .at(-1) ?? '',
+    repository: join(options.scratch, 'index.git'),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  await Promise.all(
+    todo.map((target) =>
+      target.attempt(async () => {
+        await requireNothingElse(target, goals, update, options);
+        await target.writer.writeIndex(update, signal ? { signal } : {});
+        crashPoint('sync-index-written');
+        await readBack(target, goals, options);
+        target.indexed = true;
+        options.onLine?.(`${target.name}: has the index of ${target.staleIn.join(', ')}`);
+      }, signal),
+    ),
+  );
+}
+
+function describe({ channel, index }: Goal): string {
+  const { version, sequence } = index.verified.manifest;
+  return `${version} (${nameOf(channel)}, sequence ${sequence})`;
+}
+
+async function readBack(
+  target: Target,
+  goals: readonly Goal[],
+  { app, policy, signal }: IndexOptions,
+): Promise<void> {
+  for (const { channel, index } of goals) {
+    const options = signal === undefined ? {} : { signal };
+    const found = await readSignedIndex(target.reader, channel, { app, policy }, options);
+    if (found?.verified.sha256 === index.verified.sha256) continue;
+    throw new MirrorError(
+      'BAD_ANSWER',
+      target.name,
+      `does not serve the index of ${nameOf(channel)} that was written: expected sequence ${index.verified.manifest.sequence}, found ${found?.verified.manifest.sequence ?? 'none'}`,
+      { hint: 'a cache in between may answer with an old index; run it again in a while' },
+    );
+  }
+}
+
+/**
+ * A commit brings along every channel of the history it is made on. One that
+ * no goal is about would name artifacts that nobody has sent to this mirror.
+ */
+async function requireNothingElse(
+  target: Target,
+  goals: readonly Goal[],
+  { commit }: IndexUpdate,
+  { app, policy, signal }: IndexOptions,
+): Promise<void> {
+  if (target.writer.indexBranch === undefined || commit === undefined) return;
+  const ours = new Set(goals.map(({ channel }) => indexPath(channel)));
+  for (const path of await manifestPaths(commit.repository, commit.id)) {
+    if (ours.has(path)) continue;
+    const channel = channelOf(path);
+    const carried = await gatherIndex(channel, { app, policy }, (name, maxBytes) =>
+      fileOf(commit.repository, commit.id, name, maxBytes),
+    ).catch(unbelieved);
+    if (carried === undefined) continue;
+    const options = signal === undefined ? {} : { signal };
+    const served = await readSignedIndex(target.reader, channel, { app, policy }, options).catch(
+      unbelieved,
+    );
+    if (served?.verified.sha256 === carried.verified.sha256) continue;
+    throw new MirrorError(
+      'REJECTED',
+      target.name,
+      `the shared index also names ${nameOf(channel)}, which no source serves`,
+      { hint: 'run it again without --from, so that every mirror may be a source' },
+    );
+  }
+}
+
+/** What nobody would believe harms nobody; a mirror that cannot be asked is another matter. */
+function unbelieved(error: unknown): undefined {
+  if (error instanceof OtaError && !(error instanceof MirrorError)) return undefined;
+  throw error;
+}
