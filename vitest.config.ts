@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     pool: 'forks',
+    // Most tests wait for processes, servers and clocks rather than for a core.
+    maxWorkers: 4,
     projects: [
       {
         test: {
