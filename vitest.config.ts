@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 /**
  * Three projects, by what a test costs: `unit` runs in milliseconds, `scenario`
  * needs real programs (git, nginx, minisign) or several processes, `chaos`
- * kills things. `npm test` runs them all.
+ * kills things. `npm test` runs these. `long` takes minutes a test: `npm run
+ * test:chaos` runs it, with every crash point of `chaos`.
  */
 export default defineConfig({
   test: {
@@ -32,6 +33,14 @@ export default defineConfig({
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          testTimeout: 600_000,
           hookTimeout: 120_000,
         },
       },

@@ -5,7 +5,8 @@
 set -eu
 sh scripts/system-packages.sh
 npm run --silent check
+set -- --project unit --project scenario --project chaos
 if [ -n "${LANDFALL_TEST_REPORT:-}" ]; then
-  exec vitest run --reporter=default --reporter=json --outputFile.json="$LANDFALL_TEST_REPORT"
+  set -- "$@" --reporter=default --reporter=json --outputFile.json="$LANDFALL_TEST_REPORT"
 fi
-exec vitest run
+exec vitest run "$@"

@@ -121,7 +121,7 @@ describe('ship, killed', () => {
     watcher = watch();
   });
 
-  it.each(visited('crash points of ship', points, 14))(
+  it.each(visited('crash points of ship', points, 8))(
     'at %s is finished by the next run',
     async (point) => {
       const killed = await project.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
