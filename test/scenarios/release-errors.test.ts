@@ -20,7 +20,7 @@ const ROWS: BadInput[] = [
     args: ['publish'],
     code: 2,
     error: "unknown command 'publish'",
-    hint: "expected one of: init, keygen, build, check, ship, status, verify; see 'release --help'",
+    hint: "expected one of: init, keygen, build, check, ship, promote, withdraw, renew, notes, diff, status, verify; see 'release --help'",
   },
   {
     name: 'an unknown option',
@@ -147,7 +147,7 @@ const ROWS: BadInput[] = [
     code: 2,
     error:
       "mirror '127.0.0.1:9': environment variable 'NO_SUCH_TOKEN': expected a token, found nothing",
-    hint: 'set NO_SUCH_TOKEN to a token that may write to the repository',
+    hint: 'set NO_SUCH_TOKEN to a token that may use the repository',
   },
   {
     name: 'mirrors of another app',
