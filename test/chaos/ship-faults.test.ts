@@ -3,9 +3,10 @@
  * again. `ship-faults-process.ts` does the same for many more seeds.
  */
 import { expect, it } from 'vitest';
+import { visited } from '../harness/chaos.ts';
 import { shipUnderFaults } from '../harness/ship-under-faults.ts';
 
-it.each([1, 2, 3, 4, 5, 6])(
+it.each(visited('seeds of faults', [1, 2, 3, 4, 5, 6], 3))(
   'is finished on all mirrors, whatever goes wrong on the way (seed %d)',
   async (seed) => {
     const run = await shipUnderFaults(seed);
