@@ -18,7 +18,7 @@ import { isLoopbackHost } from './probe/loopback.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/landfall/updater.toml';
 const MAX_CONFIG_BYTES = 1024 * 1024;
-/** DESIGN section 6: a release that breaks a node is gone within this time. */
+/** docs/operators.md: a release that breaks a node is gone within this time. */
 const DEFAULT_WINDOW = '90s';
 
 /** `90s`, `10m` … as milliseconds. */

@@ -1,4 +1,4 @@
-/** Where everything stands on a node: DESIGN section 6. */
+/** Where everything stands on a node: docs/formats.md. */
 import { join } from 'node:path';
 
 /** Absolute paths. */

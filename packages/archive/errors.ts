@@ -4,7 +4,7 @@ import { describeSystemError, ExitCode, messageOf, OtaError } from '@landfall/er
 type ArchiveErrorCode =
   /** The source tree holds something that must not travel; names every path and why. */
   | 'ARCHIVE_UNPACKABLE'
-  /** An archive or an extracted tree is not what DESIGN section 3 allows. */
+  /** An archive or an extracted tree is not what docs/formats.md allows. */
   | 'ARCHIVE_REFUSED'
   /** The content is well formed and is not what was signed. */
   | 'ARCHIVE_DIGEST'

@@ -23,8 +23,8 @@ import { sameTree, type TreeInfo, treeInfo } from './tree.ts';
  * from offset 0; it stays open), into `directory`, which must be there and
  * empty. Resolves to what was written.
  *
- * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside DESIGN
- * section 3, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
+ * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside
+ * docs/formats.md, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
  * says, ARCHIVE_IO when the disk fails.
  */
 export async function extractTree(

@@ -1,7 +1,7 @@
 /**
  * The mode gate. It reads a finished archive as bytes, with a reader that
- * shares nothing with the packer, and refuses everything outside DESIGN
- * section 3. No option turns any of it off.
+ * shares nothing with the packer, and refuses everything outside
+ * docs/formats.md. No option turns any of it off.
  */
 import type { Packing } from './decode.ts';
 import { withInput } from './input.ts';

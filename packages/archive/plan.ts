@@ -25,7 +25,7 @@ export interface TreePart {
  * excluded is not looked at.
  *
  * Throws `ArchiveError` ARCHIVE_UNPACKABLE naming every path that may not
- * travel (DESIGN section 3), ARCHIVE_IO when the disk fails.
+ * travel (docs/formats.md), ARCHIVE_IO when the disk fails.
  */
 export function planTree(options: {
   parts: readonly TreePart[];

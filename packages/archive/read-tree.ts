@@ -37,7 +37,7 @@ const END_OVERHEAD = 2 * 1024 * 1024;
 
 /**
  * Resolves to the listing in the archive's order. Throws `ArchiveError`
- * ARCHIVE_REFUSED naming what is outside DESIGN section 3.
+ * ARCHIVE_REFUSED naming what is outside docs/formats.md.
  */
 export async function readTree(
   input: ArchiveInput,

@@ -1,5 +1,5 @@
 /**
- * What may travel (DESIGN section 3), checked entry by entry on what the
+ * What may travel (docs/formats.md), checked entry by entry on what the
  * second reader found. One set of rules for the gate, which lists several
  * problems, and for extraction, which stops at the first.
  *

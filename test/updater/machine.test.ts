@@ -1,4 +1,4 @@
-/** The rules of DESIGN section 6 that are the machine's, each with what it says. */
+/** The rules of a node's life that are the machine's, each with what it says. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { acceptance, MAX_ATTEMPTS, type Deployment, type Outcome } from '../../updater/facts.ts';
