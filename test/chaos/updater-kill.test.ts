@@ -139,7 +139,7 @@ describe.each(STORIES)('$name, killed', ({ name, prepare, start, ends, passes })
     );
 
     const outcomes: string[] = [];
-    for (const point of visited(`crash points of ${name}`, points, 5)) {
+    for (const point of visited(`crash points of ${name}`, points, 4)) {
       restore(node, snapshot);
       const killed = await start(node, { LANDFALL_CRASH_AT: point });
       expect(killed, `${point}: it was killed there`).toMatchObject({ signal: 'SIGKILL' });
