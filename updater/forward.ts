@@ -33,6 +33,8 @@ export function nextAtRest(state: Resting, event: Event): Step | Refusal {
     const after = judgeDegraded(state, event);
     return { state: after, effects: [{ kind: 'save-state', state: after }] };
   }
+  // Locked out: a release that was committed is not left because of what happens later.
+  if (event.name === 'service-failed') return { state, effects: [] };
   return misfit(state, event);
 }
 
@@ -95,6 +97,10 @@ export function nextPending(state: PendingVerification, event: Event): Step | Re
   }
   if (phase === 'switched' && event.name === 'restarted') return verify(state);
   if (phase === 'restarted' && event.name === 'probed') return judge(state, event);
+  // In phase `prepared` it may be the old release that it happened to.
+  if (phase !== 'prepared' && event.name === 'service-failed') {
+    return leave(state, reasonOfService(event), 'release');
+  }
   return misfit(state, event);
 }
 
@@ -175,14 +181,23 @@ export function nextProbation(state: Probation, event: Event): Step | Refusal {
     const step = nextAtRest(committed, event);
     return 'refused' in step ? step : { ...step, effects: [...saved.effects, ...step.effects] };
   }
+  if (event.name === 'service-failed') return leaveProbation(state, reasonOfService(event));
   if (event.name !== 'probed') return misfit(state, event);
   const { outcome } = event;
   if (acceptance(outcome, baseline) !== undefined) return { state, effects: [] };
+  return leaveProbation(state, outcome.reason);
+}
+
+function leaveProbation({ running }: Probation, reason: string): Step {
   if (running.previous === undefined) {
     // A first install that worked for a while: taking it away would leave the node with nothing.
-    const degraded: Degraded = { name: 'degraded', running, reason: outcome.reason };
+    const degraded: Degraded = { name: 'degraded', running, reason };
     return { state: degraded, effects: [{ kind: 'save-state', state: degraded }] };
   }
   const { deployment: to, previous: from } = running;
-  return leave({ from, to }, outcome.reason, 'release');
+  return leave({ from, to }, reason, 'release');
+}
+
+function reasonOfService({ service, reason }: Event & { name: 'service-failed' }): string {
+  return `service '${service}' gave up: ${reason}`;
 }

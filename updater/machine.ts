@@ -29,6 +29,7 @@ import { nextRollingBack } from './back.ts';
  *     │  probation-over            probed: healthy, or no worse │   │ probed: worse
  *  committed ◀─────────── probation ◀───────────────────────────┘   │ restart-failed
  *     │                       │ probed: worse                       │ failed
+ *     │                       │ service-failed                      │ service-failed
  *     │ rollback-asked        │ rollback-asked                      │ resumed too often
  *     └───────────────────────┴──────────────▶ rolling-back ◀───────┘
  *                                               │        │
@@ -38,6 +39,9 @@ import { nextRollingBack } from './back.ts';
  *                                                 probed: healthy
  *  at rest: idle, committed, rolled-back, degraded
  * ```
+ *
+ * At rest nothing goes back by itself: what happens then (`service-failed`) is
+ * written down, and only an operator's `rollback-asked` leaves what runs.
  */
 export type State = Resting | Available | Staged | PendingVerification | Probation | RollingBack;
 
@@ -141,6 +145,8 @@ export type Event =
   | { name: 'restart-failed'; reason: string; at: string }
   | { name: 'probed'; outcome: Outcome; at: string; until: string }
   | { name: 'probation-over' }
+  /** A service gave up: its manager will not start it again. `service` is its name there. */
+  | { name: 'service-failed'; service: string; reason: string; at: string }
   | { name: 'rollback-asked'; to: Deployment; reason: string }
   /** This machine could not carry an effect out. */
   | { name: 'failed'; reason: string }

@@ -143,7 +143,8 @@ function eventOfFailure(
 
 function record(host: Host, from: State, event: Event, to: State): undefined {
   const { name, ...facts } = event;
-  const reason = 'reason' in to ? { reason: to.reason } : {};
+  // A state that stays has its reason from before; this event has its own.
+  const reason = to !== from && 'reason' in to ? { reason: to.reason } : {};
   host.journal.append({
     at: timestamp(),
     event: name,

@@ -112,12 +112,14 @@ async function lookAgain(host: Host, state: Degraded): Promise<Settled> {
   return asSettled(after.state);
 }
 
-function leftIn(after: Settled, before: Settled): Deployment | undefined {
+/** The deployment that was left between two settled states, if one was. */
+export function leftIn(after: Settled, before: Settled): Deployment | undefined {
   if (after === before) return undefined;
   if (after.name === 'rolled-back') return after.failed;
   return after.name === 'degraded' ? (after.failed ?? after.running.deployment) : undefined;
 }
 
-function restOf(state: Settled): Resting {
+/** The state at rest that an activation interrupts. */
+export function restOf(state: Settled): Resting {
   return state.name === 'probation' ? { name: 'committed', running: state.running } : state;
 }

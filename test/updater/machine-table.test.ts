@@ -83,6 +83,7 @@ const EVENTS: Record<string, Event> = {
   'probed well': { name: 'probed', outcome: HEALTHY, at: AT, until: UNTIL },
   'probed badly': { name: 'probed', outcome: ERROR, at: AT, until: UNTIL },
   'probation-over': { name: 'probation-over' },
+  'service-failed': { name: 'service-failed', service: 'server', reason: 'start limit', at: AT },
   'rollback-asked': { name: 'rollback-asked', to: OTHER, reason: 'blank' },
   failed: { name: 'failed', reason: 'i/o error' },
   lost: { name: 'lost', reason: 'gone', at: AT },
@@ -99,18 +100,25 @@ const ELSEWHERE = `idle: ${LET_GO}`;
 
 /** State → event → `next state: effects`. What is not here is refused. */
 const TABLE: Record<string, Record<string, string>> = {
-  idle: { found: 'available: preflight', 'found, asked': 'available: preflight' },
+  idle: {
+    found: 'available: preflight',
+    'found, asked': 'available: preflight',
+    'service-failed': 'idle:',
+  },
   committed: {
+    'service-failed': 'committed:',
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
   },
   'rolled-back': {
+    'service-failed': 'rolled-back:',
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
   },
   degraded: {
+    'service-failed': 'degraded:',
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'probed well': 'rolled-back: save-state',
@@ -141,6 +149,7 @@ const TABLE: Record<string, Record<string, string>> = {
   switched: {
     restarted: 'pending-verification restarted: write-marker probe',
     'restart-failed': BACK,
+    'service-failed': BACK,
     failed: BACK,
     'resumed on old': BACK,
     'resumed on new': 'pending-verification switched: write-marker restart-services',
@@ -151,6 +160,7 @@ const TABLE: Record<string, Record<string, string>> = {
   restarted: {
     'probed well': `probation: ${LET_GO}`,
     'probed badly': BACK,
+    'service-failed': BACK,
     failed: BACK,
     'resumed on old': BACK,
     'resumed on new': 'pending-verification restarted: write-marker probe',
@@ -162,6 +172,7 @@ const TABLE: Record<string, Record<string, string>> = {
     'found, asked': 'available: save-state preflight',
     'probed well': 'probation:',
     'probed badly': BACK,
+    'service-failed': BACK,
     'probation-over': 'committed: save-state',
     'rollback-asked': BACK,
   },
