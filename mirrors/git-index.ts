@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
 import { localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
-import { holdsFiles, isAncestor, writeBlobs, writeStartCommit } from './index-commit.ts';
+import { holdsFiles, isAncestor, START_COMMIT, writeBlobs } from './index-commit.ts';
 import type { IndexUpdate } from './mirror.ts';
 
 const RACES = 3;
@@ -90,12 +90,11 @@ async function nextStep(
   const head = await target.remote.head(options);
   if (head === id) return 'done';
   if (head === undefined) return {};
-  const start = await writeStartCommit(repository);
-  if (head !== start) await target.remote.fetchHead(repository, options);
+  if (head !== START_COMMIT) await target.remote.fetchHead(repository, options);
   if (await isAncestor(repository, head, id)) {
     return { small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
   }
-  if (head === start) return { replacing: head };
+  if (head === START_COMMIT) return { replacing: head };
   if (await hasGoneOn(repository, id, head, update)) return 'done';
   // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
   if (options.force === true) return { replacing: head };

@@ -77,8 +77,11 @@ export async function openScratch(path: string): Promise<void> {
 
 /**
  * The commit that every index branch begun by us starts with: an empty tree at
- * the beginning of time, so the same everywhere. Its id.
+ * the beginning of time, so the same everywhere.
  */
+export const START_COMMIT = 'f309822d586832b9c71590586928898598b157d7';
+
+/** Writes `START_COMMIT` into the repository; its id. */
 export async function writeStartCommit(repository: string): Promise<string> {
   const tree = await localGit(repository, ['hash-object', '-w', '-t', 'tree', '--stdin']);
   return localGit(repository, ['commit-tree', tree], {

@@ -5,12 +5,12 @@
  * which a server's index names a release, it must serve all of it.
  */
 import { createHash } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { artifactsOf, parseManifest } from '@landfall/manifest';
 import { startCommand } from './command.ts';
 import { contentsOf, type GiteaProject, makeGiteaProject } from './gitea-project.ts';
+import { readBranchFile } from './gitea-stand-in/contents.ts';
 import type { GiteaStandIn } from './gitea-stand-in/server.ts';
 import { seededRandom } from './random.ts';
 import { randomFaults } from './random-faults.ts';
@@ -94,8 +94,8 @@ async function shipUntilDone(
 async function shipAndKill(site: GiteaProject, run: FaultRun, random: () => number): Promise<void> {
   const running = startCommand('release', ['ship'], { cwd: site.project.directory, env: site.env });
   run.ships += 1;
-  // Most of a ship of this size is over after some seconds, wherever it runs.
-  await Promise.race([sleep(300 + random() * 4500), running.done]);
+  // A ship of this size takes about two seconds where nothing goes wrong and nothing else runs.
+  await Promise.race([sleep(300 + random() * 3000), running.done]);
   if (running.child.exitCode === null) {
     running.child.kill('SIGKILL');
     run.kills += 1;
@@ -113,27 +113,19 @@ async function ship(site: GiteaProject, run: FaultRun): Promise<number | null> {
 /** Notes what the server's index names and the server does not serve. */
 function look(name: string, server: GiteaStandIn, run: FaultRun): void {
   run.looks += 1;
-  const { git, branch, releases } = server.repository();
-  const bytes = showFile(git, `refs/heads/${branch}:releases/manifest.json`);
-  if (bytes === undefined) return;
+  const repository = server.repository();
+  const { releases } = repository;
+  const file = readBranchFile(repository, repository.branch, 'releases/manifest.json');
+  if (file === undefined) return;
   run.indexes += 1;
-  const manifest = parseManifest(bytes);
+  const manifest = parseManifest(file.bytes);
   const release = releases.find(({ tag, draft }) => tag === `v${manifest.version}` && !draft);
-  for (const { file, sha256 } of artifactsOf(manifest)) {
+  for (const artifact of artifactsOf(manifest)) {
     // A download by name serves the first of that name.
-    const asset = release?.assets.find((each) => each.name === file);
+    const asset = release?.assets.find((each) => each.name === artifact.file);
     const found = asset === undefined ? 'nothing' : digestOf(server.state.attachment(asset.uuid));
-    if (found !== sha256) run.problems.push(`'${name}' names ${file} and serves ${found}`);
-  }
-}
-
-function showFile(git: string, what: string): Buffer | undefined {
-  try {
-    return execFileSync('git', [`--git-dir=${git}`, 'show', what], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-  } catch {
-    return undefined;
+    if (found === artifact.sha256) continue;
+    run.problems.push(`'${name}' names ${artifact.file} and serves ${found}`);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Files of a branch: the contents API, raw files, branches and tags. */
-import { execFileSync } from 'node:child_process';
 import type { Answer } from '../http-faults.ts';
 import {
   empty,
@@ -17,7 +16,7 @@ import {
   tagShape,
   verificationShape,
 } from './shapes.ts';
-import { commitFiles, commitOf, headOf, type Repository, runGit } from './state.ts';
+import { askGitOnce, commitFiles, commitOf, headOf, type Repository, runGit } from './state.ts';
 
 /** A file at the head of a branch. */
 export interface BranchFile {
@@ -34,11 +33,12 @@ export function readBranchFile(
   branch: string,
   path: string,
 ): BranchFile | undefined {
-  if (headOf(repository, branch) === undefined) return undefined;
-  const listing = runGit(repository.git, ['ls-tree', `refs/heads/${branch}`, '--', path]);
+  const head = headOf(repository, branch);
+  if (head === undefined) return undefined;
+  const listing = askGitOnce(repository, ['ls-tree', head, '--', path]).toString();
   const blob = /^\d+ blob ([0-9a-f]{40})\t/.exec(listing)?.[1];
   if (blob === undefined) return undefined;
-  const bytes = execFileSync('git', [`--git-dir=${repository.git}`, 'cat-file', 'blob', blob]);
+  const bytes = askGitOnce(repository, ['cat-file', 'blob', blob]);
   return { path, branch, blob, bytes };
 }
 

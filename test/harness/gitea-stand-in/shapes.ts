@@ -1,5 +1,5 @@
 /** The JSON of Gitea 1.17's answers, field by field as recorded in `test/vectors/gitea/`. */
-import { type Asset, type Release, type Repository, runGit } from './state.ts';
+import { askGitOnce, type Asset, type Release, type Repository, runGit } from './state.ts';
 
 /** Times without fractions, as Gitea writes them. */
 export function time(date: Date): string {
@@ -156,19 +156,21 @@ const VERIFICATION = {
   payload: '',
 };
 
+function show(repository: Repository, format: string, id: string): string {
+  return askGitOnce(repository, ['show', '-s', `--format=${format}`, id])
+    .toString()
+    .trimEnd();
+}
+
 /** A commit as the contents API shows it. */
 export function fileCommitShape(
   base: string,
-  { fullName, git }: Repository,
+  repository: Repository,
   id: string,
 ): Record<string, unknown> {
+  const { fullName } = repository;
   const api = `${base}/api/v1/repos/${fullName}/git`;
-  const [tree = '', parent = '', seconds = '0'] = runGit(git, [
-    'show',
-    '-s',
-    '--format=%T%n%P%n%ct',
-    id,
-  ]).split('\n');
+  const [tree = '', parent = '', seconds = '0'] = show(repository, '%T%n%P%n%ct', id).split('\n');
   const person = {
     name: 'ship',
     email: 'ship@example.test',
@@ -183,7 +185,7 @@ export function fileCommitShape(
     author: person,
     committer: person,
     parents: parent === '' ? [] : [{ url: `${api}/commits/${parent}`, sha: parent, created }],
-    message: `${runGit(git, ['show', '-s', '--format=%B', id]).trimEnd()}\n`,
+    message: `${show(repository, '%B', id)}\n`,
     tree: { url: `${api}/trees/${tree}`, sha: tree, created },
   };
 }
@@ -197,15 +199,15 @@ export function branchShape(
   id: string,
   mayPush: boolean,
 ): Record<string, unknown> {
-  const { fullName, git } = repository;
+  const { fullName } = repository;
   const person = { name: 'ship', email: 'ship@example.test', username: 'ship' };
   const isProtected = repository.protectedBranches.has(name);
-  const seconds = Number(runGit(git, ['show', '-s', '--format=%ct', id]));
+  const seconds = Number(show(repository, '%ct', id));
   return {
     name,
     commit: {
       id,
-      message: `${runGit(git, ['show', '-s', '--format=%B', id]).trimEnd()}\n`,
+      message: `${show(repository, '%B', id)}\n`,
       url: `${base}/${fullName}/commit/${id}`,
       author: person,
       committer: person,

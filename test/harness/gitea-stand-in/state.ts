@@ -1,7 +1,7 @@
 /** What a Gitea server knows: repositories, releases, assets. Metadata in memory, bytes in a folder. */
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Asset {
@@ -36,6 +36,8 @@ export interface Repository {
   releases: Release[];
   /** Branches that nobody may push to. */
   protectedBranches: Set<string>;
+  /** What git said about objects; see `askGitOnce`. */
+  known: Map<string, Buffer>;
 }
 
 /** Ids as the recorded server gave them, so that recorded requests fit as they are. */
@@ -65,6 +67,7 @@ export class GiteaState {
       git,
       releases: [],
       protectedBranches: new Set(),
+      known: new Map(),
     };
     this.repositories.set(fullName, repository);
     if (options.autoInit) {
@@ -147,13 +150,36 @@ export function runGit(
   }).replace(/\n$/, '');
 }
 
-/** The head of a branch, or undefined. */
+/** The head of a branch, or undefined. Read as git writes it, which is much cheaper than to start git. */
 export function headOf(repository: Repository, branch: string): string | undefined {
+  const { git } = repository;
+  const text = textOf(join(git, 'refs', 'heads', branch));
+  const id = /^([0-9a-f]{40})\n$/.exec(text ?? '')?.[1];
+  if (id !== undefined) return id;
+  if (text === undefined && !existsSync(join(git, 'packed-refs'))) return undefined;
   try {
-    return runGit(repository.git, ['rev-parse', '--verify', '--quiet', `refs/heads/${branch}`]);
+    return runGit(git, ['rev-parse', '--verify', '--quiet', `refs/heads/${branch}`]);
   } catch {
     return undefined;
   }
+}
+
+/** A file's text, or undefined when there is no such file. */
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What git says about objects, which never changes; each asked once. No argument may be a reference. */
+export function askGitOnce({ git, known }: Repository, args: readonly string[]): Buffer {
+  const key = args.join('\0');
+  const answer =
+    known.get(key) ?? execFileSync('git', [`--git-dir=${git}`, ...args], { encoding: 'buffer' });
+  known.set(key, answer);
+  return answer;
 }
 
 /** The commit that a branch's name or a commit's id stands for, if the repository has it. */
