@@ -10,7 +10,7 @@ import { MirrorError } from './errors.ts';
 import { localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { holdsFiles, isAncestor, START_COMMIT, writeBlobs } from './index-commit.ts';
-import type { IndexUpdate } from './mirror.ts';
+import type { IndexUpdate, WriteIndexOptions } from './mirror.ts';
 
 const RACES = 3;
 const RACE_DELAY_MS = 300;
@@ -34,7 +34,7 @@ export interface IndexTarget {
 export async function pushIndex(
   target: IndexTarget,
   update: IndexUpdate,
-  options: { signal?: AbortSignal; force?: boolean },
+  options: WriteIndexOptions,
 ): Promise<void> {
   if (update.commit === undefined) {
     throw new MirrorError(
@@ -49,7 +49,11 @@ export async function pushIndex(
   const races = options.force === true ? 1 : RACES;
   await unlessMoved(async () => {
     const step = await nextStep(target, update, { repository, id }, options);
-    if (step !== 'done') await target.remote.push(repository, id, { ...options, ...step });
+    if (step === 'done') return;
+    await target.remote.push(repository, id, { ...options, ...step });
+    if (step.replacing !== undefined && step.replacing !== START_COMMIT) {
+      options.onReplaced?.(step.replacing);
+    }
   }, races);
 }
 
@@ -85,7 +89,7 @@ async function nextStep(
   target: IndexTarget,
   update: IndexUpdate,
   { repository, id }: { repository: string; id: string },
-  options: { signal?: AbortSignal; force?: boolean },
+  options: WriteIndexOptions,
 ): Promise<'done' | { replacing?: string; small?: boolean }> {
   const head = await target.remote.head(options);
   if (head === id) return 'done';
@@ -123,7 +127,7 @@ function diverged({ mirror, branch }: IndexTarget, head: string, id: string): Mi
     mirror,
     `branch '${branch}' has diverged: expected an ancestor of ${id}, found ${head}`,
     {
-      hint: `run the command again if somebody has just pushed; else 'git log ${id}..${head}' in a clone of it shows what only this mirror has: merge that into '${branch}' of the others, or reset '${branch}' of this mirror to theirs`,
+      hint: `run the command again if somebody has just pushed; else 'git log ${id}..${head}' in a clone of it shows what only this mirror has: merge that into '${branch}' of the others, or give it up with 'release ship --force-index ${mirror}', which puts theirs in its place`,
     },
   );
 }

@@ -29,6 +29,7 @@ import type {
   UploadOptions,
   WritableMirror,
   WriteCheck,
+  WriteIndexOptions,
 } from './mirror.ts';
 import { retrying, type RetryPolicy } from './retry.ts';
 import type { Token } from './token.ts';
@@ -181,7 +182,7 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     await this.#retry(() => removeStored(this.#api, version, options), options);
   }
 
-  async writeIndex(update: IndexUpdate, options: CallOptions & { force?: boolean }): Promise<void> {
+  async writeIndex(update: IndexUpdate, options: WriteIndexOptions): Promise<void> {
     const target = { mirror: this.name, branch: this.branch, remote: this.#remote };
     await this.#retry(() => pushIndex(target, update, options), options);
     crashPoint('mirror-index-written');

@@ -97,6 +97,14 @@ export interface IndexUpdate {
   };
 }
 
+export interface WriteIndexOptions {
+  signal?: AbortSignal;
+  /** Replace a branch that has diverged. */
+  force?: boolean;
+  /** Called with the commit id of a head that was replaced. */
+  onReplaced?: (head: string) => void;
+}
+
 /** What a publisher sees before anything is changed. */
 export interface WriteCheck {
   /** Who we are there, for the report; undefined where a mirror has no users, or does not say. */
@@ -152,8 +160,5 @@ export interface WritableMirror extends Mirror {
    * diverged is replaced, if it still is where it was looked at; its old head
    * stays in the update's repository.
    */
-  writeIndex(
-    update: IndexUpdate,
-    options: { signal?: AbortSignal; force?: boolean },
-  ): Promise<void>;
+  writeIndex(update: IndexUpdate, options: WriteIndexOptions): Promise<void>;
 }

@@ -30,6 +30,8 @@ export interface Shipment extends Build {
   readonly expected: Expected;
   readonly quorum: number;
   readonly dryRun: boolean;
+  /** Names of mirrors whose index branch may be replaced where it has diverged. */
+  readonly forced: ReadonlySet<string>;
   /** A folder for what is read back; removed at the end. */
   scratch: string;
   readonly mirrors: readonly MirrorProgress[];

@@ -1,6 +1,7 @@
 /** What several commands have in common: options, channel, quorum. */
 import { CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { isChannelName } from '@landfall/manifest';
+import type { WritableMirror } from '@landfall/mirrors';
 import { quorumOf, type Settings } from '../config.ts';
 import { policyOf } from '../load-config.ts';
 import type { Expected } from '../signed.ts';
@@ -15,6 +16,29 @@ export const QUORUM: OptionSpec = {
   value: 'N',
   help: 'mirrors that must be complete; the majority unless told',
 };
+
+export const FORCE_INDEX: OptionSpec = {
+  value: 'MIRROR',
+  multiple: true,
+  help: "replace this mirror's index branch where it has diverged from the others'",
+};
+
+/** The mirrors that `--force-index` names. Throws `CliError` USAGE for one that has no index branch. */
+export function forcedFrom(
+  context: Context,
+  mirrors: readonly WritableMirror[],
+): ReadonlySet<string> {
+  const names = context.list('force-index');
+  const possible = mirrors.filter(({ indexBranch }) => indexBranch !== undefined);
+  const wrong = names.find((name) => !possible.some((mirror) => mirror.name === name));
+  if (wrong === undefined) return new Set(names);
+  const known = possible.map(({ name }) => name).join(', ');
+  throw new CliError(
+    'USAGE',
+    `--force-index: expected the name of a mirror whose index is a git branch (${known === '' ? 'there is none' : known}), found '${wrong}'`,
+    "'release status' lists the mirrors by name",
+  );
+}
 
 /** A channel, where its manifest stands, and what that must be to be believed. */
 export interface ChannelChoice {

@@ -7,7 +7,7 @@ import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { decidePromotion } from '../reissue.ts';
-import { type ChannelChoice, channelOf, DRY_RUN, QUORUM } from './common.ts';
+import { type ChannelChoice, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
 export const promoteCommand: Command = {
@@ -19,6 +19,7 @@ export const promoteCommand: Command = {
     from: { value: 'C', help: 'the channel that has it' },
     to: { value: 'C', help: "the channel that gets it; the configuration's unless told" },
     quorum: QUORUM,
+    'force-index': FORCE_INDEX,
     'dry-run': DRY_RUN,
   },
   details: [

@@ -10,7 +10,7 @@ import { type Decide, ship } from '../ship.ts';
 import type { Shipment } from '../shipment.ts';
 import { showModeFor } from '../show.ts';
 import { lockWorkspace, scratchOf, versionFolder } from '../workspace.ts';
-import { type ChannelChoice, quorumFrom } from './common.ts';
+import { type ChannelChoice, forcedFrom, quorumFrom } from './common.ts';
 
 export interface Publication {
   readonly settings: Settings;
@@ -32,6 +32,10 @@ export async function publish(context: Context, publication: Publication): Promi
   const mirrors = startProgress(
     openWritableMirrors(settings.mirrors, { directory: settings.directory }),
   );
+  const forced = forcedFrom(
+    context,
+    mirrors.map(({ mirror }) => mirror),
+  );
   const lock = dryRun ? undefined : lockWorkspace(settings, purpose);
   try {
     const folder = versionFolder(settings, version);
@@ -42,6 +46,7 @@ export async function publish(context: Context, publication: Publication): Promi
         ...channel,
         quorum,
         dryRun,
+        forced,
         mirrors,
         signal,
         folder,

@@ -2,13 +2,13 @@
 import type { Command } from '@landfall/cli';
 import { loadSettings } from '../load-config.ts';
 import { decideRenewal } from '../reissue.ts';
-import { CHANNEL, channelOf, DRY_RUN, QUORUM } from './common.ts';
+import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
 export const renewCommand: Command = {
   name: 'renew',
   summary: 'publish the current release again with a later end',
-  options: { channel: CHANNEL, quorum: QUORUM, 'dry-run': DRY_RUN },
+  options: { channel: CHANNEL, quorum: QUORUM, 'force-index': FORCE_INDEX, 'dry-run': DRY_RUN },
   details: [
     "A manifest ends 'expiresDays' after it was signed, and nodes install nothing from one that",
     'ended. This signs the next one for the same artifacts; none is uploaded where it is there.',

@@ -2,7 +2,7 @@
 import type { Command } from '@landfall/cli';
 import { loadSettings } from '../load-config.ts';
 import { versionOf } from '../version.ts';
-import { CHANNEL, channelOf, DRY_RUN, QUORUM } from './common.ts';
+import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
 export const shipCommand: Command = {
@@ -10,7 +10,12 @@ export const shipCommand: Command = {
   args: '[VERSION]',
   arity: [0, 1],
   summary: 'build, sign and publish a release to all mirrors',
-  options: { channel: CHANNEL, quorum: QUORUM, 'dry-run': DRY_RUN },
+  options: {
+    channel: CHANNEL,
+    quorum: QUORUM,
+    'force-index': FORCE_INDEX,
+    'dry-run': DRY_RUN,
+  },
   details: [
     "VERSION is that of the project's package.json unless told.",
     'It may be run again at any time: it finishes the same release with the same bytes, after a',

@@ -4,7 +4,7 @@ import { loadSettings } from '../load-config.ts';
 import { decideWithdrawal } from '../reissue.ts';
 import { versionOf } from '../version.ts';
 import { MAX_REASON } from '../withdrawals.ts';
-import { CHANNEL, channelOf, DRY_RUN, QUORUM } from './common.ts';
+import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
 export const withdrawCommand: Command = {
@@ -17,6 +17,7 @@ export const withdrawCommand: Command = {
     to: { value: 'VERSION', help: 'the release to go back to; the newest good one unless told' },
     channel: CHANNEL,
     quorum: QUORUM,
+    'force-index': FORCE_INDEX,
     'dry-run': DRY_RUN,
   },
   details: [

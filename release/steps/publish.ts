@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactsOf } from '@landfall/manifest';
-import { prepareIndexUpdate } from '@landfall/mirrors';
+import { prepareIndexUpdate, type WritableMirror } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, type Shipment } from '../shipment.ts';
@@ -24,12 +24,14 @@ export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
   show.outcome(`${complete.length} of ${shipment.mirrors.length}, ${shipment.quorum} needed`);
 }
 
-/** Mirrors whose index is not this release's yet. */
+/** Mirrors whose index is not this release's yet, and those that are to be forced to it. */
 export function withoutIndex(shipment: Shipment): MirrorProgress[] {
   const { sha256 } = need(shipment.signed, 'signed manifest').verified;
   const rows = shipment.survey?.rows ?? [];
   return alive(shipment.mirrors).filter(
-    ({ mirror }) => !rows.some((row) => row.mirror === mirror && row.verified?.sha256 === sha256),
+    ({ mirror }) =>
+      shipment.forced.has(mirror.name) ||
+      !rows.some((row) => row.mirror === mirror && row.verified?.sha256 === sha256),
   );
 }
 
@@ -40,7 +42,7 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
   const { manifest } = signed.verified;
   const todo = withoutIndex(shipment);
   const update = await prepareIndexUpdate({
-    mirrors: alive(shipment.mirrors).map(({ mirror }) => mirror),
+    mirrors: branchesToFollow(shipment),
     files: indexFiles(signed, channelPath),
     message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,
     date: manifest.published,
@@ -51,7 +53,10 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
   const others = await otherChannels(update, shipment);
   await onEach(todo, 'index', signal, async ({ mirror }) => {
     await requireOtherChannels(mirror, others, signal);
-    await mirror.writeIndex(update, { signal });
+    const force = shipment.forced.has(mirror.name);
+    const onReplaced = (head: string): void =>
+      show.line(`${mirror.name}: replaced its head ${head}, which is kept in .release/index.git`);
+    await mirror.writeIndex(update, { signal, force, onReplaced });
     crashPoint('ship-index-written');
     show.live(mirror.name, 'written');
   });
@@ -59,6 +64,13 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
     if (each.failure !== undefined) show.line(`${each.mirror.name}: ${failureText(each)}`);
   }
   show.outcome(`written to ${alive(todo).length}`);
+}
+
+/** Mirrors whose heads the commit is made on; not those that are to be replaced, while there are others. */
+function branchesToFollow({ mirrors, forced }: Shipment): WritableMirror[] {
+  const all = alive(mirrors).map(({ mirror }) => mirror);
+  const kept = all.filter(({ name }) => !forced.has(name));
+  return kept.some(({ indexBranch }) => indexBranch !== undefined) ? kept : all;
 }
 
 /** Reads the index back anonymously and verifies it with the public keys. */

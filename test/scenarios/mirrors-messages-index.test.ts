@@ -119,7 +119,7 @@ describe('a branch that has diverged', () => {
       `mirror 'north': branch 'main' has diverged: expected an ancestor of ${id}, found ${theirs}`,
     );
     expect(error.hint).toContain(`git log ${id}..${theirs}`);
-    expect(error.hint).toContain("reset 'main' of this mirror");
+    expect(error.hint).toContain("'release ship --force-index north'");
     expect(head(scene)).toBe(theirs);
   });
 

@@ -48,13 +48,14 @@ configuration, 3 refused by a gate, 4 done on enough mirrors but not all.
 
 usage: release ship [options] [VERSION]
 
-  --channel C    the channel; the configuration's unless told
-  --quorum N     mirrors that must be complete; the majority unless told
-  --dry-run      show what would be done, and change nothing
-  --config FILE  the configuration; release.config.ts unless told
-  -h, --help     show this help
-  --json         print one JSON value instead of text
-  --debug        show where an error came from
+  --channel C           the channel; the configuration's unless told
+  --quorum N            mirrors that must be complete; the majority unless told
+  --force-index MIRROR  replace this mirror's index branch where it has diverged from the others'
+  --dry-run             show what would be done, and change nothing
+  --config FILE         the configuration; release.config.ts unless told
+  -h, --help            show this help
+  --json                print one JSON value instead of text
+  --debug               show where an error came from
 
 VERSION is that of the project's package.json unless told.
 It may be run again at any time: it finishes the same release with the same bytes, after a
