@@ -16,4 +16,4 @@ export {
 } from './files.ts';
 export { type JsonFile, preserveCorruptFile, readJsonFile } from './json-file.ts';
 export { Journal } from './journal.ts';
-export { acquireLock, type Lock } from './lock.ts';
+export { acquireLock, type Lock, type LockHolder, readLock } from './lock.ts';

@@ -2,6 +2,10 @@
  * An append-only file of JSON lines. Each line is on the disk when `append`
  * returns. A crash leaves at most one torn line at the end: the next append
  * closes it with a newline, and reading skips it.
+ *
+ * A file that has grown to `maxBytes` becomes `<path>.1`, in place of the one
+ * before it, in one rename; the line goes into a new file. A crash between the
+ * two leaves `<path>.1` alone, which reading knows.
  */
 import {
   closeSync,
@@ -11,27 +15,39 @@ import {
   fsyncSync,
   openSync,
   readSync,
+  renameSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeFailed } from './errors.ts';
 import { syncDirectory } from './files.ts';
 
-/** How far back a read of the journal goes. */
+/** How far back a read of one file goes. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
+/** A journal of this size is put aside, and a new one begun. */
+const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 export class Journal {
   readonly #path: string;
+  readonly #old: string;
+  readonly #maxBytes: number;
 
-  constructor(path: string) {
+  constructor(path: string, options: { maxBytes?: number } = {}) {
     this.#path = path;
+    this.#old = `${path}.1`;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
   /** Appends `entry` as one line. Throws `DurableError` WRITE_FAILED. */
   append(entry: Readonly<Record<string, unknown>>): void {
-    const isNew = !existsSync(this.#path);
+    let isNew: boolean;
     try {
+      const size = statSync(this.#path, { throwIfNoEntry: false })?.size;
+      // The new file's name and the old one's new name reach the disk with one sync of the folder.
+      isNew = size === undefined || size >= this.#maxBytes;
+      if (isNew && size !== undefined) renameSync(this.#path, this.#old);
       const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
       const fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
       try {
@@ -52,18 +68,24 @@ export class Journal {
 
   /** The newest `limit` entries (all that are within reach unless told), oldest first. Torn lines are left out. */
   read(limit = Number.POSITIVE_INFINITY): Record<string, unknown>[] {
-    if (!existsSync(this.#path)) return [];
-    const entries: Record<string, unknown>[] = [];
-    for (const line of this.#tail().split('\n')) {
-      const entry = parseLine(line);
-      if (entry !== undefined) entries.push(entry);
-    }
+    const entries = this.#readFile(this.#path);
+    if (entries.length < limit) entries.unshift(...this.#readFile(this.#old));
     return Number.isFinite(limit) ? entries.slice(-limit) : entries;
   }
 
-  #tail(): string {
+  #readFile(path: string): Record<string, unknown>[] {
+    if (!existsSync(path)) return [];
+    const entries: Record<string, unknown>[] = [];
+    for (const line of this.#tail(path).split('\n')) {
+      const entry = parseLine(line);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
+  #tail(path: string): string {
     try {
-      const fd = openSync(this.#path, 'r');
+      const fd = openSync(path, 'r');
       try {
         const { size } = fstatSync(fd);
         const length = Math.min(size, MAX_READ_BYTES);
@@ -74,7 +96,7 @@ export class Journal {
         closeSync(fd);
       }
     } catch (error) {
-      throw writeFailed('read', this.#path, error);
+      throw writeFailed('read', path, error);
     }
   }
 }

@@ -35,15 +35,41 @@ interface Holder {
   start: string;
   boot: string;
   purpose: string;
+  /** Wall clock at which it was acquired, ISO in UTC; absent in locks of older versions. */
+  since?: string | undefined;
+}
+
+/** Who holds a lock now. */
+export interface LockHolder {
+  pid: number;
+  purpose: string;
+  since?: string | undefined;
+  /** It was stopped by a signal (SIGSTOP, Ctrl-Z): it does nothing, and keeps the lock. */
+  stopped: boolean;
+}
+
+/** The live holder of the lock at `path`; undefined when anyone may have it. Changes nothing. */
+export function readLock(path: string): LockHolder | undefined {
+  try {
+    const holder = liveHolder(path, newestGeneration(path));
+    if (holder === undefined) return undefined;
+    const { pid, purpose, since, stopped } = holder;
+    return { pid, purpose, since, stopped };
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw writeFailed('read', path, error);
+  }
 }
 
 /**
  * Acquires the lock at `path` or throws `DurableError` LOCKED, naming the
- * holder's pid and purpose. Never waits.
+ * holder's pid, purpose and since when. Never waits. A holder is told also
+ * where the disk takes no writes.
  */
 export function acquireLock(path: string, purpose: string): Lock {
   const mine = `${path}.claim-${process.pid}`;
   try {
+    refuseLocked(path);
     writeClaim(mine, purpose);
     try {
       const generation = claimGeneration(path, mine);
@@ -60,8 +86,7 @@ export function acquireLock(path: string, purpose: string): Lock {
 function claimGeneration(path: string, mine: string): number {
   for (;;) {
     const newest = newestGeneration(path);
-    const holder = newest === 0 ? undefined : readHolder(`${path}.${newest}`);
-    if (holder !== undefined && isAlive(holder)) throw locked(path, holder);
+    refuseLocked(path, newest);
     const next = newest + 1;
     if (!linkExclusively(mine, `${path}.${next}`)) continue;
     if (newestGeneration(path) > next) {
@@ -74,8 +99,27 @@ function claimGeneration(path: string, mine: string): number {
   }
 }
 
+function refuseLocked(path: string, newest = newestGeneration(path)): void {
+  const holder = liveHolder(path, newest);
+  if (holder !== undefined) throw locked(path, holder);
+}
+
+function liveHolder(path: string, newest: number): (Holder & { stopped: boolean }) | undefined {
+  const holder = newest === 0 ? undefined : readHolder(`${path}.${newest}`);
+  if (holder === undefined) return undefined;
+  try {
+    const { start, boot, stopped } = identify(holder.pid);
+    return start === holder.start && boot === holder.boot ? { ...holder, stopped } : undefined;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
 function writeClaim(path: string, purpose: string): void {
-  const holder: Holder = { ...identify(process.pid), pid: process.pid, purpose };
+  const { start, boot } = identify(process.pid);
+  const since = new Date().toISOString();
+  const holder: Holder = { pid: process.pid, start, boot, purpose, since };
   rmSync(path, { force: true });
   const fd = openSync(path, 'wx', 0o600);
   try {
@@ -144,31 +188,29 @@ function isHolder(value: unknown): value is Holder {
   );
 }
 
-function isAlive(holder: Holder): boolean {
-  try {
-    const now = identify(holder.pid);
-    return now.start === holder.start && now.boot === holder.boot;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH') return false;
-    throw error;
-  }
+function isGone(error: unknown): boolean {
+  return systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH';
 }
 
-function identify(pid: number): { start: string; boot: string } {
+function identify(pid: number): { start: string; boot: string; stopped: boolean } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field, the name, may hold spaces and parentheses; what follows its last one is regular.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields[0] ?? '';
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return { start: state === 'Z' || state === 'X' ? 'dead' : (fields[19] ?? ''), boot };
+  const start = state === 'Z' || state === 'X' ? 'dead' : (fields[19] ?? '');
+  return { start, boot, stopped: state === 'T' || state === 't' };
 }
 
-function locked(path: string, holder: Holder): DurableError {
+function locked(path: string, { pid, purpose, since, stopped }: LockHolder): DurableError {
+  const when = since === undefined ? '' : ` since ${since}`;
   return new DurableError(
     'LOCKED',
-    `'${path}' is held by process ${holder.pid} (${holder.purpose})`,
+    `'${path}' is held by process ${pid} (${purpose})${when}${stopped ? ', which is stopped and does nothing' : ''}`,
     {
-      hint: 'wait until it is done, or look at that process',
+      hint: stopped
+        ? `'kill -CONT ${pid}' lets it go on; 'kill -KILL ${pid}' ends it, and the next start settles what it began`
+        : 'wait until it is done, or look at that process',
     },
   );
 }

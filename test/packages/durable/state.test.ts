@@ -1,8 +1,14 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { acquireLock, Journal, preserveCorruptFile, readJsonFile } from '@landfall/durable';
+import {
+  acquireLock,
+  Journal,
+  preserveCorruptFile,
+  readJsonFile,
+  readLock,
+} from '@landfall/durable';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { errorOf } from '../../harness/errors.ts';
@@ -90,15 +96,44 @@ describe('Journal', () => {
   });
 });
 
+describe('a journal that has grown', () => {
+  it('is put aside, one old file is kept, and reading goes through both', () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'journal.jsonl');
+    const journal = new Journal(path, { maxBytes: 100 });
+    for (let n = 1; n <= 30; n += 1) {
+      journal.append({ n });
+      expect(journal.read().at(-1)).toEqual({ n });
+    }
+    expect(readdirSync(folder).toSorted()).toEqual(['journal.jsonl', 'journal.jsonl.1']);
+    const numbers = journal.read().map((entry) => Number(entry['n']));
+    expect(numbers.length).toBeGreaterThan(12);
+    expect(numbers, 'without a gap').toEqual(numbers.map((_, at) => 31 - numbers.length + at));
+    expect(journal.read(15)).toHaveLength(15);
+    // A crash between putting aside and beginning anew.
+    rmSync(path);
+    const left = journal.read();
+    expect(left.length).toBeGreaterThan(10);
+    expect(left.map((entry) => entry['n'])).toEqual(numbers.slice(0, left.length));
+    journal.append({ n: 31 });
+    expect(journal.read().at(-1)).toEqual({ n: 31 });
+  });
+});
+
 describe('acquireLock', () => {
   it('excludes a second holder and names the first', async () => {
     const path = join(temporaryFolder(), 'lock');
     const lock = acquireLock(path, 'apply 1.2.3');
     const error = await errorOf(() => acquireLock(path, 'verify'));
     expect(error.code).toBe('LOCKED');
-    expect(error.message).toBe(`'${path}' is held by process ${process.pid} (apply 1.2.3)`);
+    const { since } = readLock(path) ?? {};
+    expect(Math.abs(Date.now() - Date.parse(since ?? ''))).toBeLessThan(60_000);
+    expect(error.message).toBe(
+      `'${path}' is held by process ${process.pid} (apply 1.2.3) since ${since}`,
+    );
     lock.release();
     lock.release();
+    expect(readLock(path)).toBeUndefined();
     acquireLock(path, 'verify').release();
     expect(readdirSync(join(path, '..'))).toHaveLength(1);
   });
