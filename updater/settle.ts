@@ -2,6 +2,7 @@
  * What every command that changes something does first: finish or undo what an
  * earlier run left, and look again at what is not settled for good.
  */
+import { messageOf } from '@landfall/errors';
 import { findDamage } from './deployments.ts';
 import { probeDeployment } from './effects/probe.ts';
 import { removeLeftovers } from './effects/tidy.ts';
@@ -35,7 +36,12 @@ export async function settle(host: Host): Promise<Settlement> {
 /** Clears what died half-way before any marker, and believes `current` over `state.json`. */
 export function begin(host: Host): { marker: Marker | undefined; state: Settled } {
   const { store } = host;
-  removeLeftovers(host);
+  try {
+    removeLeftovers(host);
+  } catch (error) {
+    // A disk that takes no writes must not keep a broken release running.
+    host.note(`going on without it: ${messageOf(error)}`);
+  }
   if (store.drift !== undefined) {
     host.note(store.drift);
     host.journal.append({ at: timestamp(), drift: store.drift });

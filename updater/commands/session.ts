@@ -3,9 +3,10 @@
  * and how they are told to stop.
  */
 import type { Context, OptionSpec } from '@landfall/cli';
-import { acquireLock, makeDirectoryDurably } from '@landfall/durable';
+import { makeDirectoryDurably } from '@landfall/durable';
 import { DEFAULT_CONFIG_PATH, loadConfig, type Config } from '../config.ts';
 import { openHost, type Host } from '../host.ts';
+import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
 
 /** Options that every command takes. */
@@ -44,7 +45,7 @@ export async function withLock<T>(
   const paths = pathsOf(config.root, config.state);
   makeDirectoryDurably(paths.state, 0o700);
   makeDirectoryDurably(paths.root);
-  const lock = acquireLock(paths.lock, purpose);
+  const lock = lockNode(paths, purpose, (line) => context.note(line));
   try {
     return await work(
       openHost(config, { signal, note: (line) => context.note(line), preserve: true }),

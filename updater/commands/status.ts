@@ -1,6 +1,7 @@
 /** `updater status`: one screen. Asks nobody: it tells what is known here. */
 import { type Command } from '@landfall/cli';
 import type { Host } from '../host.ts';
+import { findHolder } from '../lock.ts';
 import type { Settled } from '../machine.ts';
 import { indexOf } from '../offer.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
@@ -23,6 +24,7 @@ export const status: Command = {
         state: store.state,
         running: store.state.running ?? null,
         inProgress: store.marker ?? null,
+        atWork: findHolder(paths) ?? null,
         drift: store.drift ?? null,
         corrupt: store.corrupt,
         floor: floor ?? null,
@@ -54,6 +56,7 @@ function toLines(
             `${marker.to.version}, '${marker.phase}', attempt ${marker.attempt}; 'updater verify' settles it if no updater is at work`,
           ),
         ]),
+    ...atWorkLines(host),
     row('floor', floor ? `sequence ${floor.sequence}, channel ${floor.channel}` : 'none yet'),
     ...availableLines(lastCheck),
     ...(quarantine.entries.length === 0 ? [row('quarantine', 'empty')] : []),
@@ -94,6 +97,18 @@ function runningLines({ config, store }: Host): string[] {
     row('state', stateWords(state)),
     row('previous', previous?.version ?? 'none'),
   ];
+}
+
+/** Who holds the lock; a holder that does nothing is worth a warning. */
+function atWorkLines({ paths }: Host): string[] {
+  const holder = findHolder(paths);
+  if (holder === undefined) return [];
+  const { pid, purpose, since, stopped } = holder;
+  const when = since === undefined ? '' : ` since ${since}${ago(since)}`;
+  const what = stopped
+    ? `, STOPPED: 'kill -CONT ${pid}' lets it go on, 'kill -KILL ${pid}' ends it`
+    : '';
+  return [row('at work', `process ${pid} (${purpose})${when}${what}`)];
 }
 
 function stateWords(state: Settled): string {

@@ -1,0 +1,128 @@
+/**
+ * What a node meets that is no release's fault: an updater that was stopped, a
+ * state folder that takes no writes. Each ends in a clear word and a page that
+ * is served.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startCommand } from '../harness/command.ts';
+import { makeWorld, type World } from '../harness/world.ts';
+
+/** A node that runs 1.0.0, with 1.1.0 published, which answers 503 as long as `broken`. */
+async function withBadUpdate(
+  prepare: (world: World) => void = () => {},
+): Promise<World & { heal: () => void }> {
+  const world = await makeWorld({ probe: { window: '60s' } });
+  prepare(world);
+  await world.ship('1.0.0');
+  const installed = await world.node.updater(['apply']);
+  expect(installed, installed.stderr).toMatchObject({ code: 0 });
+  await world.ship('1.1.0');
+  let broken = true;
+  world.node.web.fault = ({ target }) =>
+    broken && target.includes('/1.1.0-') ? { status: 503 } : undefined;
+  return { ...world, heal: () => (broken = false) };
+}
+
+async function until(seen: () => boolean): Promise<void> {
+  for (let tries = 0; !seen(); tries += 1) {
+    if (tries > 1200) throw new Error('never seen');
+    await sleep(25);
+  }
+}
+
+describe('an updater that was stopped', () => {
+  it('is named by whoever comes second, with what to do; the node is served, and goes on', async () => {
+    const { node, heal } = await withBadUpdate();
+    const stopped = startCommand('updater', ['apply', '--config', node.config]);
+    onTestFinished(() => void stopped.child.kill('SIGKILL'));
+    await until(() => node.current()?.startsWith('1.1.0-') === true);
+    stopped.child.kill('SIGSTOP');
+    const { pid } = stopped.child;
+    await until(() => / T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+    for (const args of [['once'], ['verify'], ['rollback', '--reason', 'x']]) {
+      const second = await node.updater(args);
+      expect(second.code, args[0]).toBe(1);
+      expect(second.stderr).toMatch(
+        new RegExp(`is held by process ${pid} \\(apply\\) since 20.*Z, which is stopped`),
+      );
+      expect(second.stderr).toContain(`'kill -KILL ${pid}' ends it, and the next start settles`);
+    }
+    const status = await node.updater(['status']);
+    expect(status.stdout).toMatch(
+      new RegExp(`at work +process ${pid} \\(apply\\) since .* STOPPED`),
+    );
+    stopped.child.kill('SIGKILL');
+    await stopped.done;
+    heal();
+    expect((await node.updater(['verify'])).code).toBe(0);
+    expect(node.page()).toContain('version 1.1.0');
+    expect((await node.updater(['status'])).stdout).not.toContain('at work');
+  });
+});
+
+/** The state of `world` on a small file system of its own; `remount` changes how. */
+function onSmallDisk({ node, folder }: World): {
+  remount: (how: string) => void;
+  fill: () => void;
+} {
+  const small = join(folder, 'small');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', small]);
+  onTestFinished(() => void execFileSync('umount', [small]));
+  const state = join(small, 'state');
+  writeFileSync(node.config, readFileSync(node.config, 'utf8').replace(node.state, state));
+  Object.assign(node, { state });
+  const name = `landfall-${createHash('sha256').update(state).digest('hex').slice(0, 12)}.lock`;
+  onTestFinished(() => {
+    for (const each of readdirSync('/run').filter((file) => file.startsWith(name))) {
+      rmSync(join('/run', each));
+    }
+  });
+  return {
+    remount: (how) => void execFileSync('mount', ['-o', `remount,${how}`, small]),
+    fill: () => {
+      spawnSync('dd', ['if=/dev/zero', `of=${join(small, 'filler')}`, 'bs=4k'], {
+        stdio: 'ignore',
+      });
+    },
+  };
+}
+
+describe('a state folder that takes no writes, with a release that has no verdict', () => {
+  it.each(['read-only', 'full'])(
+    '%s: the release is left all the same, and it is said',
+    async (how) => {
+      let disk: ReturnType<typeof onSmallDisk> | undefined;
+      const { node, heal } = await withBadUpdate((world) => (disk = onSmallDisk(world)));
+      const killed = await node.updater(['apply'], {
+        env: { LANDFALL_CRASH_AT: 'did-write-marker-restarted' },
+      });
+      expect(killed.signal).toBe('SIGKILL');
+      if (how === 'full') disk?.fill();
+      else disk?.remount('ro');
+      const left = await node.updater(['verify']);
+      expect(left.code, left.stderr).toBe(1);
+      expect(left.stderr).toContain(
+        how === 'full' ? 'no space left on the device' : 'the file system is read-only',
+      );
+      expect(node.page(), 'visitors have the old page again').toContain('version 1.0.0');
+      // The next boot, the same: nothing can be written down, and nothing changes.
+      expect((await node.updater(['verify'])).code).toBe(1);
+      expect((await node.updater(['status'])).code).toBe(0);
+      expect(node.page()).toContain('version 1.0.0');
+      if (how === 'full') rmSync(join(node.state, '../filler'));
+      else disk?.remount('rw');
+      heal();
+      expect((await node.updater(['verify'])).code).toBe(1);
+      expect(node.hasMarker()).toBe(false);
+      expect(node.quarantined(), 'the disk was to blame').toStrictEqual([]);
+      expect((await node.updater(['once'])).code).toBe(0);
+      expect(node.page()).toContain('version 1.1.0');
+    },
+  );
+});
