@@ -24,7 +24,8 @@ export function rollBackByHand(
 ): Step | Refusal {
   if (running === undefined) return { refused: 'nothing runs that could be rolled back' };
   if (running.deployment.id === event.to.id) return { refused: `'${event.to.id}' runs already` };
-  return leave({ from: event.to, to: running.deployment }, event.reason, 'operator');
+  const { to: from, reason, restore } = event;
+  return leave({ from, to: running.deployment }, reason, 'operator', restore);
 }
 
 /** Somebody pointed `current` elsewhere while a verdict was due: theirs is the last word. */
@@ -32,7 +33,12 @@ export function yieldToOperator(current: Deployment, at: string): Step {
   const idle: Idle = { name: 'idle', running: { deployment: current, since: at } };
   return {
     state: idle,
-    effects: [{ kind: 'save-state', state: idle }, { kind: 'remove-marker' }, { kind: 'tidy' }],
+    effects: [
+      { kind: 'unquiesce' },
+      { kind: 'save-state', state: idle },
+      { kind: 'remove-marker' },
+      { kind: 'tidy' },
+    ],
   };
 }
 
@@ -41,6 +47,7 @@ export function leave(
   pending: { from?: Deployment | undefined; to: Deployment },
   reason: string,
   blame: Blame,
+  restore?: string,
 ): Step {
   return goBack({
     name: 'rolling-back',
@@ -49,11 +56,18 @@ export function leave(
     reason,
     blame,
     attempt: 1,
+    restore,
   });
 }
 
 function goBack(state: RollingBack): Step {
-  return { state, effects: [markerOf(state), { kind: 'switch', to: state.back }] };
+  const effects: Effect[] = [markerOf(state)];
+  if (state.restore !== undefined) {
+    const again = state.attempt > 1;
+    effects.push({ kind: 'quiesce' }, { kind: 'restore-snapshot', name: state.restore, again });
+  }
+  effects.push({ kind: 'switch', to: state.back });
+  return { state, effects };
 }
 
 /** Every event while rolling back. A `failed` is refused: the marker stays, and the next start goes on. */
@@ -67,8 +81,12 @@ export function nextRollingBack(state: RollingBack, event: Event): Step | Refusa
       }
       return goBack({ ...state, attempt: state.attempt + 1, restartFailed: undefined });
     }
-    case 'switched':
-      return { state, effects: [{ kind: 'restart-services', deployment: back }] };
+    case 'switched': {
+      const effects: Effect[] = [{ kind: 'restart-services', deployment: back }];
+      // Not before the switch: visitors do not wait for a worker that takes its time to stop.
+      if (state.restore === undefined) effects.unshift({ kind: 'quiesce' });
+      return { state, effects };
+    }
     case 'restarted':
     case 'restart-failed': {
       const restartFailed = event.name === 'restart-failed' ? event.reason : undefined;
@@ -93,11 +111,13 @@ export function nextRollingBack(state: RollingBack, event: Event): Step | Refusa
       const proof: Proof = { ...outcome, at, accepted: 'healthy' };
       return conclude(state, rolledBack(state, { ...unproven, proof }));
     }
-    case 'lost':
-      return conclude(
+    case 'lost': {
+      const step = conclude(
         state,
         degraded(state, { deployment: failed, since: event.at }, event.reason),
       );
+      return { ...step, effects: [{ kind: 'unquiesce' }, ...step.effects] };
+    }
     default:
       return misfit(state, event);
   }
@@ -124,10 +144,10 @@ function conclude({ blame, failed, reason }: RollingBack, state: RolledBack | De
 /** The effect that writes down where `state` stands. */
 export function markerOf(state: PendingVerification | RollingBack): Effect {
   if (state.name === 'rolling-back') {
-    const { back: from, failed: to, attempt, reason, blame } = state;
+    const { back: from, failed: to, attempt, reason, blame, restore } = state;
     return {
       kind: 'write-marker',
-      marker: { from, to, phase: 'rolling-back', attempt, reason, blame },
+      marker: { from, to, phase: 'rolling-back', attempt, reason, blame, restore },
     };
   }
   const { from, to, phase, attempt, baseline } = state;

@@ -4,8 +4,6 @@
  * refused: a misspelt `probation` must not quietly be the default.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
-import { parseDuration } from '@landfall/cli';
 import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
 import { isChannelName } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
@@ -13,6 +11,8 @@ import { mirrorConfigSchema } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
+import { quiesceSchema, snapshotSchema } from './config-hooks.ts';
+import { argv, component, duration, path, serviceManager, serviceName } from './config-values.ts';
 import { UpdaterError } from './errors.ts';
 import { isLoopbackHost } from './probe/loopback.ts';
 
@@ -20,22 +20,6 @@ export const DEFAULT_CONFIG_PATH = '/etc/landfall/updater.toml';
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** docs/operators.md: a release that breaks a node is gone within this time. */
 const DEFAULT_WINDOW = '90s';
-
-/** `90s`, `10m` … as milliseconds. */
-const duration = z.string('expected a duration such as "90s"').transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  context.addIssue(`expected a duration such as "90s", found "${text}"`);
-  return z.NEVER;
-});
-
-const path = z
-  .string()
-  .refine((text) => isAbsolute(text) && text !== '/', 'expected an absolute path');
-const component = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a component such as web-ui');
-const argv = z.array(z.string()).min(1, 'expected a program and its arguments');
 
 const loopbackUrl = z.string().superRefine((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -85,10 +69,8 @@ const probeSchema = z
 
 const serviceSchema = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,127}$/, 'expected the name of a service'),
-    manager: z.enum(['systemd', 'openrc', 'command']),
+    name: serviceName,
+    manager: serviceManager,
     action: z.enum(['restart', 'reload']).default('restart'),
     /** For manager "command": what to run; no shell. */
     restart: argv.optional(),
@@ -133,6 +115,8 @@ const configSchema = z.strictObject({
     .optional(),
   probe: probeSchema.prefault({}),
   services: z.array(serviceSchema).default([]),
+  quiesce: z.array(quiesceSchema).default([]),
+  snapshot: snapshotSchema.optional(),
   run: runSchema.prefault({}),
 });
 

@@ -21,6 +21,8 @@ type UpdaterErrorCode =
   | 'STATE_CORRUPT'
   /** A command of the node (a service manager, a program) failed. */
   | 'COMMAND'
+  /** A snapshot of the data could not be made, or brought back. */
+  | 'SNAPSHOT'
   /** Told to stop; the next start goes on. */
   | 'INTERRUPTED'
   /** The machine refused an event: a fault of this program. */

@@ -89,7 +89,11 @@ export function nextPending(state: PendingVerification, event: Event): Step | Re
     return leave(state, event.reason, 'node');
   }
   if (phase === 'prepared' && event.name === 'marked') {
-    return { state, effects: [{ kind: 'switch', to }] };
+    const { from } = state;
+    return {
+      state,
+      effects: [{ kind: 'quiesce' }, { kind: 'snapshot', from, to }, { kind: 'switch', to }],
+    };
   }
   if (phase === 'prepared' && event.name === 'switched') return restart(state);
   if (phase === 'switched' && event.name === 'restart-failed') {
@@ -128,7 +132,7 @@ function resumePending(
 function undo(state: PendingVerification, first: Effect[]): Step {
   return {
     state: state.rest,
-    effects: [...first, { kind: 'remove-marker' }, { kind: 'tidy' }],
+    effects: [...first, { kind: 'unquiesce' }, { kind: 'remove-marker' }, { kind: 'tidy' }],
   };
 }
 

@@ -109,6 +109,8 @@ export interface RollingBack {
   reason: string;
   blame: Blame;
   attempt: number;
+  /** Name of the data's snapshot that an operator wants back, before anything else. */
+  restore?: string | undefined;
   /** Why the services did not come up on `back`. */
   restartFailed?: string | undefined;
 }
@@ -147,7 +149,8 @@ export type Event =
   | { name: 'probation-over' }
   /** A service gave up: its manager will not start it again. `service` is its name there. */
   | { name: 'service-failed'; service: string; reason: string; at: string }
-  | { name: 'rollback-asked'; to: Deployment; reason: string }
+  /** `restore`: name of the data's snapshot that is to come back with it. */
+  | { name: 'rollback-asked'; to: Deployment; reason: string; restore?: string | undefined }
   /** This machine could not carry an effect out. */
   | { name: 'failed'; reason: string }
   /** The deployment to go back to is not on the disk. */
@@ -164,6 +167,7 @@ export interface MarkerFacts {
   baseline?: Outcome | undefined;
   reason?: string | undefined;
   blame?: Blame | undefined;
+  restore?: string | undefined;
 }
 
 /** What is to be done. Each is durable before the next begins. */
@@ -172,8 +176,17 @@ export type Effect =
   | { kind: 'stage'; to: Deployment }
   | { kind: 'write-marker'; marker: MarkerFacts }
   | { kind: 'remove-marker' }
+  /** Stop what must not run during a switch; what is stopped already stays so. */
+  | { kind: 'quiesce' }
+  /** Start what was stopped, without a switch. After one, `restart-services` does. */
+  | { kind: 'unquiesce' }
+  /** Of the data, before `to` may change it. */
+  | { kind: 'snapshot'; from?: Deployment | undefined; to: Deployment }
+  /** `again`: an earlier attempt may have got as far as this. */
+  | { kind: 'restore-snapshot'; name: string; again: boolean }
   /** Undefined: remove `current`. */
   | { kind: 'switch'; to?: Deployment | undefined }
+  /** And start what was stopped, after them. */
   | { kind: 'restart-services'; deployment?: Deployment | undefined }
   | { kind: 'probe'; deployment: Deployment }
   /** `artifact`: its bytes are to blame. Else the content is, which was on the disk whole. */

@@ -14,6 +14,10 @@ export interface Paths {
   quarantine: string;
   /** What the last look at the mirrors found; never decided from. */
   lastCheck: string;
+  /** What was stopped for a switch and is to be started again. */
+  quiesced: string;
+  /** The snapshots of the data that were made here. */
+  snapshots: string;
   journal: string;
   lock: string;
   downloads: string;
@@ -32,6 +36,8 @@ export function pathsOf(root: string, state: string): Paths {
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
     lastCheck: join(state, 'last-check.json'),
+    quiesced: join(state, 'quiesced.json'),
+    snapshots: join(state, 'snapshots.json'),
     journal: join(state, 'journal.jsonl'),
     lock: join(state, 'lock'),
     downloads: join(state, 'downloads'),

@@ -4,10 +4,14 @@
  * again. Allowed also while a state file is corrupt: it is how to get out.
  */
 import { deploymentPath, findDamage, isDirectory } from './deployments.ts';
+import { messageOf } from '@landfall/errors';
+import { startLeftStopped } from './effects/quiesce.ts';
 import type { Deployment } from './facts.ts';
 import type { Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import { findQuarantined } from './records/quarantine-file.ts';
+import { readSnapshots } from './records/snapshot-file.ts';
+import { findSnapshot, restoreOnly, snapshotOffered } from './restore.ts';
 import { drive } from './runner.ts';
 import { asSettled, begin, resume } from './settle.ts';
 import { liftQuarantine } from './update.ts';
@@ -17,10 +21,12 @@ export interface RollbackWish {
   to?: string | undefined;
   reason: string;
   liftQuarantine: boolean;
+  /** The data as it was before what is left was installed, too. */
+  restoreSnapshot?: boolean;
 }
 
 export interface RollbackDecline {
-  code: 'nothing-runs' | 'no-target' | 'damaged' | 'quarantined';
+  code: 'nothing-runs' | 'no-target' | 'damaged' | 'quarantined' | 'no-snapshot';
   reason: string;
   hint?: string;
 }
@@ -29,7 +35,18 @@ export type RollbackResult =
   | { outcome: 'declined'; decline: RollbackDecline }
   /** An earlier run had left a rollback to finish, and that was it. */
   | { outcome: 'finished'; state: Settled }
-  | { outcome: 'done'; state: Settled; left: Deployment; target: Deployment };
+  | {
+      outcome: 'done';
+      state: Settled;
+      left: Deployment;
+      target: Deployment;
+      /** The snapshot of the data from before `left`, and whether it is back. */
+      snapshot?: string | undefined;
+      restored?: boolean;
+      problem?: string | undefined;
+    }
+  /** The release was left before; now the data is as it was, too, unless there is a problem. */
+  | { outcome: 'data-restored'; state: Settled; snapshot: string; problem: string | undefined };
 
 /** Rolls back. Throws what the disk refuses; the marker then stays for the next start. */
 export async function rollBack(host: Host, wish: RollbackWish): Promise<RollbackResult> {
@@ -38,19 +55,40 @@ export async function rollBack(host: Host, wish: RollbackWish): Promise<Rollback
     const { state: finished, left } = await resume(host, marker);
     const isThere = wish.to === undefined || finished.running?.deployment.version === wish.to;
     if (left !== undefined && isThere) return { outcome: 'finished', state: finished };
+  } else {
+    await startLeftStopped(host);
   }
   const { state } = host.store;
+  const wanted = wish.restoreSnapshot === true;
+  const data = wanted && wish.to === undefined ? snapshotOffered(host) : undefined;
+  if (data !== undefined) {
+    const problem = await restoreOnly(host, data);
+    return { outcome: 'data-restored', state, snapshot: data.name, problem };
+  }
   const target = pickTarget(host, wish);
   if ('code' in target) return { outcome: 'declined', decline: target };
   if (wish.liftQuarantine) liftQuarantine(host, target, target.version);
   const left = state.running?.deployment ?? target;
   host.note(`rolling back from ${left.version} to ${target.version}`);
   const reason = `rolled back by hand: ${wish.reason}`;
-  const result = await drive(host, state, { name: 'rollback-asked', to: target, reason });
+  const snapshot = findSnapshot(host, left, target)?.name;
+  const restore = wanted ? snapshot : undefined;
+  const result = await drive(host, state, { name: 'rollback-asked', to: target, reason, restore });
   if (result.refused !== undefined) {
     return { outcome: 'declined', decline: { code: 'no-target', reason: result.refused } };
   }
-  return { outcome: 'done', state: asSettled(result.state), left, target };
+  const restored = restore !== undefined && isRestored(host, restore);
+  const isAmiss = restore !== undefined && !restored;
+  const problem = isAmiss ? messageOf(result.error ?? 'the data was not brought back') : undefined;
+  return {
+    outcome: 'done',
+    state: asSettled(result.state),
+    left,
+    target,
+    snapshot,
+    restored,
+    problem,
+  };
 }
 
 /** Where a rollback would go, whole on the disk, or why there is nowhere. Changes nothing. */
@@ -79,7 +117,18 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
     };
   }
   const damage = findDamage(paths, target);
-  return damage === undefined ? target : { code: 'damaged', reason: damage };
+  if (damage !== undefined) return { code: 'damaged', reason: damage };
+  const isMissing = findSnapshot(host, running.deployment, target) === undefined;
+  if (wish.restoreSnapshot !== true || !isMissing) return target;
+  return {
+    code: 'no-snapshot',
+    reason: `there is no snapshot of ${target.version}'s data from before ${running.deployment.version}`,
+    hint: "'updater status' shows what snapshots there are; without --restore-snapshot the data stays as it is",
+  };
+}
+
+function isRestored({ paths }: Host, name: string): boolean {
+  return readSnapshots(paths.snapshots).some((each) => each.name === name && each.restored);
 }
 
 /** What ran before; else the newest that was verified here. Never what failed here. */

@@ -131,7 +131,7 @@ function eventOfFailure(
       return { name: 'failed', reason };
     case 'rolling-back':
       // A full disk must not keep a broken release running: going back needs neither marker nor journal.
-      if (effect === undefined || effect.kind === 'write-marker') return undefined;
+      if (effect === undefined || isDispensable(effect)) return undefined;
       if (error instanceof UpdaterError && error.code === 'DEPLOYMENT') {
         return { name: 'lost', reason, at: timestamp() };
       }
@@ -139,6 +139,11 @@ function eventOfFailure(
     default:
       throw error;
   }
+}
+
+/** What a rollback goes on without: the release that does not work must be left. */
+function isDispensable({ kind }: Effect): boolean {
+  return kind === 'write-marker' || kind === 'quiesce' || kind === 'restore-snapshot';
 }
 
 function record(host: Host, from: State, event: Event, to: State): undefined {
@@ -185,6 +190,10 @@ function detailOf(effect: Effect): Record<string, unknown> {
     case 'probe':
     case 'quarantine':
       return { deployment: effect.deployment?.id };
+    case 'snapshot':
+      return { deployment: effect.to.id };
+    case 'restore-snapshot':
+      return { snapshot: effect.name };
     case 'write-marker':
       return { attempt: effect.marker.attempt };
     default:

@@ -5,6 +5,7 @@
 import { messageOf } from '@landfall/errors';
 import { findDamage } from './deployments.ts';
 import { probeDeployment } from './effects/probe.ts';
+import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
 import type { Deployment } from './facts.ts';
@@ -28,6 +29,7 @@ export async function settle(host: Host): Promise<Settlement> {
   refuseCorrupt(host);
   const { marker, state } = begin(host);
   if (marker !== undefined) return resume(host, marker);
+  await startLeftStopped(host);
   if (state.name === 'probation') return watch(host, state);
   if (state.name === 'degraded') return { state: await lookAgain(host, state) };
   return { state };

@@ -85,6 +85,12 @@ const EVENTS: Record<string, Event> = {
   'probation-over': { name: 'probation-over' },
   'service-failed': { name: 'service-failed', service: 'server', reason: 'start limit', at: AT },
   'rollback-asked': { name: 'rollback-asked', to: OTHER, reason: 'blank' },
+  'rollback-asked, data too': {
+    name: 'rollback-asked',
+    to: OTHER,
+    reason: 'blank',
+    restore: 'landfall-1',
+  },
   failed: { name: 'failed', reason: 'i/o error' },
   lost: { name: 'lost', reason: 'gone', at: AT },
   'resumed on old': { name: 'resumed', current: OLD, toWhole: true, at: AT },
@@ -95,8 +101,9 @@ const EVENTS: Record<string, Event> = {
 };
 
 const BACK = 'rolling-back: write-marker switch';
+const BACK_WITH_DATA = 'rolling-back: write-marker quiesce restore-snapshot switch';
 const LET_GO = 'save-state remove-marker tidy';
-const ELSEWHERE = `idle: ${LET_GO}`;
+const ELSEWHERE = `idle: unquiesce ${LET_GO}`;
 
 /** State → event → `next state: effects`. What is not here is refused. */
 const TABLE: Record<string, Record<string, string>> = {
@@ -110,12 +117,14 @@ const TABLE: Record<string, Record<string, string>> = {
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
+    'rollback-asked, data too': BACK_WITH_DATA,
   },
   'rolled-back': {
     'service-failed': 'rolled-back:',
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
+    'rollback-asked, data too': BACK_WITH_DATA,
   },
   degraded: {
     'service-failed': 'degraded:',
@@ -124,6 +133,7 @@ const TABLE: Record<string, Record<string, string>> = {
     'probed well': 'rolled-back: save-state',
     'probed badly': 'degraded: save-state',
     'rollback-asked': BACK,
+    'rollback-asked, data too': BACK_WITH_DATA,
   },
   available: {
     cleared: 'available: stage',
@@ -137,10 +147,10 @@ const TABLE: Record<string, Record<string, string>> = {
     activate: 'pending-verification prepared: write-marker',
   },
   prepared: {
-    marked: 'pending-verification prepared: switch',
+    marked: 'pending-verification prepared: quiesce snapshot switch',
     switched: 'pending-verification switched: write-marker restart-services',
-    failed: 'committed: switch remove-marker tidy',
-    'resumed on old': 'committed: remove-marker tidy',
+    failed: 'committed: switch unquiesce remove-marker tidy',
+    'resumed on old': 'committed: unquiesce remove-marker tidy',
     'resumed on new': 'pending-verification switched: write-marker restart-services',
     'resumed on damaged': BACK,
     'resumed on nothing': BACK,
@@ -175,14 +185,15 @@ const TABLE: Record<string, Record<string, string>> = {
     'service-failed': BACK,
     'probation-over': 'committed: save-state',
     'rollback-asked': BACK,
+    'rollback-asked, data too': BACK_WITH_DATA,
   },
   'rolling-back': {
-    switched: 'rolling-back: restart-services',
+    switched: 'rolling-back: quiesce restart-services',
     restarted: 'rolling-back: probe',
     'restart-failed': 'rolling-back: probe',
     'probed well': `rolled-back: quarantine ${LET_GO}`,
     'probed badly': `degraded: quarantine ${LET_GO}`,
-    lost: `degraded: quarantine ${LET_GO}`,
+    lost: `degraded: unquiesce quarantine ${LET_GO}`,
     'resumed on old': BACK,
     'resumed on new': BACK,
     'resumed on damaged': BACK,
@@ -190,10 +201,10 @@ const TABLE: Record<string, Record<string, string>> = {
     'resumed elsewhere': ELSEWHERE,
   },
   'first rolling-back': {
-    switched: 'rolling-back: restart-services',
+    switched: 'rolling-back: quiesce restart-services',
     restarted: `rolled-back: quarantine ${LET_GO}`,
     'restart-failed': `rolled-back: quarantine ${LET_GO}`,
-    lost: `degraded: quarantine ${LET_GO}`,
+    lost: `degraded: unquiesce quarantine ${LET_GO}`,
     'resumed on old': ELSEWHERE,
     'resumed on new': BACK,
     'resumed on damaged': BACK,

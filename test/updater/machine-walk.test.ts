@@ -30,6 +30,8 @@ interface Disk {
   current?: Deployment | undefined;
   marker?: MarkerFacts | undefined;
   saved: Settled;
+  /** What must not run during a switch was stopped. */
+  quiesced: boolean;
   /** The last outcome of each deployment that was probed. */
   verdicts: Map<string, Outcome>;
 }
@@ -85,7 +87,14 @@ function carryOut(disk: Disk, effect: Effect, fate: Fate): Event | undefined {
     case 'switch':
       disk.current = effect.to;
       return { name: 'switched' };
+    case 'quiesce':
+      disk.quiesced = true;
+      return undefined;
+    case 'unquiesce':
+      disk.quiesced = false;
+      return undefined;
     case 'restart-services':
+      disk.quiesced = false;
       return fate.chance(90)
         ? { name: 'restarted', at: AT }
         : { name: 'restart-failed', reason: 'no process', at: AT };
@@ -136,7 +145,8 @@ function runEffects(
       return 'stopped';
     }
     if (trouble === 'error') {
-      if (state.name === 'rolling-back' && effect.kind === 'write-marker') continue;
+      const dispensable = ['write-marker', 'quiesce', 'restore-snapshot'].includes(effect.kind);
+      if (state.name === 'rolling-back' && dispensable) continue;
       if (state.name === 'pending-verification') return { name: 'failed', reason: 'EIO' };
       if (state.name !== 'available') return 'stopped';
       return { name: 'abandoned', reason: 'EIO' };
@@ -162,10 +172,13 @@ function restart(disk: Disk, fate: Fate, seen: Set<string>): State | undefined {
     const toWhole = fate.chance(90);
     return drive(disk, state, { name: 'resumed', current, toWhole, at: AT }, fate);
   }
+  // A rollback whose marker could not be written: `quiesced.json` tells what to start.
+  disk.quiesced = false;
   if (saved.running?.deployment.id !== current?.id) {
     seen.add('drift');
     const running = current === undefined ? undefined : { deployment: current, since: AT };
-    return { name: 'idle', running };
+    disk.saved = { name: 'idle', running };
+    return disk.saved;
   }
   if (saved.name !== 'probation' && saved.name !== 'degraded') return saved;
   const outcome = fate.outcome();
@@ -176,6 +189,7 @@ function restart(disk: Disk, fate: Fate, seen: Set<string>): State | undefined {
 function checkInvariants(disk: Disk, state: State | undefined): void {
   if (state === undefined) return; // What a crash may leave is checked by the next start.
   ensure(disk.marker === undefined, `in ${state.name} nothing is in progress`);
+  ensure(!disk.quiesced, `in ${state.name} nothing stays stopped`);
   ensure('running' in state || state.name === 'idle', `${state.name} is a state to rest in`);
   const running = 'running' in state ? state.running : undefined;
   ensure(disk.current?.id === running?.deployment.id, `what runs is known in ${state.name}`);
@@ -199,7 +213,7 @@ function checkInvariants(disk: Disk, state: State | undefined): void {
 /** A node's life: twelve starts, each settling first, then updating or rolling back by hand. */
 function live(bytes: readonly number[], seen: Set<string>): void {
   const fate = fateOf(bytes);
-  const disk: Disk = { saved: { name: 'idle' }, verdicts: new Map() };
+  const disk: Disk = { saved: { name: 'idle' }, quiesced: false, verdicts: new Map() };
   let sequence = 0;
   for (let start = 0; start < 12; start += 1) {
     let state = restart(disk, fate, seen);
@@ -212,7 +226,8 @@ function live(bytes: readonly number[], seen: Set<string>): void {
     seen.add(state.name);
     if (fate.chance(15)) {
       const to = release(Math.max(1, sequence - 1));
-      state = drive(disk, state, { name: 'rollback-asked', to, reason: 'x' }, fate);
+      const restore = fate.chance(50) ? 'a-snapshot' : undefined;
+      state = drive(disk, state, { name: 'rollback-asked', to, reason: 'x', restore }, fate);
     } else {
       sequence += 1;
       const to = release(sequence);
@@ -234,7 +249,7 @@ describe('any walk through the machine', () => {
     const choices = array(integer({ min: 0, max: 255 }), { minLength: 40, maxLength: 400 });
     assert(
       property(choices, (bytes) => live(bytes, seen)),
-      { numRuns: 1000, seed: 7 },
+      { numRuns: 3000, seed: 7 },
     );
     expect([...seen].toSorted()).toStrictEqual(
       [

@@ -167,7 +167,12 @@ describe('a rollback', () => {
       { name: 'failed', reason: 'EIO' },
     );
     expect(state).toBe(restarted.rest);
-    expect(effects.map((effect) => effect.kind)).toStrictEqual(['switch', 'remove-marker', 'tidy']);
+    expect(effects.map((effect) => effect.kind)).toStrictEqual([
+      'switch',
+      'unquiesce',
+      'remove-marker',
+      'tidy',
+    ]);
     expect(effects[0]).toMatchObject({ to: OLD });
   });
 

@@ -6,6 +6,9 @@ import type { Settled } from '../machine.ts';
 import { indexOf } from '../offer.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
 import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
+import { readQuiesced, type Quiesced } from '../records/quiesced-file.ts';
+import { readSnapshots } from '../records/snapshot-file.ts';
+import { RESTORE, snapshotOffered } from '../restore.ts';
 import { openToLook } from './session.ts';
 import { ago, describeProof, describeState } from './words.ts';
 
@@ -31,6 +34,8 @@ export const status: Command = {
         lastCheck: lastCheck ?? null,
         quarantine: store.quarantine.entries,
         deployments: store.deployments,
+        snapshots: readSnapshots(paths.snapshots),
+        stopped: readQuiesced(paths.quiesced) ?? null,
         webUser: config.web_user ?? null,
       },
       toLines(host, floor, lastCheck),
@@ -63,6 +68,7 @@ function toLines(
     ...quarantine.entries.map(({ version, at, reason }) =>
       row('quarantine', `${version} since ${at}: ${reason}`),
     ),
+    ...dataLines(host),
     ...mirrorLines(lastCheck),
     row(
       'web user',
@@ -147,6 +153,24 @@ function mirrorLines(lastCheck: LastCheck | undefined): string[] {
     row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
     ...problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`)),
   ];
+}
+
+function dataLines(host: Host): string[] {
+  const stopped = readQuiesced(host.paths.quiesced);
+  const offered = snapshotOffered(host);
+  const last = readSnapshots(host.paths.snapshots).findLast((each) => each.made);
+  return [
+    ...(stopped === undefined ? [] : [row('stopped', stoppedWords(stopped))]),
+    ...(last === undefined
+      ? []
+      : [row('snapshot', `${last.name}, from before ${last.before.version}`)]),
+    ...(offered === undefined ? [] : [row('', `to bring ${offered.name} back: ${RESTORE}`)]),
+  ];
+}
+
+function stoppedWords(stopped: Quiesced | 'corrupt'): string {
+  const which = stopped === 'corrupt' ? 'not known what' : stopped.names.join(', ');
+  return `${which}; 'updater verify' starts it if no updater is at work`;
 }
 
 function row(name: string, text: string): string {

@@ -5,7 +5,9 @@ import type { Offer } from '../offer.ts';
 import { windowLeft } from '../records/marker-file.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
+import { quiesce, unquiesce } from './quiesce.ts';
 import { restartServices } from './services.ts';
+import { pruneSnapshots, restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import { stage } from './stage.ts';
 import { switchCurrent } from './switch.ts';
 import { tidy } from './tidy.ts';
@@ -40,8 +42,22 @@ export async function carryOut(
     case 'switch':
       switchCurrent(paths, effect.to);
       return { name: 'switched' };
+    case 'quiesce':
+      await quiesce(host);
+      return undefined;
+    case 'unquiesce':
+      await unquiesce(host);
+      return undefined;
+    case 'snapshot':
+      await takeSnapshot(host, effect);
+      return undefined;
+    case 'restore-snapshot':
+      await restoreSnapshot(host, effect);
+      return undefined;
     case 'restart-services': {
-      const reason = await restartServices(host, effect.deployment);
+      const problem = await restartServices(host, effect.deployment);
+      const still = await unquiesce(host);
+      const reason = problem ?? still;
       const at = timestamp();
       return reason === undefined
         ? { name: 'restarted', at }
@@ -60,6 +76,7 @@ export async function carryOut(
       return undefined;
     default:
       tidy(host);
+      await pruneSnapshots(host);
       return undefined;
   }
 }

@@ -66,11 +66,13 @@ function checkComponents({ config }: Host, { verified, selected }: Offer): void 
 
 /** A service that is not there would look like a release that does not start. */
 async function checkServices({ config }: Host): Promise<void> {
-  for (const service of config.services) {
+  const services = config.services.map((service) => ({ ...service, table: 'services' }));
+  const quiesced = config.quiesce.map((service) => ({ ...service, table: 'quiesce' }));
+  for (const service of [...services, ...quiesced]) {
     if (await isKnown(service)) continue;
     throw new UpdaterError(
       'CONFIG',
-      `'services.name': ${service.manager} knows no service '${service.name}' on this machine`,
+      `'${service.table}.name': ${service.manager} knows no service '${service.name}' on this machine`,
       { hint: `correct it in ${config.file}, or install the service` },
     );
   }

@@ -26,6 +26,8 @@ export const markerSchema = z
     baseline: outcomeSchema.optional(),
     reason: z.string().optional(),
     blame: z.enum(['release', 'node', 'operator']).optional(),
+    /** The data's snapshot that is to come back with `from`. */
+    restore: z.string().optional(),
   })
   .refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
     path: ['reason'],
@@ -63,7 +65,7 @@ export function windowLeft(marker: Marker | undefined, windowMs: number): number
 
 /** The state that a marker tells of. `rest` is what `state.json` says was before. */
 export function stateOfMarker(marker: Marker, rest: Resting): PendingVerification | RollingBack {
-  const { from, to, attempt, baseline, reason, blame, phase } = marker;
+  const { from, to, attempt, baseline, reason, blame, phase, restore } = marker;
   if (phase === 'rolling-back') {
     return {
       name: 'rolling-back',
@@ -72,6 +74,7 @@ export function stateOfMarker(marker: Marker, rest: Resting): PendingVerificatio
       reason: reason ?? '',
       blame: blame ?? 'node',
       attempt,
+      restore,
     };
   }
   return { name: 'pending-verification', rest, from, to, phase, attempt, baseline };

@@ -1,6 +1,7 @@
 /** How each service manager is told to restart a service, and asked for its process. */
 import { readFileSync } from 'node:fs';
 import { systemCode } from '@landfall/errors';
+import type { QuiesceConfig } from '../config-hooks.ts';
 import type { ServiceConfig } from '../config.ts';
 import { readProgram } from './command.ts';
 import { identifyProcess, type ProcessId } from './process.ts';
@@ -20,8 +21,38 @@ export function restartCommand(service: ServiceConfig): string[] {
   }
 }
 
+/** The program that stops, or starts, a service that is quiesced. */
+export function quiesceCommand(service: QuiesceConfig, action: 'stop' | 'start'): string[] {
+  switch (service.manager) {
+    case 'systemd':
+      return ['systemctl', action, service.name];
+    case 'openrc':
+      return ['rc-service', service.name, action];
+    default:
+      return service[action] ?? [];
+  }
+}
+
+/** Whether a service runs, or is about to; undefined when nobody can tell. */
+export async function isActive({ manager, name }: QuiesceConfig): Promise<boolean | undefined> {
+  switch (manager) {
+    case 'systemd': {
+      const ask = ['systemctl', 'show', '--property=ActiveState', '--value', name];
+      const state = await readProgram(ask, ASK_TIMEOUT_MS);
+      return state === undefined ? undefined : !['inactive', 'failed'].includes(state);
+    }
+    case 'openrc':
+      return (await readProgram(['rc-service', name, 'status'], ASK_TIMEOUT_MS)) !== undefined;
+    default:
+      return undefined;
+  }
+}
+
 /** Whether the service manager knows `service`. A command has no name that anybody knows. */
-export async function isKnown({ manager, name }: ServiceConfig): Promise<boolean> {
+export async function isKnown({
+  manager,
+  name,
+}: Pick<ServiceConfig, 'manager' | 'name'>): Promise<boolean> {
   switch (manager) {
     case 'systemd': {
       const ask = ['systemctl', 'show', '--property=LoadState', '--value', name];

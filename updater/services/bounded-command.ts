@@ -1,0 +1,89 @@
+/**
+ * Runs a program of the node that must come to an end: no shell, bounded in
+ * time and in what is kept of its output. Whatever it started is ended with it,
+ * so that nothing of a check or a hook outlives it.
+ */
+import { spawn } from 'node:child_process';
+import { formatDuration } from '@landfall/cli';
+import { messageOf } from '@landfall/errors';
+
+/** What is kept of standard output and standard error together. */
+const MAX_OUTPUT_BYTES = 64 * 1024;
+
+export interface BoundedOptions {
+  timeoutMs: number;
+  /** Added to this process's own environment. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** Ends it early. */
+  signal?: AbortSignal;
+}
+
+export interface BoundedResult {
+  /** How it ended, in words; undefined: exit code 0. */
+  problem?: string;
+  /** The first part of what it printed. */
+  output: string;
+}
+
+/** Runs `argv` to its end. Never throws. */
+export async function runBounded(
+  argv: readonly string[],
+  { timeoutMs, env = {}, cwd = '/', signal }: BoundedOptions,
+): Promise<BoundedResult> {
+  const [program = '', ...args] = argv;
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: it is ended with all that hangs on it.
+    detached: true,
+  });
+  const pieces: Buffer[] = [];
+  let room = MAX_OUTPUT_BYTES;
+  const keep = (piece: Buffer): void => {
+    if (room > 0) pieces.push(piece.subarray(0, room));
+    room -= piece.length;
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  let ended: string | undefined;
+  const end = (why: string): void => {
+    ended ??= why;
+    killGroup(child.pid);
+  };
+  const timer = setTimeout(() => {
+    end(`'${program}' was still running after ${formatDuration(timeoutMs)}`);
+  }, timeoutMs);
+  const stop = (): void => end(`'${program}' was ended, as told`);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted === true) stop();
+  child.once('error', (error) => resolve(`cannot run '${program}': ${messageOf(error)}`));
+  // What it left running holds its pipes: end it, so that 'close' comes.
+  child.once('exit', () => killGroup(child.pid));
+  child.once('close', (code, signalName) => {
+    resolve(ended ?? (code === 0 ? undefined : `'${program}' ended with ${signalName ?? code}`));
+  });
+  const problem = await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', stop);
+  const output = Buffer.concat(pieces).toString('utf8');
+  return problem === undefined ? { output } : { problem, output };
+}
+
+/** The last line of an output that says anything, without control characters; '' when there is none. */
+export function lastWords(output: string): string {
+  const lines = output.split('\n').map((line) => line.replaceAll(/\p{Cc}/gu, ' ').trim());
+  return (lines.findLast((line) => line !== '') ?? '').slice(0, 300);
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
+}
