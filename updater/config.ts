@@ -109,6 +109,8 @@ const configSchema = z.strictObject({
   state: path.default('/var/lib/landfall'),
   keep: z.int().min(1).max(1000).default(3),
   probation: duration.prefault('10m'),
+  /** Starts of a service that were not ours, in probation, that are still borne. */
+  probation_restarts: z.int().min(0).max(1000).default(3),
   web_user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')

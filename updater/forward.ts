@@ -2,7 +2,7 @@
  * Transitions from finding a release to committing it. Pure, as `machine.ts` is.
  * Nothing here goes back by itself: that is `back.ts`.
  */
-import { acceptance, MAX_ATTEMPTS } from './facts.ts';
+import { acceptance, MAX_ATTEMPTS, type Running } from './facts.ts';
 import { leave, markerOf, misfit, rollBackByHand, yieldToOperator } from './back.ts';
 import type {
   Available,
@@ -34,7 +34,9 @@ export function nextAtRest(state: Resting, event: Event): Step | Refusal {
     return { state: after, effects: [{ kind: 'save-state', state: after }] };
   }
   // Locked out: a release that was committed is not left because of what happens later.
-  if (event.name === 'service-failed') return { state, effects: [] };
+  if (event.name === 'service-failed' || event.name === 'crash-looped') {
+    return { state, effects: [] };
+  }
   return misfit(state, event);
 }
 
@@ -166,6 +168,7 @@ function judge(state: PendingVerification, event: Event & { name: 'probed' }): S
   return {
     state: probation,
     effects: [
+      { kind: 'watch', deployment },
       { kind: 'save-state', state: probation },
       { kind: 'remove-marker' },
       { kind: 'tidy' },
@@ -175,21 +178,52 @@ function judge(state: PendingVerification, event: Event & { name: 'probed' }): S
 
 /** Every event while a release that passed is watched. */
 export function nextProbation(state: Probation, event: Event): Step | Refusal {
-  const { running, baseline } = state;
-  const committed: Committed = { name: 'committed', running };
-  const saved: Step = { state: committed, effects: [{ kind: 'save-state', state: committed }] };
-  if (event.name === 'probation-over') return saved;
-  if (event.name === 'rollback-asked') return rollBackByHand(running, event);
-  if (event.name === 'found') {
-    if (!event.asked) return { refused: `${running.deployment.version} is in probation` };
-    const step = nextAtRest(committed, event);
-    return 'refused' in step ? step : { ...step, effects: [...saved.effects, ...step.effects] };
+  const { running } = state;
+  switch (event.name) {
+    case 'probation-over':
+      return commit(state, event);
+    case 'rollback-asked':
+      return rollBackByHand(running, event);
+    case 'found': {
+      if (!event.asked) return { refused: `${running.deployment.version} is in probation` };
+      const { state: committed, effects } = committedStep(running);
+      const step = nextAtRest(committed, event);
+      return 'refused' in step ? step : { ...step, effects: [...effects, ...step.effects] };
+    }
+    case 'service-failed':
+      return leaveProbation(state, reasonOfService(event));
+    case 'crash-looped':
+      return leaveProbation(
+        state,
+        `service '${event.service}' started again by itself ${event.restarts} times in probation`,
+      );
+    case 'probed': {
+      const { outcome, until } = event;
+      if (acceptance(outcome, state.baseline) === undefined) {
+        return leaveProbation(state, outcome.reason);
+      }
+      if (until === state.until) return { state, effects: [] };
+      const after: Probation = { ...state, until };
+      return { state: after, effects: [{ kind: 'save-state', state: after }] };
+    }
+    default:
+      return misfit(state, event);
   }
-  if (event.name === 'service-failed') return leaveProbation(state, reasonOfService(event));
-  if (event.name !== 'probed') return misfit(state, event);
-  const { outcome } = event;
-  if (acceptance(outcome, baseline) !== undefined) return { state, effects: [] };
-  return leaveProbation(state, outcome.reason);
+}
+
+/** Only what passes now is committed, however long ago it got its verdict. */
+function commit(
+  { running, baseline }: Probation,
+  { outcome, at }: Event & { name: 'probation-over' },
+): Step | Refusal {
+  const accepted = acceptance(outcome, baseline);
+  if (accepted === undefined) return { refused: `it does not pass: ${outcome.reason}` };
+  return committedStep({ ...running, proof: { ...outcome, at, accepted } });
+}
+
+function committedStep(running: Running): Step & { state: Committed } {
+  const state: Committed = { name: 'committed', running };
+  return { state, effects: [{ kind: 'save-state', state }] };
 }
 
 function leaveProbation({ running }: Probation, reason: string): Step {

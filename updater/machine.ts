@@ -29,7 +29,7 @@ import { nextRollingBack } from './back.ts';
  *     │  probation-over            probed: healthy, or no worse │   │ probed: worse
  *  committed ◀─────────── probation ◀───────────────────────────┘   │ restart-failed
  *     │                       │ probed: worse                       │ failed
- *     │                       │ service-failed                      │ service-failed
+ *     │                       │ service-failed, crash-looped        │ service-failed
  *     │ rollback-asked        │ rollback-asked                      │ resumed too often
  *     └───────────────────────┴──────────────▶ rolling-back ◀───────┘
  *                                               │        │
@@ -40,8 +40,8 @@ import { nextRollingBack } from './back.ts';
  *  at rest: idle, committed, rolled-back, degraded
  * ```
  *
- * At rest nothing goes back by itself: what happens then (`service-failed`) is
- * written down, and only an operator's `rollback-asked` leaves what runs.
+ * At rest nothing goes back by itself: what happens then (`service-failed`,
+ * `crash-looped`) is written down, and only an operator's `rollback-asked` leaves what runs.
  */
 export type State = Resting | Available | Staged | PendingVerification | Probation | RollingBack;
 
@@ -146,7 +146,10 @@ export type Event =
   | { name: 'restarted'; at: string }
   | { name: 'restart-failed'; reason: string; at: string }
   | { name: 'probed'; outcome: Outcome; at: string; until: string }
-  | { name: 'probation-over' }
+  /** It was watched for as long as it was to be. `outcome`: the last probe, of this start of the machine. */
+  | { name: 'probation-over'; outcome: Outcome; at: string }
+  /** A service started again by itself `restarts` times in probation, which is too often. */
+  | { name: 'crash-looped'; service: string; restarts: number; at: string }
   /** A service gave up: its manager will not start it again. `service` is its name there. */
   | { name: 'service-failed'; service: string; reason: string; at: string }
   /** `restore`: name of the data's snapshot that is to come back with it. */
@@ -192,6 +195,8 @@ export type Effect =
   /** `artifact`: its bytes are to blame. Else the content is, which was on the disk whole. */
   | { kind: 'quarantine'; deployment: Deployment; reason: string; artifact?: string }
   | { kind: 'save-state'; state: Settled }
+  /** From now on it is noticed when a service starts by itself. */
+  | { kind: 'watch'; deployment: Deployment }
   | { kind: 'tidy' };
 
 export interface Step {

@@ -12,6 +12,8 @@ export interface Paths {
   marker: string;
   floor: string;
   quarantine: string;
+  /** What was seen of a release in probation. */
+  watch: string;
   /** What the last look at the mirrors found; never decided from. */
   lastCheck: string;
   /** What was stopped for a switch and is to be started again. */
@@ -35,6 +37,7 @@ export function pathsOf(root: string, state: string): Paths {
     marker: join(state, 'pending-verification.json'),
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
+    watch: join(state, 'watch.json'),
     lastCheck: join(state, 'last-check.json'),
     quiesced: join(state, 'quiesced.json'),
     snapshots: join(state, 'snapshots.json'),

@@ -8,11 +8,15 @@ import { probeDeployment } from './effects/probe.ts';
 import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
-import type { Deployment } from './facts.ts';
+import type { Deployment, Outcome } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Degraded, Probation, Resting, Settled, State } from './machine.ts';
+import { findCrashLoop, probationLeft } from './probation.ts';
 import { stateOfMarker, type Marker } from './records/marker-file.ts';
 import { drive } from './runner.ts';
+
+/** Told and true end of a probation may differ by this much before the former is corrected. */
+const CLOCK_SLACK_MS = 60_000;
 
 /** The state that holds when nothing is left to finish. */
 export interface Settlement {
@@ -67,14 +71,17 @@ export async function resume(host: Host, marker: Marker): Promise<Settlement> {
   return { state: await settleProbation(host, after), left: leftIn(after, rest) };
 }
 
-/** Commits a probation whose time is over. */
-export async function settleProbation(host: Host, state: Settled): Promise<Settled> {
-  if (state.name !== 'probation') return state;
-  const left = Date.parse(state.until) - Date.now();
-  // More left than there ever was: the clock was set back. It passed its probe; that must do.
-  if (left > 0 && left <= host.config.probation) return state;
-  const after = await drive(host, state, { name: 'probation-over' });
-  return asSettled(after.state);
+/** Commits a probation whose time is over, on the word of a probe that passed just now. */
+export async function settleProbation(
+  host: Host,
+  state: Settled,
+  outcome: Outcome | undefined = state.running?.proof,
+): Promise<Settled> {
+  if (state.name !== 'probation' || outcome === undefined) return state;
+  if (probationLeft(host, state.running.deployment) > 0) return state;
+  const { rank, reason } = outcome;
+  const event = { name: 'probation-over' as const, outcome: { rank, reason }, at: timestamp() };
+  return asSettled((await drive(host, state, event)).state);
 }
 
 /** Throws `UpdaterError` STATE_CORRUPT for the first state file that could not be understood. */
@@ -106,10 +113,23 @@ export function asSettled(state: State): Settled {
 async function watch(host: Host, state: Probation): Promise<Settlement> {
   const { deployment } = state.running;
   host.note(`${deployment.version} is in probation until ${state.until}: probing again`);
+  const loop = await findCrashLoop(host, deployment);
+  if (loop !== undefined) {
+    const event = { name: 'crash-looped' as const, ...loop, at: timestamp() };
+    const after = asSettled((await drive(host, state, event)).state);
+    return { state: after, left: leftIn(after, state) };
+  }
   const outcome = await probeDeployment(host, deployment, host.config.probe.window);
-  const event = { name: 'probed' as const, outcome, at: timestamp(), until: state.until };
+  const until = endOf(state, probationLeft(host, deployment));
+  const event = { name: 'probed' as const, outcome, at: timestamp(), until };
   const after = asSettled((await drive(host, state, event)).state);
-  return { state: await settleProbation(host, after), left: leftIn(after, state) };
+  return { state: await settleProbation(host, after, outcome), left: leftIn(after, state) };
+}
+
+/** When the probation ends by the wall clock: as it was told, unless the clock was set or the machine was off. */
+function endOf({ until }: Probation, left: number): string {
+  const told = Date.parse(until) - Date.now();
+  return Math.abs(told - left) < CLOCK_SLACK_MS || left === 0 ? until : timestamp(left);
 }
 
 async function lookAgain(host: Host, state: Degraded): Promise<Settled> {

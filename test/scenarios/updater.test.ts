@@ -297,6 +297,14 @@ describe('retention', () => {
   });
 });
 
+/** Makes the watch over what is in probation an hour longer than it was. */
+function anHourLater(node: TestNode): void {
+  const file = join(node.state, 'watch.json');
+  const watch = JSON.parse(readFileSync(file, 'utf8')) as { before: number };
+  watch.before += 3_600_000;
+  writeFileSync(file, JSON.stringify(watch));
+}
+
 describe('probation', () => {
   const TOP = ['probation = "1h"'];
 
@@ -324,10 +332,26 @@ describe('probation', () => {
     const waiting = await node.updater(['once']);
     expect(waiting.code).toBe(0);
     expect(waiting.stdout).toContain('not installed: 1.0.0 is in probation until');
-    // An hour later.
-    const file = join(node.state, 'state.json');
-    const later = readFileSync(file, 'utf8').replace(/("until": ")\d{4}/, '$12020');
-    writeFileSync(file, later);
+    // A clock that was set is not time that was watched.
+    const state = join(node.state, 'state.json');
+    const until = /("until": ")\d{4}/;
+    for (const year of ['1970', '2106']) {
+      writeFileSync(state, readFileSync(state, 'utf8').replace(until, `$1${year}`));
+      expect((await node.updater(['verify'])).stdout).toContain('1.0.0 runs, in probation until');
+      expect(readFileSync(state, 'utf8')).not.toMatch(new RegExp(`"until": "${year}`));
+    }
+    anHourLater(node);
+    const rebooted = readFileSync(join(node.state, 'watch.json'), 'utf8');
+    // The machine was off when its time was over: nothing is committed without a probe that passes now.
+    writeFileSync(
+      join(node.state, 'watch.json'),
+      rebooted.replace(/("bootId": )"[^"]+"/, '$1"another"'),
+    );
+    node.web.fault = () => 'drop';
+    const failed = await node.updater(['verify']);
+    expect(failed.code).toBe(1);
+    expect(node.stateName(), 'a first install is not taken away').toBe('degraded');
+    node.web.fault = () => undefined;
     expect((await node.updater(['verify'])).stdout).toContain('1.0.0 runs: ');
     expect(node.stateName()).toBe('committed');
     expect((await node.updater(['once'])).code).toBe(0);

@@ -25,6 +25,9 @@ const release = (sequence: number): Deployment => ({
   sequence,
 });
 
+const GAVE_UP: Event = { name: 'service-failed', service: 'server', reason: 'start limit', at: AT };
+const LOOPED: Event = { name: 'crash-looped', service: 'server', restarts: 9, at: AT };
+
 /** What survives a crash. */
 interface Disk {
   current?: Deployment | undefined;
@@ -219,7 +222,17 @@ function live(bytes: readonly number[], seen: Set<string>): void {
     let state = restart(disk, fate, seen);
     checkInvariants(disk, state);
     if (state?.name === 'probation' && fate.chance(50)) {
-      state = drive(disk, state, { name: 'probation-over' }, fate);
+      const outcome = fate.outcome();
+      const isGood = acceptance(outcome, state.baseline) !== undefined;
+      if (isGood) disk.verdicts.set(state.running.deployment.id, outcome);
+      state = drive(disk, state, { name: 'probation-over', outcome, at: AT }, fate);
+      checkInvariants(disk, state);
+      ensure(isGood || state?.name !== 'committed', 'only what passes now is committed');
+    }
+    if (state !== undefined && fate.chance(15)) {
+      const { name } = state;
+      state = drive(disk, state, fate.chance(50) ? GAVE_UP : LOOPED, fate);
+      ensure(name === 'probation' || state?.name === name, 'at rest nothing goes back by itself');
       checkInvariants(disk, state);
     }
     if (state === undefined) continue;

@@ -2,6 +2,7 @@
 import { timestamp, type Host } from '../host.ts';
 import type { Effect, Event } from '../machine.ts';
 import type { Offer } from '../offer.ts';
+import { beginWatch } from '../probation.ts';
 import { windowLeft } from '../records/marker-file.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
@@ -68,6 +69,9 @@ export async function carryOut(
       const outcome = await probeDeployment(host, effect.deployment, left);
       return { name: 'probed', outcome, at: timestamp(), until: timestamp(config.probation) };
     }
+    case 'watch':
+      await beginWatch(host, effect.deployment);
+      return undefined;
     case 'quarantine':
       store.quarantineRelease(effect, timestamp());
       return undefined;

@@ -34,6 +34,8 @@ export function configText(answers: Answers): string {
     'keep = 3',
     '# How long a release that passed is watched before it is committed.',
     'probation = "10m"',
+    '# How often a service may start again by itself in that time; once more, and the release is left.',
+    '# probation_restarts = 3',
     '# The user the web server runs as: it must be able to read the web UI before it is switched to.',
     setting('web_user', webUser, 'www-data'),
     '',

@@ -3,11 +3,10 @@
  * rollback is in progress. It stands before `current` is touched and goes when
  * a verdict is written down; a start that finds it finishes or undoes.
  */
-import { readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
 import { writeFileDurably } from '@landfall/durable';
 import { z } from 'zod';
 import type { MarkerFacts, PendingVerification, Resting, RollingBack } from '../machine.ts';
+import { readBootId, uptimeMs } from './boot.ts';
 import { deploymentSchema, outcomeSchema } from './schemas.ts';
 
 export const markerSchema = z
@@ -78,14 +77,4 @@ export function stateOfMarker(marker: Marker, rest: Resting): PendingVerificatio
     };
   }
   return { name: 'pending-verification', rest, from, to, phase, attempt, baseline };
-}
-
-/** Tells one start of the machine from another. */
-function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-}
-
-/** Time since the machine started; unlike the wall clock it is never set. */
-function uptimeMs(): number {
-  return uptime() * 1000;
 }

@@ -79,6 +79,14 @@ export async function mainProcess(service: ServiceConfig): Promise<ProcessId | u
   return identifyProcess(Number(text));
 }
 
+/** How often systemd started `service` again by itself; undefined where nobody counts. */
+export async function restartCount({ manager, name }: ServiceConfig): Promise<number | undefined> {
+  if (manager !== 'systemd') return undefined;
+  const ask = ['systemctl', 'show', '--property=NRestarts', '--value', name];
+  const text = await readProgram(ask, ASK_TIMEOUT_MS);
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
 /** Whether `mainProcess` can be expected to know. */
 export function hasKnownProcess(service: ServiceConfig): boolean {
   return service.manager === 'systemd' || service.pid_file !== undefined;
