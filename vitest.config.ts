@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     pool: 'forks',
+    globalSetup: 'test/harness/launchers.ts',
     // Most tests wait for processes, servers and clocks rather than for a core.
     maxWorkers: 4,
     projects: [

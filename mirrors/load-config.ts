@@ -9,12 +9,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { MirrorError } from './errors.ts';
-
-/** What a configuration may import by name, and where it stands. */
-const OURS: Readonly<Record<string, string>> = {
-  '@landfall/mirrors': new URL('./index.ts', import.meta.url).href,
-  '@landfall/release': new URL('../release/index.ts', import.meta.url).href,
-};
+import { OURS } from './ours.ts';
 
 /**
  * Configurations that were asked for. They are modules whatever the package.json

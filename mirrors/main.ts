@@ -1,5 +1,5 @@
 /** The `mirrors` command, for those who run mirrors. */
-import { main } from '@landfall/cli';
+import { runAsProcess } from '@landfall/cli';
 import { audit, doctor } from './commands/audit.ts';
 import { init } from './commands/init.ts';
 import { prune } from './commands/prune.ts';
@@ -7,12 +7,9 @@ import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
 import { sync } from './commands/sync.ts';
 
-process.exitCode = await main(
-  {
-    name: 'mirrors',
-    version: '0.1.0',
-    summary: 'sees which mirrors are live, current and complete, repairs those that are not',
-    commands: [init, serve, status, sync, audit, doctor, prune],
-  },
-  process.argv.slice(2),
-);
+void runAsProcess({
+  name: 'mirrors',
+  version: '0.1.0',
+  summary: 'sees which mirrors are live, current and complete, repairs those that are not',
+  commands: [init, serve, status, sync, audit, doctor, prune],
+});

@@ -1,5 +1,5 @@
 /** The `release` command, for maintainers. */
-import { main } from '@landfall/cli';
+import { runAsProcess } from '@landfall/cli';
 import { buildCommand } from './commands/build.ts';
 import { checkCommand } from './commands/check.ts';
 import { initCommand } from './commands/init.ts';
@@ -14,26 +14,23 @@ import { verifyCommand } from './commands/verify.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
 import { CONFIG_FILE } from './load-config.ts';
 
-process.exitCode = await main(
-  {
-    name: 'release',
-    version: '0.1.0',
-    summary: 'builds, signs and ships releases to all mirrors',
-    options: { config: { value: 'FILE', help: `the configuration; ${CONFIG_FILE} unless told` } },
-    commands: [
-      initCommand,
-      keygenCommand,
-      buildCommand,
-      checkCommand,
-      shipCommand,
-      promoteCommand,
-      withdrawCommand,
-      renewCommand,
-      notesCommand,
-      diffCommand,
-      statusCommand,
-      verifyCommand,
-    ],
-  },
-  process.argv.slice(2),
-);
+void runAsProcess({
+  name: 'release',
+  version: '0.1.0',
+  summary: 'builds, signs and ships releases to all mirrors',
+  options: { config: { value: 'FILE', help: `the configuration; ${CONFIG_FILE} unless told` } },
+  commands: [
+    initCommand,
+    keygenCommand,
+    buildCommand,
+    checkCommand,
+    shipCommand,
+    promoteCommand,
+    withdrawCommand,
+    renewCommand,
+    notesCommand,
+    diffCommand,
+    statusCommand,
+    verifyCommand,
+  ],
+});

@@ -1,5 +1,5 @@
 /** The `updater` command, for nodes. */
-import { main } from '@landfall/cli';
+import { runAsProcess } from '@landfall/cli';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { history } from './commands/history.ts';
@@ -17,15 +17,12 @@ const [first, ...rest] = process.argv.slice(2);
 if (first === GATE_FLAG) {
   runGate(rest);
 } else {
-  process.exitCode = await main(
-    {
-      name: 'updater',
-      version: UPDATER_VERSION,
-      summary:
-        'takes releases, proves on this node that they work, and goes back from those that do not',
-      options: COMMON_OPTIONS,
-      commands: [init, check, apply, once, run, verify, rollback, status, history],
-    },
-    process.argv.slice(2),
-  );
+  void runAsProcess({
+    name: 'updater',
+    version: UPDATER_VERSION,
+    summary:
+      'takes releases, proves on this node that they work, and goes back from those that do not',
+    options: COMMON_OPTIONS,
+    commands: [init, check, apply, once, run, verify, rollback, status, history],
+  });
 }

@@ -8,7 +8,7 @@
  * for an error `{"error":{"code","message","hint"}}`. A stack is shown only
  * with `--debug`.
  */
-export { main } from './main.ts';
+export { main, runAsProcess } from './main.ts';
 export { type Command, type Context, type OptionSpec, type Program } from './command.ts';
 export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';

@@ -24,6 +24,15 @@ export async function main(program: Program, argv: readonly string[]): Promise<E
   }
 }
 
+/**
+ * Runs `program` as this process: its arguments in, its exit code out. Never
+ * rejects; not to be awaited at the top of a file, which could not be bundled as
+ * CommonJS then.
+ */
+export async function runAsProcess(program: Program): Promise<void> {
+  process.exitCode = await main(program, process.argv.slice(2));
+}
+
 async function dispatch(program: Program, argv: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = argv;
   if (name === '--version') {

@@ -1,10 +1,11 @@
 /**
- * Runs our commands as a user does: the real launcher in its own process, with
- * an environment of its own. Nothing of the machine's user leaks in (home, git
+ * Runs our commands as a user does: a launcher in its own process, with an
+ * environment of its own. Nothing of the machine's user leaks in (home, git
  * configuration, `LANDFALL_*`), so that a transcript is the same everywhere.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export type ProgramName = 'release' | 'mirrors' | 'updater';
@@ -18,6 +19,8 @@ export interface Outcome {
 }
 
 export interface CommandOptions {
+  /** Another way to start the program than `launcherOf`. */
+  launcher?: string;
   cwd?: string;
   /** Added to the clean environment; undefined removes a name. */
   env?: Readonly<Record<string, string | undefined>>;
@@ -38,8 +41,15 @@ export interface Running {
   output(): { stdout: string; stderr: string };
 }
 
-/** The launcher of a program: `<folder>/bin/<name>`. */
+/** The launcher of a program: a bundle made of the sources for this run (`launchers.ts`). */
 export function launcherOf(program: ProgramName): string {
+  const folder = process.env['LANDFALL_TEST_LAUNCHERS'];
+  if (folder === undefined) return checkoutLauncherOf(program);
+  return join(folder, program, 'bin', program);
+}
+
+/** The launcher that a checkout has, which runs the sources: `<folder>/bin/<name>`. */
+export function checkoutLauncherOf(program: ProgramName): string {
   return fileURLToPath(new URL(`../../${program}/bin/${program}`, import.meta.url));
 }
 
@@ -70,7 +80,7 @@ export function startCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Running {
-  const child = spawn(launcherOf(program), args, {
+  const child = spawn(options.launcher ?? launcherOf(program), args, {
     cwd: options.cwd,
     env: cleanEnvironment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],

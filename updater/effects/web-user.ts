@@ -7,11 +7,11 @@
 import { spawn } from 'node:child_process';
 import { opendirSync, openSync, closeSync, lstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describeMode } from '@landfall/archive';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { ownProgram } from '../own-program.ts';
 import { readProgram } from '../services/command.ts';
 
 /** First argument of this program when it is to be the process that looks. */
@@ -76,11 +76,11 @@ export function runGate([uid = '', groups = '', folder = '']: readonly string[])
 }
 
 async function lookAs(user: User, folder: string): Promise<string[]> {
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const { name, uid, groups } = user;
-  const argv = [main, GATE_FLAG, String(uid), groups.join(','), folder];
+  const [program = '', ...own] = ownProgram();
+  const argv = [...own, GATE_FLAG, String(uid), groups.join(','), folder];
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(process.execPath, argv, {
+  const child = spawn(program, argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: GATE_TIMEOUT_MS,
     env: {},

@@ -1,0 +1,64 @@
+/**
+ * Puts a program and all it imports into few CommonJS files. CommonJS, because
+ * that is what starts fastest: an ES module that imports `node:http` makes Node
+ * load everything that module could ever hand out. The same sources give the
+ * same bytes, in any folder: paths in comments are cut off.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Plugin, rolldown } from 'rolldown';
+
+/** The checkout that this file is in. */
+export const HOUSE = fileURLToPath(new URL('../..', import.meta.url));
+
+/** One file of a bundle: its name without a folder, and its text. */
+export interface BundleFile {
+  name: string;
+  code: string;
+}
+
+/**
+ * Bundles `entries` (name of the file without `.cjs`, and the source relative
+ * to the checkout); what several of them share stands in files of its own.
+ * Throws what the bundler finds wrong, warnings too.
+ */
+export async function bundle(
+  entries: Readonly<Record<string, string>>,
+  plugins: readonly Plugin[] = [],
+): Promise<BundleFile[]> {
+  const input = Object.fromEntries(
+    Object.entries(entries).map(([name, source]) => [name, join(HOUSE, source)]),
+  );
+  const build = await rolldown({
+    input,
+    cwd: HOUSE,
+    platform: 'node',
+    external: /^node:/,
+    plugins: [...plugins],
+    onLog: (_level, log) => {
+      throw new Error(`bundling: ${log.message}`);
+    },
+  });
+  try {
+    const { output } = await build.generate({
+      format: 'cjs',
+      // What the licences of bundled packages ask for stays in.
+      comments: { legal: true, annotation: false, jsdoc: false },
+      entryFileNames: '[name].cjs',
+      chunkFileNames: '[name]-[hash].cjs',
+    });
+    return output.map((file) => {
+      if (file.type === 'chunk') return { name: file.fileName, code: file.code };
+      throw new Error(`bundling: expected only code, found '${file.fileName}'`);
+    });
+  } finally {
+    await build.close();
+  }
+}
+
+/** Writes a bundle's files to `folder`, which is made. */
+export function writeBundle(folder: string, files: readonly BundleFile[]): void {
+  mkdirSync(folder, { recursive: true });
+  for (const { name, code } of files) writeFileSync(join(folder, name), code);
+}
