@@ -152,6 +152,7 @@ async function copyInto(output: FileHandle, from: string, options: UploadOptions
   for await (const chunk of input) {
     const bytes = chunk as Buffer;
     hash.update(bytes);
+    await options.pacer?.take(bytes.length, options.signal);
     for (let done = 0; done < bytes.length;) {
       const left = bytes.length - done;
       done += (await output.write(bytes, done, left, position + done)).bytesWritten;

@@ -80,7 +80,8 @@ async function uploadNew(
 ): Promise<GiteaAsset> {
   const { api, mirror, releaseId, file } = target;
   const form = formOf(mirror, path, options);
-  const body = { ...form, chunks: pace(form.chunks, bandwidth, options.signal) };
+  const paced = pace(form.chunks, bandwidth, options.signal);
+  const body = { ...form, chunks: pace(paced, options.pacer, options.signal) };
   const asset = await api.upload(releaseId, file, body, { ...options, ...bounds });
   crashPoint('mirror-asset-sent');
   const digest = asset.size === options.size ? await digestOf(target, asset, options) : undefined;
@@ -100,15 +101,21 @@ async function digestOf(
   asset: GiteaAsset,
   options: UploadOptions,
 ): Promise<string> {
+  const { pacer } = options;
+  // Several may share the pacer, and none knows of the others.
+  const pacedMs = pacer === undefined ? 0 : (options.size / pacer.bytesPerSecond) * 32_000;
   const { body } = await api.openAsset(asset.uuid, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     maxBytes: options.size,
-    deadlineMs: 60_000 + (options.size / READ_BACK_RATE) * 1000,
+    deadlineMs: 60_000 + (options.size / READ_BACK_RATE) * 1000 + pacedMs,
     minRate: READ_BACK_RATE,
     rateWindowMs: READ_BACK_WINDOW_MS,
   });
   const hash = createHash('sha256');
-  for await (const chunk of body) hash.update(chunk);
+  for await (const chunk of body) {
+    hash.update(chunk);
+    await pacer?.take(chunk.length, options.signal);
+  }
   return hash.digest('hex');
 }
 

@@ -17,6 +17,8 @@ const MIN_RATE = 4 * 1024;
 /** Over so long the rate is measured; in it the server must also answer once it has everything. */
 const WINDOW_MS = 120_000;
 const GRACE_MS = 10 * 60_000;
+/** So many mirrors at most are expected to share a pacer. */
+const SHARERS = 32;
 
 export class GiteaUploads {
   readonly #mirror: string;
@@ -64,7 +66,7 @@ export class GiteaUploads {
   }
 
   async #withinDeadline(target: AssetTarget, path: string, options: UploadOptions): Promise<void> {
-    const bounds = this.#boundsFor(options.size);
+    const bounds = this.#boundsFor(options);
     const controller = new AbortController();
     const late = this.#late(target.file, bounds.deadlineMs);
     const timer = setTimeout(() => controller.abort(late), bounds.deadlineMs);
@@ -82,11 +84,14 @@ export class GiteaUploads {
     }
   }
 
-  #boundsFor(size: number): UploadBounds {
-    const deadlineMs = this.#deadlineMs ?? GRACE_MS + (size / this.#minRate) * 1000;
+  #boundsFor({ size, pacer }: UploadOptions): UploadBounds {
+    // A pacer is shared by an unknown number of mirrors: what it costs is not theirs to answer for.
+    const paced = pacer === undefined ? Infinity : Math.ceil(pacer.bytesPerSecond / SHARERS);
+    const minRate = Math.min(this.#minRate, paced);
+    const deadlineMs = this.#deadlineMs ?? GRACE_MS + (size / minRate) * 1000;
     return {
       deadlineMs,
-      minRate: this.#minRate,
+      minRate,
       rateWindowMs: Math.min(WINDOW_MS, deadlineMs / 4),
     };
   }

@@ -57,6 +57,13 @@ export interface Mirror {
   ): Promise<{ size: number | undefined } | undefined>;
 }
 
+/** Slows down what goes through it; several may share one. */
+export interface Pacer {
+  readonly bytesPerSecond: number;
+  /** Waits until so many bytes may go. */
+  take(bytes: number, signal?: AbortSignal): Promise<void>;
+}
+
 export interface UploadOptions {
   /** Bytes of the file at `path`. */
   size: number;
@@ -64,6 +71,8 @@ export interface UploadOptions {
   sha256: string;
   /** Called with the bytes sent so far; falls back to 0 when an upload is begun again. */
   onProgress?: (bytes: number) => void;
+  /** Bounds what is sent, and what is read back of it, beside the mirror's own bounds. */
+  pacer?: Pacer;
   signal?: AbortSignal;
 }
 

@@ -1,5 +1,5 @@
 /** What is sent, no faster than a bandwidth that several uploads may share. */
-import type { Bandwidth } from './throttle.ts';
+import type { Pacer } from './mirror.ts';
 
 /** Times a second that bytes go out when they are paced. */
 const STEPS = 4;
@@ -7,7 +7,7 @@ const STEPS = 4;
 /** `chunks`, each handed on when it may go, large ones in parts; as they are without a bandwidth. */
 export async function* pace(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  bandwidth: Bandwidth | undefined,
+  bandwidth: Pacer | undefined,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   if (bandwidth === undefined) {

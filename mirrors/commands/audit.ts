@@ -1,11 +1,10 @@
 /** `mirrors audit` and `mirrors doctor`: what is wrong with mirrors, for machines and in plain words. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, type Context, formatTable } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { type Audit, auditMirrors } from '../audit/audit.ts';
 import type { Finding, FindingCode } from '../audit/finding.ts';
+import { openScratchFolder } from '../scratch.ts';
 import { stopSignal } from './interrupt.ts';
 import { CHANNELS_OPTION, channelsNamed, findSubject, SUBJECT_OPTIONS } from './subject.ts';
 
@@ -43,12 +42,17 @@ export const doctor: Command = {
 async function runAudit(context: Context): Promise<Audit> {
   const subject = await findSubject(context);
   const signal = stopSignal();
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-audit-'));
+  const folder = openScratchFolder('audit');
   try {
     const channels = channelsNamed(context, subject);
-    return await auditMirrors({ ...subject, channels, scratch: join(folder, 'look.git'), signal });
+    return await auditMirrors({
+      ...subject,
+      channels,
+      scratch: join(folder.path, 'look.git'),
+      signal,
+    });
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 

@@ -1,6 +1,4 @@
 /** `mirrors prune --keep N`: removes the artifacts of versions that nobody needs any more. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CliError, type Command, formatBytes, formatTable } from '@landfall/cli';
 import { ExitCode, OtaError } from '@landfall/errors';
@@ -10,6 +8,7 @@ import type { MirrorConfig, Named } from '../config.ts';
 import type { Mirror, StoredRelease, WritableMirror } from '../mirror.ts';
 import { openMirrors } from '../open.ts';
 import { protect, type Protected, requireRight, versionsNamed } from '../prune.ts';
+import { openScratchFolder } from '../scratch.ts';
 import { surveyMirrors } from '../survey.ts';
 import { type Problem, toProblem } from '../sync/target.ts';
 import { stopSignal } from './interrupt.ts';
@@ -50,10 +49,10 @@ export const prune: Command = {
     const channels = channelsNamed(context, subject);
     const dryRun = context.flag('dry-run');
     const signal = stopSignal();
-    const folder = mkdtempSync(join(tmpdir(), 'landfall-prune-'));
+    const folder = openScratchFolder('prune');
     try {
       await refuseEquivocation(subject, channels, signal);
-      const scratch = join(folder, 'look.git');
+      const scratch = join(folder.path, 'look.git');
       const known = await namedAnywhere(subject, { scratch, channels, signal });
       const rows: Row[] = [];
       for (const config of on.length > 0 ? on : subject.configs) {
@@ -67,7 +66,7 @@ export const prune: Command = {
       context.result({ dryRun, keep, mirrors: rows }, toLines(rows, dryRun));
       return exitCodeOf(rows);
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      folder.remove();
     }
   },
 };

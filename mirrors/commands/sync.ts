@@ -1,12 +1,11 @@
 /** `mirrors sync`: completes or rebuilds mirrors from the others, also to and from a USB stick. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CliError, type Command, type Context, formatBytes, formatTable } from '@landfall/cli';
 import { ExitCode, OtaError } from '@landfall/errors';
 import type { MirrorConfig, Named } from '../config.ts';
 import { readersBranch } from '../git-history.ts';
 import { openMirrors } from '../open.ts';
+import { openScratchFolder } from '../scratch.ts';
 import { syncMirrors, type SyncResult } from '../sync/sync.ts';
 import { type Problem, type Target, toProblem } from '../sync/target.ts';
 import { Bandwidth, parseBandwidth } from '../throttle.ts';
@@ -22,7 +21,7 @@ export const sync: Command = {
     channel: CHANNELS_OPTION,
     from: { value: 'MIRROR', multiple: true, help: 'take from this one only; all unless told' },
     to: { value: 'MIRROR', multiple: true, help: 'complete this one only; all unless told' },
-    bandwidth: { value: 'RATE', help: 'read at most so many bytes a second: 500K, 2M' },
+    bandwidth: { value: 'RATE', help: 'read and send at most so many bytes a second: 500K, 2M' },
     'dry-run': { help: 'say what would be sent, and send nothing' },
   },
   details: [
@@ -30,7 +29,8 @@ export const sync: Command = {
     'file:, or gitea:https://host/owner/name (its token is taken from GITEA_TOKEN). Everything is',
     'verified on the way and read back; what is there and right is not sent again, so that a run',
     'that was cut off is finished by the next. Exit code 0: all are complete; 4: some; 1: none.',
-    '3: two mirrors serve different manifests of one sequence, and nothing was copied.',
+    '3: two mirrors serve different manifests of one sequence, and nothing was copied; or an archive',
+    'was refused by the mode gate, and was not.',
   ],
   async run(context) {
     const bandwidth = readBandwidth(context);
@@ -48,7 +48,8 @@ export const sync: Command = {
       );
     }
     const signal = stopSignal();
-    const scratch = mkdtempSync(join(tmpdir(), 'landfall-sync-'));
+    const folder = openScratchFolder('sync');
+    const scratch = folder.path;
     const dryRun = context.flag('dry-run');
     try {
       const { open, refused } = openTargets(targets);
@@ -76,7 +77,7 @@ export const sync: Command = {
       context.result({ dryRun, ...dataOf(result), mirrors: rows }, toLines(result, rows));
       return exitCodeOf(rows);
     } finally {
-      rmSync(scratch, { recursive: true, force: true });
+      folder.remove();
     }
   },
 };
@@ -169,7 +170,13 @@ function toLines({ goals, without }: SyncResult, rows: readonly Row[]): string[]
   ];
 }
 
+/** What the mode gate says of an archive that no node would take. */
+const GATE_CODES = new Set(['ARCHIVE_REFUSED', 'ARCHIVE_DIGEST']);
+
 function exitCodeOf(rows: readonly Row[]): ExitCode {
+  if (rows.some(({ problem }) => problem !== null && GATE_CODES.has(problem.code))) {
+    return ExitCode.refused;
+  }
   const good = rows.filter(({ state }) => state !== 'failed').length;
   if (good === rows.length) return ExitCode.done;
   return good > 0 ? ExitCode.partial : ExitCode.failed;

@@ -5,7 +5,8 @@
  * serves all that the index names. What is there and right is not sent again,
  * so a run that was killed anywhere is finished by the next.
  *
- * Large files pass through `scratch`, one at a time; a crash leaves one there.
+ * Large files pass through `scratch`, one at a time; a crash leaves one there,
+ * which the next run with the same folder finds and uses if it is whole.
  */
 import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,7 +18,9 @@ import { MirrorError } from '../errors.ts';
 import type { Mirror, ReleaseInfo, WritableMirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
 import { type Bandwidth, throttled } from '../throttle.ts';
+import { gateArtifact } from './gate.ts';
 import { findGoals, type Goal, manifestOf, nameOf, wantedBy, type Wanted } from './goal.ts';
+import { openHeld } from './held.ts';
 import { writeIndexes } from './index-step.ts';
 import { Target } from './target.ts';
 
@@ -32,6 +35,7 @@ export interface SyncOptions extends Believed {
   branches: readonly Pick<WritableMirror, 'indexBranch'>[];
   /** A folder for files on their way. */
   scratch: string;
+  /** Bounds what is read and what is sent, all together. */
   bandwidth?: Bandwidth;
   /** Look, and change nothing. */
   dryRun?: boolean;
@@ -143,34 +147,53 @@ async function lacks(
   return found.state !== 'right';
 }
 
-/** Downloads and verifies; from those that serve the same index first, never from those that lack it. */
+/** Downloads, verifies and gates; from those that serve the same index first, never from those that lack it. */
 async function obtain(
-  { version, artifact, holders }: Wanted,
+  wanted: Wanted,
   needing: readonly Target[],
   sources: readonly Mirror[],
   to: string,
-  { onLine, signal }: SyncOptions,
+  options: SyncOptions,
 ): Promise<void> {
+  const { artifact, holders } = wanted;
+  const { onLine, signal } = options;
   const lacking = new Set(needing.map(({ name }) => name));
   const order = [...new Set([...holders, ...sources])].filter(({ name }) => !lacking.has(name));
   mkdirSync(dirname(to), { recursive: true });
   try {
-    const { mirror, fd, failed } = await downloadArtifact(order, {
-      version,
-      file: artifact.file,
-      size: artifact.size,
-      sha256: artifact.sha256,
-      to,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    closeSync(fd);
-    for (const each of failed) onLine?.(`warning: ${each.error.message}`);
-    onLine?.(`${artifact.file}: ${formatBytes(artifact.size)} from '${mirror}'`);
+    const held = openHeld(to, artifact);
+    const fd = held ?? (await fetch(order, wanted, to, options));
+    if (held !== undefined) onLine?.(`${artifact.file}: already here, from a run that was cut off`);
     crashPoint('sync-artifact-fetched');
+    try {
+      await gateArtifact(fd, artifact, signal);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     signal?.throwIfAborted();
     for (const target of needing) target.fail(error);
   }
+}
+
+/** Open for reading; the caller closes it. */
+async function fetch(
+  order: readonly Mirror[],
+  { version, artifact }: Wanted,
+  to: string,
+  { onLine, signal }: SyncOptions,
+): Promise<number> {
+  const { mirror, fd, failed } = await downloadArtifact(order, {
+    version,
+    file: artifact.file,
+    size: artifact.size,
+    sha256: artifact.sha256,
+    to,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  for (const each of failed) onLine?.(`warning: ${each.error.message}`);
+  onLine?.(`${artifact.file}: ${formatBytes(artifact.size)} from '${mirror}'`);
+  return fd;
 }
 
 /** A run that was killed after the last upload may have left a release that is not public yet. */
@@ -202,12 +225,13 @@ async function send(
   { version, artifact }: Wanted,
   goals: readonly Goal[],
   path: string,
-  { onLine, signal }: SyncOptions,
+  { onLine, signal, bandwidth }: SyncOptions,
 ): Promise<void> {
   const options = signal === undefined ? {} : { signal };
   await target.writer.ensureRelease(releaseOf(manifestOf(goals, version)), options);
   const { file, size, sha256 } = artifact;
-  await target.writer.uploadArtifact(version, path, { size, sha256, ...options });
+  const pacer = bandwidth === undefined ? {} : { pacer: bandwidth };
+  await target.writer.uploadArtifact(version, path, { size, sha256, ...options, ...pacer });
   crashPoint('sync-artifact-sent');
   const found = await checkArtifact(target.reader, version, artifact, options);
   if (found.state !== 'right') {

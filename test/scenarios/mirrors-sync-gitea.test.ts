@@ -142,6 +142,25 @@ describe('mirrors sync to Gitea', () => {
     expect(contentsOf(south).head).toBe(byHand);
   });
 
+  it('sends no faster than told', async () => {
+    const { key, north, stick, sync } = await makeFleet((each) => smallRelease([each], 4));
+    const { size } = smallRelease([key], 4).artifact;
+    let [begun, sent] = [0, 0];
+    const isUpload = (method: string, path: string): boolean =>
+      method === 'POST' && path.includes('/assets?');
+    // Reading the artifact from the stick has used up the second's worth that is free.
+    north.hooks.choose = (method, path) => {
+      if (isUpload(method, path)) begun = performance.now();
+      return undefined;
+    };
+    north.hooks.handled = (method, path) => {
+      if (isUpload(method, path)) sent = performance.now();
+    };
+    const args = ['--from', stick, '--to', 'north', '--bandwidth', String(size)];
+    expect(await sync(args)).toMatchObject({ code: 0 });
+    expect(sent - begun).toBeGreaterThan(600);
+  });
+
   it.each([
     'mirror-release-ensured',
     'mirror-asset-sent',

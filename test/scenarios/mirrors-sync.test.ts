@@ -1,5 +1,13 @@
 /** `mirrors sync`: a mirror that lags, lost its files or is new is completed from the others. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -137,6 +145,20 @@ describe('mirrors sync between folders', () => {
     expect(readdirSync(empty)).toEqual(['landfall-mirror.json']);
   });
 
+  it('copies no archive that the mode gate refuses, whoever signed it', async () => {
+    const key = testKey();
+    const bad = smallRelease([key], 4, () => undefined, 0o700);
+    const [whole, empty] = [mirrorFolder(bad), mirrorFolder()];
+    const outcome = await sync(key, [whole, empty], ['--json', '--to', empty]);
+    expect(outcome.code).toBe(3);
+    expect(rowsOf(outcome)[0]).toMatchObject({ state: 'failed', sent: 0 });
+    expect(rowsOf(outcome)[0]?.problem).toMatchObject({
+      code: 'ARCHIVE_REFUSED',
+      message: expect.stringContaining('is drwx------ (0700), expected drwxr-xr-x') as string,
+    });
+    expect(readdirSync(empty)).toEqual(['landfall-mirror.json']);
+  });
+
   it('copies nothing when two mirrors show different manifests of one sequence', async () => {
     const key = testKey();
     const other = smallRelease([key], 4, (manifest) => {
@@ -189,12 +211,12 @@ describe('mirrors sync between folders', () => {
 });
 
 describe('mirrors sync under a bandwidth', () => {
-  it('reads no faster than told, and as fast as it can when not told', async () => {
+  it('reads and writes no faster than told, and as fast as it can when not told', async () => {
     const key = testKey();
     const release = smallRelease([key], 4);
     const server = await startFaultyMirror(mirrorFolder(release));
     onTestFinished(() => server.stop());
-    // Read twice: once from the source, once back from the target. A second's worth is free.
+    // Three times: from the source, to the target, and back from it. A second's worth is free.
     const bytesPerSecond = Math.floor(release.artifact.size / 2);
     const time = async (args: readonly string[]): Promise<number> => {
       const started = performance.now();
@@ -207,8 +229,8 @@ describe('mirrors sync under a bandwidth', () => {
       return performance.now() - started;
     };
     const [limited, free] = [await time(['--bandwidth', String(bytesPerSecond)]), await time([])];
-    expect(limited - free).toBeGreaterThan(2200);
-    expect(limited - free).toBeLessThan(12_000);
+    expect(limited - free).toBeGreaterThan(4200);
+    expect(limited - free).toBeLessThan(14_000);
   });
 });
 
@@ -237,6 +259,43 @@ describe('mirrors sync cut off', () => {
     expect(row?.problem).toBeNull();
     expect([row?.sent, row?.kept]).toEqual([2 - there, there]);
     expect(contentsOf(empty)).toEqual(contentsOf(whole));
+  });
+
+  it('leaves a temporary folder that the next run takes over, and then removes', async () => {
+    const key = testKey();
+    const [whole, empty] = [mirrorFolder(smallRelease([key], 4)), mirrorFolder()];
+    const args = ['--from', whole, '--to', empty];
+    const TMPDIR = temporaryFolder();
+    const foreign = join(TMPDIR, 'landfall-sync-others');
+    mkdirSync(foreign, { mode: 0o755 });
+    const env = { LANDFALL_CRASH_AT: 'sync-artifact-fetched', TMPDIR };
+    expect(await sync(key, [whole, empty], args, { env })).toMatchObject({ signal: 'SIGKILL' });
+    // Another one that was killed even earlier.
+    mkdirSync(join(TMPDIR, 'landfall-sync-zzzzzz'), { mode: 0o700 });
+    expect(readdirSync(TMPDIR)).toHaveLength(3);
+    const next = await sync(key, [whole, empty], args, { env: { TMPDIR } });
+    expect([next.code, next.stderr]).toEqual([
+      0,
+      expect.stringContaining('web-ui-1.0.4.tar.zst: already here, from a run that was cut off'),
+    ]);
+    expect(next.stderr).not.toContain(" from '");
+    expect(readdirSync(TMPDIR)).toEqual(['landfall-sync-others']);
+    expect(contentsOf(empty)).toEqual(contentsOf(whole));
+  });
+
+  it('does not take what was left and is not whole', async () => {
+    const key = testKey();
+    const release = smallRelease([key], 4);
+    const [whole, empty] = [mirrorFolder(release), mirrorFolder()];
+    const TMPDIR = temporaryFolder();
+    const left = join(TMPDIR, 'landfall-sync-abcdef');
+    mkdirSync(left, { mode: 0o700 });
+    put(left, `1.0.4/${release.artifact.file}`, Buffer.alloc(release.artifact.size));
+    const args = ['--from', whole, '--to', empty];
+    const outcome = await sync(key, [whole, empty], args, { env: { TMPDIR } });
+    expect([outcome.code, outcome.stderr]).toEqual([0, expect.stringMatching(/KiB from '/)]);
+    expect(contentsOf(empty)).toEqual(contentsOf(whole));
+    expect(readdirSync(TMPDIR)).toEqual([]);
   });
 
   /** An index is never ahead of its artifacts. */
