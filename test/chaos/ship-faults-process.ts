@@ -2,8 +2,10 @@
  * Many seeded runs of `release ship` under faults and kills, to be started by
  * hand or by CI: `node test/chaos/ship-faults-process.ts [RUNS] [FIRST SEED]
  * [AT ONCE]`; 200, 1 and 3 unless told. Exit code 1 when a run failed; a seed
- * that failed can be run again alone.
+ * that failed can be run again alone. LANDFALL_TEST_REPORT=FILE also writes how
+ * many passed and failed there, in the form of the test runner's reports.
  */
+import { writeFileSync } from 'node:fs';
 import { describeCounts, type FaultRun, shipUnderFaults } from '../harness/ship-under-faults.ts';
 
 const [runs = 200, first = 1, atOnce = 3] = process.argv.slice(2).map(Number);
@@ -43,3 +45,13 @@ write(
 );
 write(failed.length === 0 ? 'all complete' : `${failed.length} failed`);
 if (failed.length > 0) process.exitCode = 1;
+const report = process.env['LANDFALL_TEST_REPORT'];
+if (report !== undefined) {
+  const counts = {
+    numPassedTests: finished.length - failed.length,
+    numFailedTests: failed.length,
+    numPendingTests: runs - finished.length,
+    numTodoTests: 0,
+  };
+  writeFileSync(report, `${JSON.stringify(counts)}\n`);
+}

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@landfall/errors';
 import { artifactsOf, parseManifest } from '@landfall/manifest';
 import { startCommand } from './command.ts';
 import { contentsOf, type GiteaProject, makeGiteaProject } from './gitea-project.ts';
@@ -56,6 +57,9 @@ export async function shipUnderFaults(seed: number): Promise<FaultRun> {
     site.project.write('dist/assets/noise.bin', noise);
     await shipUntilDone(site, run, random);
     compareServers(site, run);
+  } catch (error) {
+    // Such as a ship that does not end.
+    run.problems.push(messageOf(error));
   } finally {
     await site.remove();
   }
