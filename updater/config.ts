@@ -11,6 +11,7 @@ import { mirrorConfigSchema } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
+import { windowSchema } from './config-pace.ts';
 import { quiesceSchema, snapshotSchema } from './config-hooks.ts';
 import { argv, component, duration, path, serviceManager, serviceName } from './config-values.ts';
 import { UpdaterError } from './errors.ts';
@@ -111,6 +112,11 @@ const configSchema = z.strictObject({
   probation: duration.prefault('10m'),
   /** Starts of a service that were not ours, in probation, that are still borne. */
   probation_restarts: z.int().min(0).max(1000).default(3),
+  /** How long after it was seen a release is taken: each node waits a part of it of its own. */
+  jitter: duration.prefault('0s'),
+  /** Releases that are installed within 24 hours; no limit unless told. */
+  max_per_day: z.int().min(1).max(1000).optional(),
+  windows: z.array(windowSchema).default([]),
   web_user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')

@@ -3,6 +3,7 @@ import { runAsProcess } from '@landfall/cli';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { history } from './commands/history.ts';
+import { hold, unhold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
 import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
@@ -23,6 +24,6 @@ if (first === GATE_FLAG) {
     summary:
       'takes releases, proves on this node that they work, and goes back from those that do not',
     options: COMMON_OPTIONS,
-    commands: [init, check, apply, once, run, verify, rollback, status, history],
+    commands: [init, check, apply, once, run, verify, rollback, hold, unhold, status, history],
   });
 }

@@ -33,6 +33,9 @@ export interface Offer {
   mirrors: readonly Mirror[];
 }
 
+/** The codes of refusals by hold, window, limit and jitter: they pass by themselves. */
+export const PACE_CODES = ['held', 'outside-window', 'enough-today', 'waiting-jitter'] as const;
+
 export type DeclineCode =
   | 'up-to-date'
   | 'below-floor'
@@ -46,6 +49,7 @@ export type DeclineCode =
   | 'from-not-met'
   | 'older'
   | 'in-probation'
+  | (typeof PACE_CODES)[number]
   | 'corrupt-state';
 
 /** Why a release is not installed, in words for an operator. */
@@ -53,6 +57,8 @@ export interface Decline {
   code: DeclineCode;
   reason: string;
   hint?: string | undefined;
+  /** When it may pass by itself; ISO time in UTC. */
+  until?: string | undefined;
 }
 
 /** What the operator asked for, if it was one. */
@@ -61,6 +67,10 @@ export interface Wish {
   version?: string | undefined;
   /** Try it although it failed here before. */
   liftQuarantine?: boolean;
+  /** A person asks: windows, jitter and the day's limit are for others. */
+  byHand?: boolean;
+  /** Install it although a hold stands. */
+  despiteHold?: boolean;
 }
 
 /** The index file that this node reads, below a mirror. */

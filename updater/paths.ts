@@ -16,6 +16,10 @@ export interface Paths {
   watch: string;
   /** What the last look at the mirrors found; never decided from. */
   lastCheck: string;
+  /** A person wants nothing installed. */
+  hold: string;
+  /** When releases were seen and installed. */
+  pace: string;
   /** What was stopped for a switch and is to be started again. */
   quiesced: string;
   /** The snapshots of the data that were made here. */
@@ -39,6 +43,8 @@ export function pathsOf(root: string, state: string): Paths {
     quarantine: join(state, 'quarantine.json'),
     watch: join(state, 'watch.json'),
     lastCheck: join(state, 'last-check.json'),
+    hold: join(state, 'hold.json'),
+    pace: join(state, 'pace.json'),
     quiesced: join(state, 'quiesced.json'),
     snapshots: join(state, 'snapshots.json'),
     journal: join(state, 'journal.jsonl'),

@@ -20,6 +20,9 @@ import {
   type Offer,
   type Wish,
 } from './offer.ts';
+import { judgePace } from './policy/judge.ts';
+import { keepHold, keepInstall, keepSight } from './policy/keep.ts';
+import type { Held } from './records/hold-file.ts';
 import { writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
@@ -30,6 +33,8 @@ export interface Judgement {
   problems: MirrorProblem[];
   offer?: Offer;
   decline?: Decline;
+  /** The hold that stands, whatever else there is to say. */
+  held?: Held | undefined;
 }
 
 /** What became of an update. `state` is what holds now. */
@@ -54,8 +59,9 @@ export async function rehearse(host: Host, offer: Offer): Promise<void> {
  * `state`. Throws what kept it from being staged; nothing was changed then.
  */
 export async function update(host: Host, state: Settled, wish: Wish): Promise<UpdateResult> {
+  const held = keepHold(host);
   const seen = await look(host);
-  const judgement = judgeLook(host, seen, wish);
+  const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };
   remember(host, seen, judgement);
   const { offer, decline } = judgement;
   if (offer === undefined || decline !== undefined) {
@@ -80,6 +86,7 @@ async function install(
   const found = { name: 'found' as const, to: offer.deployment, asked: atOnce };
   let result = await drive(host, state, found, offer);
   if (result.state.name === 'staged') {
+    keepInstall(host);
     result = await drive(host, result.state, { name: 'activate' }, offer);
   }
   if (result.refused !== undefined) throw new UpdaterError('MACHINE', result.refused);
@@ -96,14 +103,22 @@ async function look(host: Host): Promise<Look> {
   return seen;
 }
 
-function judgeLook(host: Host, seen: Look, wish: Wish): Judgement {
+/** `onTakeable` is told of an offer that only its time may still stand against. */
+function judgeLook(
+  host: Host,
+  seen: Look,
+  wish: Wish,
+  onTakeable: (offer: Offer) => void = () => {},
+): Judgement {
   const { config, store } = host;
   const { newest, mirrors, problems } = seen;
   if ('code' in newest) return { problems, decline: newest };
   const offer = selectOffer(newest, mirrors);
   const stale = judgeFreshness(config, store, newest, new Date());
   if ('code' in offer) return { problems, decline: stale ?? offer };
-  const decline = stale ?? judgeOffer(store, offer, wish);
+  const refusal = stale ?? judgeOffer(store, offer, wish);
+  if (refusal === undefined) onTakeable(offer);
+  const decline = refusal ?? judgePace(host, offer, wish);
   return decline === undefined ? { problems, offer } : { problems, offer, decline };
 }
 
@@ -128,7 +143,7 @@ function remember(host: Host, { newest, problems }: Look, { decline }: Judgement
       sequence: shown.sequence,
       expires: shown.expires,
     },
-    refusal: decline && { code: decline.code, reason: decline.reason },
+    refusal: decline,
     problems,
     mirrors: config.mirrors.length,
   });

@@ -14,6 +14,7 @@ export const apply: Command = {
   arity: [0, 1],
   summary: 'install the newest release, or VERSION if that is what the mirrors offer',
   options: {
+    'despite-hold': { help: 'install it although a hold stands; the hold stays' },
     'lift-quarantine': { help: 'with VERSION: try it again although it failed on this node' },
     ...DRY_RUN,
   },
@@ -21,6 +22,7 @@ export const apply: Command = {
     'VERSION must be what the mirrors offer as newest: an older one that is kept on this node is',
     "reached with 'updater rollback --to VERSION'. Naming it says that it is wanted although it is",
     'older than what runs, or although what runs is still in probation.',
+    'Maintenance windows, jitter and the limit a day do not stand in the way; a hold does.',
     'Exit code 0: it runs, or ran already; 1: tried and rolled back; 3: refused.',
   ],
   async run(context) {
@@ -33,7 +35,8 @@ export const apply: Command = {
         "see 'updater apply --help'",
       );
     }
-    const wish: Wish = { version, liftQuarantine };
+    const despiteHold = context.flag('despite-hold');
+    const wish: Wish = { version, liftQuarantine, despiteHold, byHand: true };
     if (context.flag('dry-run')) return tellRehearsal(context, wish);
     return withHost(context, 'apply', (host) => settleAndUpdate(context, host, wish));
   },
@@ -59,7 +62,7 @@ async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promis
     ]);
     return ExitCode.failed;
   }
-  const { lines, data, exit } = tellUpdate(await update(host, state, wish));
+  const { lines, data, exit } = tellUpdate(await update(host, state, wish), wish.byHand);
   context.result(data, lines);
   return exit;
 }
@@ -82,6 +85,6 @@ async function tellRehearsal(context: Context, wish: Wish): Promise<ExitCode> {
       { dryRun: true, version, wouldInstall: decline === undefined, decline, mirrors: problems },
       decline?.code === 'up-to-date' ? [decline.reason] : lines,
     );
-    return decline === undefined ? ExitCode.done : exitOfDecline(decline);
+    return decline === undefined ? ExitCode.done : exitOfDecline(decline, wish.byHand);
   });
 }

@@ -40,6 +40,7 @@ function toRow(line: Record<string, unknown>): Row[] {
   ];
   if ('lifted' in line) return row('quarantine lifted', text('lifted'), 'by hand');
   if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
+  if ('hold' in line) return row(`hold ${text('hold')}`, '', holdWords(line));
   if ('drift' in line) return row('changed by hand', '', text('drift'));
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
@@ -59,6 +60,10 @@ function toRow(line: Record<string, unknown>): Row[] {
     default:
       return row(text('next'), text('version'), text('reason'));
   }
+}
+
+function holdWords({ reason, until, hold }: Record<string, unknown>): string {
+  return hold === 'begun' ? `until ${String(until)}: ${String(reason)}` : String(reason);
 }
 
 function reasonOfProof({ outcome }: Record<string, unknown>): string {

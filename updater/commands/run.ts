@@ -15,6 +15,8 @@ import { describeState, tellUpdate } from './words.ts';
 
 /** While a release is in probation it is looked at this often, whatever the interval. */
 const PROBATION_INTERVAL_MS = 30_000;
+/** Looks at the mirrors are never closer than this because something passes soon. */
+const MIN_INTERVAL_MS = 60_000;
 
 export const run: Command = {
   name: 'run',
@@ -33,8 +35,11 @@ async function loop(context: Context, config: Config, signal: AbortSignal): Prom
   let nextCheck = performance.now();
   while (!signal.aborted) {
     const isDue = performance.now() >= nextCheck;
-    const inProbation = await round(context, config, signal, isDue);
-    if (isDue) nextCheck = performance.now() + config.run.interval + jitter(config);
+    let passesIn = Number.POSITIVE_INFINITY;
+    const inProbation = await round(context, config, signal, isDue, (ms) => (passesIn = ms));
+    // A window may be shorter than the interval: look again when it opens.
+    const interval = Math.min(config.run.interval, Math.max(MIN_INTERVAL_MS, passesIn));
+    if (isDue) nextCheck = performance.now() + interval + jitter(config, interval);
     const untilCheck = nextCheck - performance.now();
     const wait = inProbation ? Math.min(PROBATION_INTERVAL_MS, untilCheck) : untilCheck;
     await sleep(Math.max(0, wait), undefined, { signal }).catch(() => {});
@@ -48,6 +53,7 @@ async function round(
   config: Config,
   signal: AbortSignal,
   isDue: boolean,
+  onDecline: (passesInMs: number) => void,
 ): Promise<boolean> {
   try {
     return await withLock(context, config, 'run', signal, async (host) => {
@@ -55,8 +61,12 @@ async function round(
       if (left !== undefined) context.note(describeState(state));
       if (!isDue || left !== undefined) return state.name === 'probation';
       const result = await update(host, state, {});
+      const { until } = result.decline ?? {};
+      if (until !== undefined) onDecline(Date.parse(until) - Date.now());
       for (const line of tellUpdate(result).lines) context.note(line);
-      context.note(`next check in about ${formatDuration(config.run.interval)}`);
+      if (until === undefined) {
+        context.note(`next check in about ${formatDuration(config.run.interval)}`);
+      }
       return result.state.name === 'probation';
     });
   } catch (error) {
@@ -68,6 +78,7 @@ async function round(
 }
 
 /** So that a fleet does not ask its mirrors all at once. */
-function jitter(config: Config): number {
-  return config.run.jitter < 1 ? 0 : randomInt(Math.ceil(config.run.jitter));
+function jitter(config: Config, interval: number): number {
+  const most = Math.min(config.run.jitter, interval);
+  return most < 1 ? 0 : randomInt(Math.ceil(most));
 }

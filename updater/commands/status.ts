@@ -4,6 +4,9 @@ import type { Host } from '../host.ts';
 import { findHolder } from '../lock.ts';
 import type { Settled } from '../machine.ts';
 import { indexOf } from '../offer.ts';
+import { describeHeld } from '../policy/judge.ts';
+import { readClock } from '../records/clock.ts';
+import { readHold } from '../records/hold-file.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
 import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
 import { readQuiesced, type Quiesced } from '../records/quiesced-file.ts';
@@ -83,7 +86,12 @@ function warnings({ store, paths }: Host): string[] {
       `WARNING: '${file}' is corrupt: ${reason}. Nothing is installed as long as ${kept} lies in ${paths.state}`,
   );
   const drift = store.drift === undefined ? [] : [`WARNING: ${store.drift}`];
-  return [...corrupt, ...drift];
+  const held = readHold(paths.hold, readClock());
+  const pause =
+    held === undefined || 'over' in held
+      ? []
+      : [row('HELD', describeHeld(held).replace('held ', ''))];
+  return [...pause, ...corrupt, ...drift];
 }
 
 function runningLines({ config, store }: Host): string[] {

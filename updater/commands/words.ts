@@ -3,7 +3,8 @@ import { formatDuration } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import type { Proof } from '../facts.ts';
 import type { Settled } from '../machine.ts';
-import type { Decline } from '../offer.ts';
+import { PACE_CODES, type Decline } from '../offer.ts';
+import { describeHeld } from '../policy/judge.ts';
 import type { UpdateResult } from '../update.ts';
 
 /** One line about a state that holds. */
@@ -41,29 +42,37 @@ export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>)
   return [`not installed: ${reason}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])];
 }
 
-/** Up to date, and what only needs time, is no failure; a refused release is. */
-export function exitOfDecline({ code }: Pick<Decline, 'code'>): ExitCode {
-  return code === 'up-to-date' || code === 'in-probation' ? ExitCode.done : ExitCode.refused;
+/** Up to date, and what only needs time, is no failure; a refused release is, and a hold to a person who asks. */
+export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): ExitCode {
+  if (code === 'held') return byHand ? ExitCode.refused : ExitCode.done;
+  const passes = ['up-to-date', 'in-probation', ...PACE_CODES].includes(code);
+  return passes ? ExitCode.done : ExitCode.refused;
 }
 
 /** What became of an update: the lines, the data, the exit code. */
-export function tellUpdate(result: UpdateResult): {
+export function tellUpdate(
+  result: UpdateResult,
+  byHand = false,
+): {
   lines: string[];
   data: Record<string, unknown>;
   exit: ExitCode;
 } {
-  const { outcome, state, decline, offer, problems } = result;
+  const { outcome, state, decline, offer, problems, held } = result;
   const data = {
     outcome,
     version: offer?.deployment.version ?? null,
     decline: decline ?? null,
+    held: held ?? null,
     state,
     mirrors: problems,
   };
+  // A pause is never unnoticed: not by whoever reads what a timer printed either.
+  const paused = held === undefined || decline?.code === 'held' ? [] : [describeHeld(held)];
   if (outcome !== 'declined' || decline === undefined) {
     const exit = outcome === 'kept' ? ExitCode.done : ExitCode.failed;
-    return { lines: [describeState(state)], data, exit };
+    return { lines: [describeState(state), ...paused], data, exit };
   }
   const lines = decline.code === 'up-to-date' ? [decline.reason] : declineLines(decline);
-  return { lines, data, exit: exitOfDecline(decline) };
+  return { lines: [...lines, ...paused], data, exit: exitOfDecline(decline, byHand) };
 }

@@ -36,6 +36,10 @@ export function configText(answers: Answers): string {
     'probation = "10m"',
     '# How often a service may start again by itself in that time; once more, and the release is left.',
     '# probation_restarts = 3',
+    '# How long after it was seen a release is taken: each node waits a part of it, always the same.',
+    '# jitter = "0s"',
+    '# Releases that are installed within 24 hours; no limit unless set. Rollbacks are never counted.',
+    '# max_per_day = 4',
     '# The user the web server runs as: it must be able to read the web UI before it is switched to.',
     setting('web_user', webUser, 'www-data'),
     '',
@@ -59,11 +63,42 @@ export function configText(answers: Answers): string {
     '[run]',
     '# interval = "1h"',
     '# jitter = "5m"',
+    ...WINDOWS,
     ...mirrors.flatMap((mirror) => ['', '[[mirrors]]', ...mirrorLines(mirror)]),
     ...serviceLines(services),
+    ...AROUND_A_SWITCH,
     '',
   ].join('\n');
 }
+
+const WINDOWS = [
+  '',
+  '# Releases are installed inside a window only; without one, at any time. What a person asks for,',
+  '# and leaving a withdrawn release, does not wait. One window each, as many as you like.',
+  '# [[windows]]',
+  '# days = ["sat", "sun"]            # on which it begins; every day unless set',
+  '# from = "22:00"',
+  '# to = "03:00"                     # not after from: on the next day',
+  '# timezone = "local"               # or "UTC", or "Europe/Berlin"',
+];
+
+const AROUND_A_SWITCH = [
+  '',
+  '# Stopped before a switch and started after it, in reverse, if it ran: a worker that writes to the data.',
+  '# [[quiesce]]',
+  '# name = "archipelago-worker"',
+  '# manager = "systemd"              # or "openrc", or "command" with stop = [...] and start = [...]',
+  '# timeout = "30s"',
+  '',
+  '# A snapshot of the data (never of the releases) before each switch. It is brought back only by',
+  '# `updater rollback --restore-snapshot`.',
+  '# [snapshot]',
+  '# type = "btrfs"                   # or "zfs" with dataset = "tank/data",',
+  '# subvolume = "/srv/archipelago"   # or "command" with create, restore and remove = ["program", …]',
+  '# keep = 3',
+  '# required = true                  # without one nothing is installed',
+  '# timeout = "5m"',
+];
 
 function mirrorLines(mirror: MirrorConfig): string[] {
   return Object.entries(mirror).flatMap(([key, value]) =>

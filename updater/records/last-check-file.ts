@@ -10,7 +10,14 @@ const lastCheckSchema = z.object({
   at: timeSchema,
   /** The newest release the mirrors show, and why it is not installed, if it is not. */
   newest: z.object({ version: z.string(), sequence: z.int(), expires: timeSchema }).optional(),
-  refusal: z.object({ code: z.string(), reason: z.string() }).optional(),
+  refusal: z
+    .object({
+      code: z.string(),
+      reason: z.string(),
+      hint: z.string().optional(),
+      until: timeSchema.optional(),
+    })
+    .optional(),
   /** Mirrors with a problem. */
   problems: z.array(z.object({ mirror: z.string(), problem: z.string() })),
   /** How many mirrors were asked. */

@@ -1,0 +1,49 @@
+/**
+ * What a holder of the lock writes down so that pace can be judged later: that
+ * a hold is over, when a release was first seen, that one is being installed.
+ * A crash in here costs a second word about a hold, or some waiting.
+ */
+import { crashPoint } from '@landfall/cli';
+import { timestamp, type Host } from '../host.ts';
+import type { Offer } from '../offer.ts';
+import { readClock } from '../records/clock.ts';
+import { countHold, readHold, removeHold, writeHold, type Held } from '../records/hold-file.ts';
+import { changePace, readPace, recentInstalls, seenSince } from '../records/pace-file.ts';
+
+/** Lets a hold that is over go, and says so; counts one that stands, and returns it. */
+export function keepHold(host: Host): Held | undefined {
+  const { paths, journal } = host;
+  const clock = readClock();
+  const held = readHold(paths.hold, clock);
+  if (held === undefined || 'corrupt' in held) return held;
+  if ('over' in held) {
+    const { reason, since, until } = held.over;
+    journal.append({ at: timestamp(), hold: 'over', reason, since, until });
+    crashPoint('journalled-hold-over');
+    removeHold(paths.hold);
+    host.note(`the hold since ${since} is over: ${reason}`);
+    return undefined;
+  }
+  writeHold(paths.hold, countHold(held.hold, clock));
+  return held;
+}
+
+/** Writes down that `offer` is there to be taken, if it was not there before. */
+export function keepSight({ config, paths, journal }: Host, { deployment }: Offer): void {
+  if (config.jitter === 0) return;
+  const { digest, version } = deployment;
+  const pace = readPace(paths.pace);
+  const now = new Date();
+  const at = seenSince(pace, digest, now).toISOString();
+  if (pace?.seen?.digest === digest && pace.seen.at === at) return;
+  changePace(paths.pace, { seen: { digest, at } });
+  journal.append({ at: timestamp(), seen: version });
+}
+
+/** Writes down that something is being installed now. */
+export function keepInstall({ config, paths }: Host): void {
+  if (config.max_per_day === undefined) return;
+  const now = new Date();
+  const installs = [...recentInstalls(readPace(paths.pace), now), now];
+  changePace(paths.pace, { installs: installs.map((each) => each.toISOString()) });
+}

@@ -1,0 +1,17 @@
+/** The times a node can know: one that people set, and one that nobody can. */
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+
+export interface Clock {
+  /** The wall clock: may be wrong by decades, and be set in between. */
+  now: Date;
+  /** Tells one start of the machine from another. */
+  bootId: string;
+  /** Milliseconds since the machine started; unlike the wall clock never set. */
+  uptimeMs: number;
+}
+
+export function readClock(): Clock {
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return { now: new Date(), bootId, uptimeMs: uptime() * 1000 };
+}
