@@ -100,6 +100,16 @@ const runSchema = z.strictObject({
   jitter: duration.prefault('5m'),
 });
 
+/** For `updater units install`. */
+const unitsSchema = z.strictObject({
+  /** Lines added to [Service] of every unit of the updater: what hooks and check commands need. */
+  service: z
+    .array(
+      z.string().regex(/^[A-Z][A-Za-z]*=[^\n]*$/, 'expected a line such as ReadWritePaths=/srv'),
+    )
+    .default([]),
+});
+
 const configSchema = z.strictObject({
   app: component,
   channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
@@ -126,6 +136,7 @@ const configSchema = z.strictObject({
   quiesce: z.array(quiesceSchema).default([]),
   snapshot: snapshotSchema.optional(),
   run: runSchema.prefault({}),
+  units: unitsSchema.prefault({}),
 });
 
 type FileConfig = z.infer<typeof configSchema>;

@@ -23,6 +23,8 @@ type UpdaterErrorCode =
   | 'COMMAND'
   /** A snapshot of the data could not be made, or brought back. */
   | 'SNAPSHOT'
+  /** Units cannot be installed here, or a file of somebody else's is in the way. Exit code 3. */
+  | 'UNITS'
   /** Told to stop; the next start goes on. */
   | 'INTERRUPTED'
   /** The machine refused an event: a fault of this program. */
@@ -34,6 +36,7 @@ const EXITS: Partial<Record<UpdaterErrorCode, ExitCode>> = {
   RELEASE_REFUSED: ExitCode.refused,
   WEB_USER: ExitCode.refused,
   STATE_CORRUPT: ExitCode.refused,
+  UNITS: ExitCode.refused,
 };
 
 /** Something that keeps the updater from doing what it was told. */

@@ -2,6 +2,7 @@
 import { runAsProcess } from '@landfall/cli';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
+import { failed } from './commands/failed.ts';
 import { history } from './commands/history.ts';
 import { hold, unhold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
@@ -9,6 +10,7 @@ import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
 import { COMMON_OPTIONS } from './commands/session.ts';
 import { status } from './commands/status.ts';
+import { units } from './commands/units.ts';
 import { verify } from './commands/verify.ts';
 import { GATE_FLAG, runGate } from './effects/web-user.ts';
 import { UPDATER_VERSION } from './version.ts';
@@ -24,6 +26,20 @@ if (first === GATE_FLAG) {
     summary:
       'takes releases, proves on this node that they work, and goes back from those that do not',
     options: COMMON_OPTIONS,
-    commands: [init, check, apply, once, run, verify, rollback, hold, unhold, status, history],
+    commands: [
+      init,
+      check,
+      apply,
+      once,
+      run,
+      verify,
+      failed,
+      rollback,
+      hold,
+      unhold,
+      status,
+      history,
+      units,
+    ],
   });
 }

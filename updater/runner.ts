@@ -10,6 +10,7 @@ import { messageOf } from '@landfall/errors';
 import { carryOut } from './effects/carry-out.ts';
 import { ReleaseRefusal, UpdaterError } from './errors.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
+import type { Running } from './facts.ts';
 import { next, type Effect, type Event, type State } from './machine.ts';
 import type { Offer } from './offer.ts';
 
@@ -155,7 +156,7 @@ function record(host: Host, from: State, event: Event, to: State): undefined {
     event: name,
     state: from.name,
     next: to.name,
-    version: versionOf(to),
+    version: name === 'service-failed' && 'running' in to ? running(to) : versionOf(to),
     ...facts,
     ...reason,
   });
@@ -169,6 +170,11 @@ function appendToJournal(host: Host, state: State, line: Record<string, unknown>
     if (state.name !== 'rolling-back') throw error;
     host.note(`going on without it: ${messageOf(error)}`);
   }
+}
+
+/** At rest it is what runs that a service failed in, not what was left before. */
+function running(state: State & { running?: Running | undefined }): string | undefined {
+  return state.running?.deployment.version;
 }
 
 /** The version a state is about. */

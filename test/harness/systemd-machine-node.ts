@@ -8,10 +8,8 @@ import {
   copyFileSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readFileSync,
   readlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Outcome } from './command.ts';
@@ -40,6 +38,8 @@ export interface MachineNodeOptions {
   unit?: readonly string[];
   /** More lines of the unit's [Service]. */
   service?: readonly string[];
+  /** More keys of the updater's configuration; they replace ours of the same name. */
+  configuration?: readonly string[];
 }
 
 /** A running machine with a node on it that has no release yet. */
@@ -47,9 +47,9 @@ export async function makeMachineNode(options: MachineNodeOptions = {}): Promise
   const machine = await makeMachine();
   const node = new MachineNode(machine, new ReleaseFactory(temporaryFolder()));
   makeMirror(machine.path(MIRROR));
-  writeInside(machine, '/etc/nginx/sites-available/default', SITE);
-  writeInside(machine, `/etc/systemd/system/${UNIT}`, unitOf(options));
-  node.configure();
+  machine.write('/etc/nginx/sites-available/default', SITE);
+  machine.write(`/etc/systemd/system/${UNIT}`, unitOf(options));
+  node.configure({ top: options.configuration });
   await machine.read(['systemctl', 'daemon-reload']);
   await machine.read(['systemctl', 'enable', UNIT]);
   // Not reload: the distribution's site listens on every address, and so holds the port.
@@ -66,13 +66,19 @@ export class MachineNode {
     this.factory = factory;
   }
 
-  /** Writes the updater's configuration; `tables` comes at its end. */
-  configure(tables: readonly string[] = []): void {
-    const lines = [
+  /** Writes the updater's configuration; `top` replaces keys of ours, `tables` comes at its end. */
+  configure(more: { top?: readonly string[] | undefined; tables?: readonly string[] } = {}): void {
+    const { top = [], tables = [] } = more;
+    const told = new Set(top.map(keyOf));
+    const ours = [
       'app = "archipelago"',
       `public_keys = ["${this.factory.publicKey}"]`,
       'probation = "0s"',
       'web_user = "www-data"',
+    ];
+    const lines = [
+      ...ours.filter((line) => !told.has(keyOf(line))),
+      ...top,
       '[[mirrors]]',
       'type = "directory"',
       `path = "${MIRROR}"`,
@@ -91,7 +97,7 @@ export class MachineNode {
       'action = "reload"',
       ...tables,
     ];
-    writeInside(this.machine, CONFIG, `${lines.join('\n')}\n`);
+    this.machine.write(CONFIG, `${lines.join('\n')}\n`);
   }
 
   /**
@@ -157,10 +163,8 @@ export class MachineNode {
   }
 }
 
-/** Writes a file on the machine's disk, with the folders above it. */
-function writeInside(machine: SystemdMachine, path: string, text: string): void {
-  mkdirSync(machine.path(join(path, '..')), { recursive: true, mode: 0o755 });
-  writeFileSync(machine.path(path), text, { mode: 0o644 });
+function keyOf(line: string): string {
+  return line.split(' ')[0] ?? '';
 }
 
 function unitOf({ execPrefix, unit = [], service = [] }: MachineNodeOptions): string {

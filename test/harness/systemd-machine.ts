@@ -8,7 +8,8 @@
  * When the test ends, or the test runner is killed, processes, mounts and
  * cgroup are gone. Root is needed.
  */
-import { readlinkSync } from 'node:fs';
+import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
@@ -69,6 +70,12 @@ export class SystemdMachine {
    */
   path(inside: string): string {
     return `/proc/${this.#holder.child.pid}/root${this.#home}/mount/root${inside}`;
+  }
+
+  /** Writes a file on the machine's disk, with the folders above it. */
+  write(inside: string, text: string): void {
+    mkdirSync(this.path(dirname(inside)), { recursive: true, mode: 0o755 });
+    writeFileSync(this.path(inside), text, { mode: 0o644 });
   }
 
   /** The host's pid of systemd. Throws while the machine is off. */
@@ -136,11 +143,16 @@ export class SystemdMachine {
 
   /** Waits until `unit` is active. Throws with its status and journal when it is not in time. */
   async untilActive(unit: string, timeoutMs = 10_000): Promise<void> {
+    return this.untilIs(unit, 'active', timeoutMs);
+  }
+
+  /** Waits until `unit` is in `state`, as `systemctl is-active` names it. Throws as `untilActive` does. */
+  async untilIs(unit: string, state: string, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
-    while ((await this.property(unit, 'ActiveState')) !== 'active') {
+    while ((await this.property(unit, 'ActiveState')) !== state) {
       if (performance.now() > deadline) {
         const { stdout } = await this.run(['systemctl', 'status', '--no-pager', unit]);
-        throw new Error(`unit '${unit}' was not active after ${timeoutMs} ms\n${stdout}`);
+        throw new Error(`unit '${unit}' was not ${state} after ${timeoutMs} ms\n${stdout}`);
       }
       await sleep(POLL_MS);
     }

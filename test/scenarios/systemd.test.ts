@@ -4,43 +4,11 @@
  * systemd itself made of it.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { exampleWebUi, type Release } from '../harness/release-factory.ts';
-import {
-  type MachineNode,
-  makeMachineNode,
-  type MachineNodeOptions,
-  UNIT,
-} from '../harness/systemd-machine-node.ts';
+import { type MachineNode, UNIT } from '../harness/systemd-machine-node.ts';
+import { beginStory, expectRuns } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
 beforeAll(prepareTree, TREE_TIMEOUT_MS);
-
-interface Story {
-  node: MachineNode;
-  /** Release 1.0.0, which runs, and the pid of its backend. */
-  old: Release;
-  oldPid: number;
-}
-
-/** A node that runs 1.0.0, committed. */
-async function begin(options: MachineNodeOptions = {}): Promise<Story> {
-  const node = await makeMachineNode(options);
-  const old = await node.ship('1.0.0');
-  const installed = await node.updater('apply');
-  expect(installed, installed.stderr).toMatchObject({ code: 0 });
-  return { node, old, oldPid: await expectRuns(node, old) };
-}
-
-/** `release` is what runs: link, page, backend's file. Returns the backend's pid. */
-async function expectRuns(node: MachineNode, release: Release): Promise<number> {
-  expect(node.current()).toBe(release.deploymentId);
-  expect(node.hasMarker()).toBe(false);
-  const backend = await node.backend();
-  expect(backend?.exe).toBe(node.serverOf(release));
-  const page = exampleWebUi(release.manifest.version)['index.html'];
-  expect(await node.visit()).toEqual({ status: 200, body: page });
-  return backend?.pid ?? 0;
-}
 
 async function isGone(node: MachineNode, pid: number): Promise<boolean> {
   return (await node.machine.run(['test', '-e', `/proc/${pid}`])).code !== 0;
@@ -48,7 +16,7 @@ async function isGone(node: MachineNode, pid: number): Promise<boolean> {
 
 describe('under systemd', () => {
   it('an update restarts the unit on the new file, and a reboot starts it there again', async () => {
-    const { node, oldPid } = await begin();
+    const { node, oldPid } = await beginStory();
     const release = await node.ship('1.1.0');
     const updated = await node.updater('apply');
     expect(updated, updated.stderr).toMatchObject({ code: 0 });
@@ -64,7 +32,7 @@ describe('under systemd', () => {
   });
 
   it('a backend that exits at once is rolled back, and the old one runs again', async () => {
-    const { node, old, oldPid } = await begin();
+    const { node, old, oldPid } = await beginStory();
     await node.ship('1.1.0', { program: 'true' });
     const updated = await node.updater('apply');
     expect(updated).toMatchObject({ code: 1 });
@@ -75,7 +43,7 @@ describe('under systemd', () => {
   });
 
   it('a backend that crashes until systemd gives it up is rolled back all the same', async () => {
-    const { node, old } = await begin({
+    const { node, old } = await beginStory({
       unit: ['StartLimitIntervalSec=300', 'StartLimitBurst=4'],
       service: ['Restart=always', 'RestartSec=50ms'],
     });
@@ -89,7 +57,7 @@ describe('under systemd', () => {
   });
 
   it('an old process that ignores SIGTERM is killed, and the new one runs', async () => {
-    const { node, oldPid } = await begin({
+    const { node, oldPid } = await beginStory({
       execPrefix: '/usr/bin/env --ignore-signal=TERM',
       service: ['TimeoutStopSec=1s'],
     });
@@ -102,8 +70,8 @@ describe('under systemd', () => {
   });
 
   it('a unit that does not exist is named before anything is touched', async () => {
-    const { node, old } = await begin();
-    node.configure(['[[services]]', 'name = "missing"', 'manager = "systemd"']);
+    const { node, old } = await beginStory();
+    node.configure({ tables: ['[[services]]', 'name = "missing"', 'manager = "systemd"'] });
     await node.ship('1.1.0');
     const updated = await node.updater('apply');
     expect(updated).toMatchObject({ code: 2 });
@@ -114,7 +82,7 @@ describe('under systemd', () => {
   });
 
   it('a power cut between switch and verdict is settled by verify after the next boot', async () => {
-    const { node, old } = await begin();
+    const { node, old } = await beginStory();
     const release = await node.ship('1.1.0');
     const killed = await node.machine.run([
       ...['env', 'LANDFALL_CRASH_AT=did-switch', 'updater', 'apply'],

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, type Context, formatDuration } from '@landfall/cli';
 import { ExitCode, messageOf, OtaError } from '@landfall/errors';
 import type { Config } from '../config.ts';
+import { beginLife, type Life } from '../life.ts';
 import { settle } from '../settle.ts';
 import { update } from '../update.ts';
 import { readConfig, untilToldToStop, withLock } from './session.ts';
@@ -26,17 +27,29 @@ export const run: Command = {
   ],
   async run(context) {
     const config = readConfig(context);
-    await untilToldToStop((signal) => loop(context, config, signal));
+    const life = beginLife(config, (line) => context.note(line));
+    await untilToldToStop(async (signal) => {
+      signal.addEventListener('abort', () => life.stopping());
+      await loop(context, config, signal, life);
+    });
+    await life.end();
     return ExitCode.done;
   },
 };
 
-async function loop(context: Context, config: Config, signal: AbortSignal): Promise<void> {
+async function loop(
+  context: Context,
+  config: Config,
+  signal: AbortSignal,
+  life: Life,
+): Promise<void> {
   let nextCheck = performance.now();
   while (!signal.aborted) {
     const isDue = performance.now() >= nextCheck;
     let passesIn = Number.POSITIVE_INFINITY;
-    const inProbation = await round(context, config, signal, isDue, (ms) => (passesIn = ms));
+    const inProbation = await life.during(() =>
+      round(context, config, signal, isDue, (ms) => (passesIn = ms)),
+    );
     // A window may be shorter than the interval: look again when it opens.
     const interval = Math.min(config.run.interval, Math.max(MIN_INTERVAL_MS, passesIn));
     if (isDue) nextCheck = performance.now() + interval + jitter(config, interval);

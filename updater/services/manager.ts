@@ -87,6 +87,20 @@ export async function restartCount({ manager, name }: ServiceConfig): Promise<nu
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
+/**
+ * Why `service` is not running and will not be started again by itself, as far
+ * as its manager tells; undefined when that is not so. Only systemd tells: of
+ * any other the caller is believed.
+ */
+export async function findFailure({ manager, name }: ServiceConfig): Promise<string | undefined> {
+  if (manager !== 'systemd') return 'its manager said so';
+  const ask = ['systemctl', 'show', '--property=ActiveState,Result,NRestarts', name];
+  const text = (await readProgram(ask, ASK_TIMEOUT_MS)) ?? '';
+  if (!text.includes('ActiveState=failed')) return undefined;
+  const value = (key: string): string => new RegExp(`^${key}=(.+)$`, 'm').exec(text)?.[1] ?? '?';
+  return `systemd says '${value('Result')}', restarts: ${value('NRestarts')}`;
+}
+
 /** Whether `mainProcess` can be expected to know. */
 export function hasKnownProcess(service: ServiceConfig): boolean {
   return service.manager === 'systemd' || service.pid_file !== undefined;
