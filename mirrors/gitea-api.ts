@@ -33,7 +33,12 @@ const asset = z.looseObject({
   size: z.int().min(0),
   uuid: z.string().regex(/^[0-9a-f-]{36}$/),
 });
-const release = z.looseObject({ id: z.int(), tag_name: z.string(), draft: z.boolean() });
+const release = z.looseObject({
+  id: z.int(),
+  tag_name: z.string(),
+  draft: z.boolean(),
+  body: z.string().optional(),
+});
 
 export type GiteaAsset = z.infer<typeof asset>;
 export type GiteaRelease = z.infer<typeof release>;
@@ -116,9 +121,9 @@ export class GiteaApi {
     }
   }
 
-  /** Creates a draft. Undefined when the tag has a release already (409). */
-  async createDraft(
-    fields: { tag: string; target: string; notes: string; prerelease: boolean },
+  /** Creates a release. Undefined when the tag has one already (409). */
+  async createRelease(
+    fields: { tag: string; target: string; notes: string; prerelease: boolean; draft: boolean },
     options: CallOptions,
   ): Promise<GiteaRelease | undefined> {
     const body = {
@@ -126,7 +131,7 @@ export class GiteaApi {
       target_commitish: fields.target,
       name: fields.tag,
       body: fields.notes,
-      draft: true,
+      draft: fields.draft,
       prerelease: fields.prerelease,
     };
     const path = `${this.#repository}/releases`;
@@ -138,6 +143,12 @@ export class GiteaApi {
   async publish(id: number, options: CallOptions): Promise<void> {
     const path = `${this.#repository}/releases/${id}`;
     await this.#call('PATCH', path, [200], { ...options, body: toJson({ draft: false }) });
+  }
+
+  /** Puts other notes in the place of a release's own. */
+  async editNotes(id: number, notes: string, options: CallOptions): Promise<void> {
+    const path = `${this.#repository}/releases/${id}`;
+    await this.#call('PATCH', path, [200], { ...options, body: toJson({ body: notes }) });
   }
 
   async assets(releaseId: number, options: CallOptions): Promise<GiteaAsset[]> {

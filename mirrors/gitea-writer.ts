@@ -210,8 +210,9 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       target,
       notes: release.notes,
       prerelease: release.prerelease,
+      draft: true,
     };
-    const created = await this.#api.createDraft(fields, options);
+    const created = await this.#api.createRelease(fields, options);
     const found = created ?? (await this.#api.releaseInList(tag, options));
     if (found !== undefined) return found;
     throw new MirrorError('REJECTED', this.name, `has a release '${tag}' that it does not show`, {
