@@ -1,0 +1,57 @@
+/**
+ * One file with the program and the runtime inside. The same sources give the
+ * same bytes, in any folder, for any user, under any umask: neither compiled
+ * code (its bytes vary) nor a path goes in.
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { bundle, writeBundle } from './bundle.ts';
+import { stripElf } from './elf.ts';
+import { findRuntime, type Platform } from './runtime.ts';
+
+/** See `node --help`, `--build-sea`. Paths are relative to the folder it runs in: they are built in. */
+const CONFIG = {
+  main: 'updater.cjs',
+  mainFormat: 'commonjs',
+  executable: 'runtime',
+  output: 'updater',
+  disableExperimentalSEAWarning: true,
+  useSnapshot: false,
+  useCodeCache: false,
+  execArgv: ['--disable-sigusr1', '--no-global-search-paths'],
+  /** NODE_OPTIONS could make root load anything. */
+  execArgvExtension: 'none',
+};
+
+/**
+ * Bundles `source` (relative to the checkout) and writes it with the runtime of
+ * `platform` to `output`, mode 0755. A crash leaves what was there before.
+ */
+export async function buildSingleExecutable(
+  source: string,
+  platform: Platform,
+  output: string,
+): Promise<void> {
+  const target = resolve(output);
+  const files = await bundle({ updater: source });
+  if (files.length !== 1) throw new Error(`expected one bundled file, found ${files.length}`);
+  mkdirSync(dirname(target), { recursive: true });
+  const scratch = mkdtempSync(join(dirname(target), '.build-'));
+  try {
+    writeBundle(scratch, files);
+    writeFileSync(join(scratch, 'runtime'), stripElf(readFileSync(findRuntime(platform))));
+    chmodSync(join(scratch, 'runtime'), 0o755);
+    writeFileSync(join(scratch, 'sea.json'), JSON.stringify(CONFIG));
+    execFileSync(process.execPath, ['--build-sea', 'sea.json'], {
+      cwd: scratch,
+      env: {},
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    chmodSync(join(scratch, 'updater'), 0o755);
+    renameSync(join(scratch, 'updater'), target);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
