@@ -28,6 +28,22 @@ export function rollBackByHand(
   return leave({ from, to: running.deployment }, reason, 'operator', restore);
 }
 
+/** What runs is gone from the disk, by nobody's fault: anything that passed here is better than nothing. */
+export function leaveGone(
+  running: Running | undefined,
+  event: Event & { name: 'gone' },
+): Step | Refusal {
+  if (running === undefined) return { refused: 'nothing runs that could be gone' };
+  if (event.to !== undefined) {
+    return leave({ from: event.to, to: running.deployment }, event.reason, 'node');
+  }
+  const idle: Idle = { name: 'idle' };
+  return {
+    state: idle,
+    effects: [{ kind: 'switch' }, { kind: 'save-state', state: idle }, { kind: 'tidy' }],
+  };
+}
+
 /** Somebody pointed `current` elsewhere while a verdict was due: theirs is the last word. */
 export function yieldToOperator(current: Deployment, at: string): Step {
   const idle: Idle = { name: 'idle', running: { deployment: current, since: at } };

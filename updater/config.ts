@@ -110,6 +110,14 @@ const unitsSchema = z.strictObject({
     .default([]),
 });
 
+const healSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Between two looks of `updater run`. */
+  interval: duration.refine((ms) => ms >= 1000, 'expected at least "1s"').prefault('30s'),
+  /** What becomes of files in a deployment that are not of its release. */
+  extra: z.enum(['aside', 'report']).default('aside'),
+});
+
 const configSchema = z.strictObject({
   app: component,
   channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
@@ -137,6 +145,7 @@ const configSchema = z.strictObject({
   snapshot: snapshotSchema.optional(),
   run: runSchema.prefault({}),
   units: unitsSchema.prefault({}),
+  heal: healSchema.prefault({}),
 });
 
 type FileConfig = z.infer<typeof configSchema>;

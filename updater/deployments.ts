@@ -16,7 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { digestTree } from '@landfall/archive';
+import { digestTree, type ListingEntry, treeInfo } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
 import { contentDigest, type Content } from '@landfall/manifest';
 import type { Deployment } from './facts.ts';
@@ -83,17 +83,35 @@ export function describeDeployment(paths: Paths, id: string): Deployment {
 
 /** The content digest of what is on the disk. Throws `ArchiveError` for what no release can hold. */
 function digestDeployment(paths: Paths, id: string): string {
+  return contentDigest(listDeployment(paths, id).map(toContent));
+}
+
+/** One component as its entries; a file is one entry, `.`. */
+export interface ListedComponent {
+  name: string;
+  kind: 'tree' | 'file';
+  entries: ListingEntry[];
+}
+
+/** What is on the disk, read and hashed. Throws `ArchiveError` for what no release can hold. */
+export function listDeployment(paths: Paths, id: string): ListedComponent[] {
   const directory = deploymentPath(paths, id);
-  const components = readdirSync(directory).map((name): Content => {
+  return readdirSync(directory).map((name): ListedComponent => {
     const path = join(directory, name);
     const stat = lstatSync(path);
-    if (stat.isFile()) {
-      const artifact = { mode: stat.mode & 0o7777, contentSha256: hashFile(path) };
-      return { name, kind: 'file', artifact };
-    }
-    return { name, kind: 'tree', artifact: { tree: { digest: digestTree(path).digest } } };
+    if (!stat.isFile()) return { name, kind: 'tree', entries: digestTree(path).listing };
+    const { size, mode } = stat;
+    const sha256 = hashFile(path);
+    const entry = { path: '.', type: 'file' as const, mode: mode & 0o7777, size, sha256 };
+    return { name, kind: 'file', entries: [entry] };
   });
-  return contentDigest(components);
+}
+
+/** What of a component its deployment's digest depends on. */
+export function toContent({ name, kind, entries }: ListedComponent): Content {
+  if (kind === 'tree') return { name, kind, artifact: { tree: treeInfo(entries) } };
+  const { mode = 0, sha256 = '' } = entries[0] ?? {};
+  return { name, kind, artifact: { mode, contentSha256: sha256 } };
 }
 
 /** SHA-256 of a file in hex, read in pieces. */

@@ -3,7 +3,7 @@
  * Nothing here goes back by itself: that is `back.ts`.
  */
 import { acceptance, MAX_ATTEMPTS, type Running } from './facts.ts';
-import { leave, markerOf, misfit, rollBackByHand, yieldToOperator } from './back.ts';
+import { leave, leaveGone, markerOf, misfit, rollBackByHand, yieldToOperator } from './back.ts';
 import type {
   Available,
   Committed,
@@ -29,6 +29,7 @@ export function nextAtRest(state: Resting, event: Event): Step | Refusal {
     };
   }
   if (event.name === 'rollback-asked') return rollBackByHand(state.running, event);
+  if (event.name === 'gone') return leaveGone(state.running, event);
   if (event.name === 'probed' && state.name === 'degraded') {
     const after = judgeDegraded(state, event);
     return { state: after, effects: [{ kind: 'save-state', state: after }] };
@@ -184,6 +185,8 @@ export function nextProbation(state: Probation, event: Event): Step | Refusal {
       return commit(state, event);
     case 'rollback-asked':
       return rollBackByHand(running, event);
+    case 'gone':
+      return leaveGone(running, event);
     case 'found': {
       if (!event.asked) return { refused: `${running.deployment.version} is in probation` };
       const { state: committed, effects } = committedStep(running);

@@ -152,6 +152,8 @@ export type Event =
   | { name: 'crash-looped'; service: string; restarts: number; at: string }
   /** A service gave up: its manager will not start it again. `service` is its name there. */
   | { name: 'service-failed'; service: string; reason: string; at: string }
+  /** What runs is not on the disk any more. `to`: what is there in its place, if anything is. */
+  | { name: 'gone'; to?: Deployment | undefined; reason: string }
   /** `restore`: name of the data's snapshot that is to come back with it. */
   | { name: 'rollback-asked'; to: Deployment; reason: string; restore?: string | undefined }
   /** This machine could not carry an effect out. */

@@ -3,6 +3,7 @@ import { runAsProcess } from '@landfall/cli';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { failed } from './commands/failed.ts';
+import { heal } from './commands/heal.ts';
 import { history } from './commands/history.ts';
 import { hold, unhold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
@@ -35,6 +36,7 @@ if (first === GATE_FLAG) {
       verify,
       failed,
       rollback,
+      heal,
       hold,
       unhold,
       status,

@@ -7,6 +7,8 @@ export interface Paths {
   /** The one symlink that says what runs. */
   current: string;
   deployments: string;
+  /** What was found in a deployment and is not of its release; kept for the operator. */
+  aside: string;
   state: string;
   stateFile: string;
   marker: string;
@@ -24,6 +26,10 @@ export interface Paths {
   quiesced: string;
   /** The snapshots of the data that were made here. */
   snapshots: string;
+  /** What each deployment consists of: `<id>.json`. */
+  inventories: string;
+  /** What was checked and repaired lately. */
+  healFile: string;
   journal: string;
   lock: string;
   downloads: string;
@@ -36,6 +42,7 @@ export function pathsOf(root: string, state: string): Paths {
     root,
     current: join(root, 'current'),
     deployments: join(root, 'deployments'),
+    aside: join(root, 'aside'),
     state,
     stateFile: join(state, 'state.json'),
     marker: join(state, 'pending-verification.json'),
@@ -47,6 +54,8 @@ export function pathsOf(root: string, state: string): Paths {
     pace: join(state, 'pace.json'),
     quiesced: join(state, 'quiesced.json'),
     snapshots: join(state, 'snapshots.json'),
+    inventories: join(state, 'inventories'),
+    healFile: join(state, 'heal.json'),
     journal: join(state, 'journal.jsonl'),
     lock: join(state, 'lock'),
     downloads: join(state, 'downloads'),

@@ -9,7 +9,9 @@ import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
 import type { Deployment, Outcome } from './facts.ts';
-import { timestamp, type Host } from './host.ts';
+import { heal } from './heal/heal.ts';
+import { putBackLink, recoverGone } from './heal/gone.ts';
+import { stopIfTold, timestamp, type Host } from './host.ts';
 import type { Degraded, Probation, Resting, Settled, State } from './machine.ts';
 import { findCrashLoop, probationLeft } from './probation.ts';
 import { stateOfMarker, type Marker } from './records/marker-file.ts';
@@ -26,20 +28,27 @@ export interface Settlement {
 }
 
 /**
- * Settles. Throws `UpdaterError` STATE_CORRUPT when a state file is corrupt,
- * or was and nobody looked at it yet.
+ * Settles. `online`: mirrors may be asked for files that are missing of what
+ * runs. Throws `UpdaterError` STATE_CORRUPT when a state file is corrupt, or
+ * was and nobody looked at it yet.
  */
-export async function settle(host: Host): Promise<Settlement> {
+export async function settle(host: Host, options: { online: boolean }): Promise<Settlement> {
   refuseCorrupt(host);
-  const { marker, state } = begin(host);
+  const { marker, state: before } = begin(host);
   if (marker !== undefined) return resume(host, marker);
   await startLeftStopped(host);
+  if (host.store.lost === 'deployment') {
+    const after = asSettled(await recoverGone(host, options.online));
+    if (after !== before) return { state: after, left: leftIn(after, before) };
+  }
+  await healQuietly(host, options.online);
+  const { state } = host.store;
   if (state.name === 'probation') return watch(host, state);
   if (state.name === 'degraded') return { state: await lookAgain(host, state) };
   return { state };
 }
 
-/** Clears what died half-way before any marker, and believes `current` over `state.json`. */
+/** Clears what died half-way before any marker, believes `current` over `state.json`, and puts it back where it is gone. */
 export function begin(host: Host): { marker: Marker | undefined; state: Settled } {
   const { store } = host;
   try {
@@ -53,7 +62,20 @@ export function begin(host: Host): { marker: Marker | undefined; state: Settled 
     host.journal.append({ at: timestamp(), drift: store.drift });
     store.saveState(store.state);
   }
+  const { running } = store.state;
+  if (store.lost === 'link' && running !== undefined) putBackLink(host, running.deployment);
   return { marker: store.marker, state: store.state };
+}
+
+/** What cannot be healed must not keep what follows from being done. */
+async function healQuietly(host: Host, online: boolean): Promise<void> {
+  if (!host.config.heal.enabled) return;
+  try {
+    await heal(host, { online });
+  } catch (error) {
+    stopIfTold(host.signal);
+    host.note(`what runs could not be looked at: ${messageOf(error)}`);
+  }
 }
 
 /** Finishes or undoes the activation or the rollback that `marker` tells of. */

@@ -37,7 +37,7 @@ export function writeFileDurably(
 ): void {
   const temporary = temporaryName(path);
   attempt('write', path, () => {
-    removeLeftovers(path);
+    removeTemporaries(path);
     try {
       writeNew(temporary, content, options.mode ?? 0o600);
       renameSync(temporary, path);
@@ -95,7 +95,7 @@ export function makeDirectoryDurably(path: string, mode = 0o755): void {
 /** Points the symlink `link` at `target`, in one rename. What stood there before stands until then. */
 export function replaceSymlinkDurably(link: string, target: string): void {
   attempt('switch', link, () => {
-    removeLeftovers(link);
+    removeTemporaries(link);
     const temporary = temporaryName(link);
     symlinkSync(target, temporary);
     try {
@@ -153,12 +153,18 @@ function fsyncPath(path: string, flags: number): void {
   }
 }
 
-function temporaryName(path: string): string {
+/** Where `path` is written before it gets its name; `isTemporaryName` knows it. */
+export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
 }
 
-/** Temporary files of writers that died. Writers of one path exclude each other with a lock. */
-function removeLeftovers(path: string): void {
+/** Whether a file of this name is what a writer of this package left when it died. */
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.tmp-\d+$/.test(name);
+}
+
+/** Removes temporary files of writers that died. Writers of one path exclude each other with a lock. */
+export function removeTemporaries(path: string): void {
   const prefix = `.${basename(path)}.tmp-`;
   for (const name of readdirSync(dirname(path))) {
     if (name.startsWith(prefix)) rmSync(join(dirname(path), name), { force: true });

@@ -4,7 +4,9 @@
  * of fsync may report success for data that is already lost).
  */
 export { DurableError } from './errors.ts';
+export { copyFileDurably } from './copy.ts';
 export {
+  isTemporaryName,
   makeDirectoryDurably,
   removeDurably,
   renameDurably,

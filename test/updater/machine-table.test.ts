@@ -94,6 +94,8 @@ const EVENTS: Record<string, Event> = {
     reason: 'blank',
     restore: 'landfall-1',
   },
+  gone: { name: 'gone', to: OTHER, reason: 'gone' },
+  'gone, and all': { name: 'gone', reason: 'gone' },
   failed: { name: 'failed', reason: 'i/o error' },
   lost: { name: 'lost', reason: 'gone', at: AT },
   'resumed on old': { name: 'resumed', current: OLD, toWhole: true, at: AT },
@@ -106,6 +108,7 @@ const EVENTS: Record<string, Event> = {
 const BACK = 'rolling-back: write-marker switch';
 const BACK_WITH_DATA = 'rolling-back: write-marker quiesce restore-snapshot switch';
 const LET_GO = 'save-state remove-marker tidy';
+const NOTHING_LEFT = 'idle: switch save-state tidy';
 const ELSEWHERE = `idle: unquiesce ${LET_GO}`;
 
 /** State → event → `next state: effects`. What is not here is refused. */
@@ -122,6 +125,8 @@ const TABLE: Record<string, Record<string, string>> = {
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
+    gone: BACK,
+    'gone, and all': NOTHING_LEFT,
     'rollback-asked, data too': BACK_WITH_DATA,
   },
   'rolled-back': {
@@ -130,6 +135,8 @@ const TABLE: Record<string, Record<string, string>> = {
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
+    gone: BACK,
+    'gone, and all': NOTHING_LEFT,
     'rollback-asked, data too': BACK_WITH_DATA,
   },
   degraded: {
@@ -141,6 +148,8 @@ const TABLE: Record<string, Record<string, string>> = {
     'probed well, clock set': 'rolled-back: save-state',
     'probed badly': 'degraded: save-state',
     'rollback-asked': BACK,
+    gone: BACK,
+    'gone, and all': NOTHING_LEFT,
     'rollback-asked, data too': BACK_WITH_DATA,
   },
   available: {
@@ -196,6 +205,8 @@ const TABLE: Record<string, Record<string, string>> = {
     'probed well, clock set': 'probation: save-state',
     'probation-over': 'committed: save-state',
     'rollback-asked': BACK,
+    gone: BACK,
+    'gone, and all': NOTHING_LEFT,
     'rollback-asked, data too': BACK_WITH_DATA,
   },
   'rolling-back': {

@@ -41,6 +41,7 @@ function toRow(line: Record<string, unknown>): Row[] {
   if ('lifted' in line) return row('quarantine lifted', text('lifted'), 'by hand');
   if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
   if ('hold' in line) return row(`hold ${text('hold')}`, '', holdWords(line));
+  if ('heal' in line) return row(...healRow(line, text));
   if ('drift' in line) return row('changed by hand', '', text('drift'));
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
@@ -64,6 +65,25 @@ function toRow(line: Record<string, unknown>): Row[] {
 
 function holdWords({ reason, until, hold }: Record<string, unknown>): string {
   return hold === 'begun' ? `until ${String(until)}: ${String(reason)}` : String(reason);
+}
+
+function healRow(
+  line: Record<string, unknown>,
+  text: (key: string) => string,
+): [string, string, string] {
+  const version = text('version');
+  switch (line['heal']) {
+    case 'restored': {
+      const paths = Array.isArray(line['paths']) ? line['paths'].map(String) : [];
+      return ['restored', version, `${String(line['count'])} of its files: ${paths.join(', ')}`];
+    }
+    case 'current':
+      return ['current put back', version, text('reason')];
+    case 'deployment':
+      return ['fetched again', version, 'it was not on the disk any more'];
+    default:
+      return ['whole again', version, ''];
+  }
 }
 
 function reasonOfProof({ outcome }: Record<string, unknown>): string {

@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, type Context, formatDuration } from '@landfall/cli';
+import { DurableError } from '@landfall/durable';
 import { ExitCode, messageOf, OtaError } from '@landfall/errors';
 import type { Config } from '../config.ts';
 import { beginLife, type Life } from '../life.ts';
@@ -21,7 +22,8 @@ const MIN_INTERVAL_MS = 60_000;
 
 export const run: Command = {
   name: 'run',
-  summary: 'stay and do what once does, every [run].interval of the configuration',
+  summary:
+    'stay and do what once does, every [run].interval; look after what runs every [heal].interval',
   details: [
     'Ends cleanly on SIGTERM, between two steps; what was begun is settled by the next start.',
   ],
@@ -54,7 +56,12 @@ async function loop(
     const interval = Math.min(config.run.interval, Math.max(MIN_INTERVAL_MS, passesIn));
     if (isDue) nextCheck = performance.now() + interval + jitter(config, interval);
     const untilCheck = nextCheck - performance.now();
-    const wait = inProbation ? Math.min(PROBATION_INTERVAL_MS, untilCheck) : untilCheck;
+    const looks = [
+      untilCheck,
+      ...(inProbation ? [PROBATION_INTERVAL_MS] : []),
+      ...(config.heal.enabled ? [config.heal.interval] : []),
+    ];
+    const wait = Math.min(...looks);
     await sleep(Math.max(0, wait), undefined, { signal }).catch(() => {});
   }
   context.note('stopped, as told');
@@ -70,7 +77,7 @@ async function round(
 ): Promise<boolean> {
   try {
     return await withLock(context, config, 'run', signal, async (host) => {
-      const { state, left } = await settle(host);
+      const { state, left } = await settle(host, { online: true });
       if (left !== undefined) context.note(describeState(state));
       if (!isDue || left !== undefined) return state.name === 'probation';
       const result = await update(host, state, {});
@@ -83,6 +90,8 @@ async function round(
       return result.state.name === 'probation';
     });
   } catch (error) {
+    // An operator's command comes first, and tells for itself what it does.
+    if (!isDue && error instanceof DurableError && error.code === 'LOCKED') return false;
     context.note(`error: ${messageOf(error)}`);
     if (error instanceof OtaError && error.hint !== undefined)
       context.note(`  hint: ${error.hint}`);

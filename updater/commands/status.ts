@@ -8,6 +8,7 @@ import { describeHeld } from '../policy/judge.ts';
 import { readClock } from '../records/clock.ts';
 import { readHold } from '../records/hold-file.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
+import { readHealFile } from '../records/heal-file.ts';
 import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
 import { readQuiesced, type Quiesced } from '../records/quiesced-file.ts';
 import { readSnapshots } from '../records/snapshot-file.ts';
@@ -32,6 +33,8 @@ export const status: Command = {
         inProgress: store.marker ?? null,
         atWork: findHolder(paths) ?? null,
         drift: store.drift ?? null,
+        lost: store.lost ?? null,
+        heal: healOf(host) ?? null,
         corrupt: store.corrupt,
         floor: floor ?? null,
         lastCheck: lastCheck ?? null,
@@ -86,15 +89,22 @@ function warnings({ store, paths }: Host): string[] {
       `WARNING: '${file}' is corrupt: ${reason}. Nothing is installed as long as ${kept} lies in ${paths.state}`,
   );
   const drift = store.drift === undefined ? [] : [`WARNING: ${store.drift}`];
+  const lost =
+    store.lost === undefined
+      ? []
+      : [
+          `WARNING: ${store.lost === 'link' ? `'${paths.current}' does not lead to what runs` : 'what runs is not on the disk any more'}; 'updater once' brings it back`,
+        ];
   const held = readHold(paths.hold, readClock());
   const pause =
     held === undefined || 'over' in held
       ? []
       : [row('HELD', describeHeld(held).replace('held ', ''))];
-  return [...pause, ...corrupt, ...drift];
+  return [...pause, ...corrupt, ...drift, ...lost];
 }
 
-function runningLines({ config, store }: Host): string[] {
+function runningLines(host: Host): string[] {
+  const { config, store } = host;
   const { state } = store;
   const { running } = state;
   if (running === undefined) {
@@ -110,6 +120,25 @@ function runningLines({ config, store }: Host): string[] {
     row('verified', verified),
     row('state', stateWords(state)),
     row('previous', previous?.version ?? 'none'),
+    ...filesLines(host),
+  ];
+}
+
+function healOf({ store, paths }: Host): ReturnType<typeof readHealFile> | undefined {
+  const id = store.state.running?.deployment.id;
+  return id === undefined ? undefined : readHealFile(paths.healFile, id);
+}
+
+/** Whether what runs is as it was installed. */
+function filesLines(host: Host): string[] {
+  const file = healOf(host);
+  if (!host.config.heal.enabled || file === undefined) return [];
+  const { full, problems, last } = file;
+  const restored = last === undefined ? '' : `; restored ${last.what}, ${last.at}`;
+  const whole = full === undefined ? 'not read yet' : `as installed, read ${full}${ago(full)}`;
+  return [
+    row('files', `${problems.length === 0 ? whole : 'NOT as installed'}${restored}`),
+    ...problems.map((each) => row('', each)),
   ];
 }
 

@@ -30,7 +30,9 @@ export const verify: Command = {
       context.result({ dryRun: true, marker: marker ?? null, state }, what);
       return ExitCode.done;
     }
-    const { state, left } = await withHost(context, 'verify', settle);
+    const { state, left } = await withHost(context, 'verify', (host) =>
+      settle(host, { online: false }),
+    );
     context.result({ state, left: left?.version ?? null }, describeState(state));
     const isFine = left === undefined || context.flag('boot');
     return isFine && state.name !== 'degraded' ? ExitCode.done : ExitCode.failed;

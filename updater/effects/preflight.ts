@@ -30,7 +30,7 @@ export async function preflight(host: Host, offer: Offer): Promise<void> {
 }
 
 /** Whether the deployment stands whole on the disk already, so that nothing is to be fetched. */
-export function isStaged({ paths }: Host, { deployment }: Offer): boolean {
+export function isStaged({ paths }: Host, { deployment }: Pick<Offer, 'deployment'>): boolean {
   return (
     isDirectory(deploymentPath(paths, deployment.id)) && findDamage(paths, deployment) === undefined
   );

@@ -9,7 +9,14 @@
  */
 import { chmodSync, closeSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArchiveError, extractFile, extractTree, gateArchive, sameTree } from '@landfall/archive';
+import {
+  ArchiveError,
+  extractFile,
+  extractTree,
+  gateArchive,
+  type ListingEntry,
+  sameTree,
+} from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncTree } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
@@ -19,21 +26,26 @@ import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
+import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
 import { isStaged } from './preflight.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { gateAsWebUser } from './web-user.ts';
+
+/** What staging needs of an offer. */
+export type Stageable = Pick<Offer, 'deployment' | 'selected' | 'mirrors'>;
 
 /**
  * Brings `offer` onto the disk, or finds it there whole. Throws what stands
  * against it: `MirrorError`, `ReleaseRefusal`, `UpdaterError` WEB_USER, `DurableError`;
  * nothing that runs was touched then.
  */
-export async function stage(host: Host, offer: Offer): Promise<void> {
+export async function stage(host: Host, offer: Stageable): Promise<void> {
   const { paths, store } = host;
-  const { id } = offer.deployment;
+  const { deployment } = offer;
+  const { id } = deployment;
   if (isStaged(host, offer)) {
     host.note(`${id} is on the disk already, whole`);
-    store.recordStaged(offer.deployment, timestamp());
+    store.recordStaged(deployment, timestamp());
     return;
   }
   removeDeployment(host, id);
@@ -42,22 +54,29 @@ export async function stage(host: Host, offer: Offer): Promise<void> {
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
-  for (const component of offer.selected) await stageComponent(host, offer, component, staging);
+  const components: InventoryComponent[] = [];
+  for (const component of offer.selected) {
+    components.push(await stageComponent(host, offer, component, staging));
+  }
   await checkTree(host, offer, staging);
   syncTree(staging);
   crashPoint('stage-synced');
-  store.recordStaged(offer.deployment, timestamp());
+  writeInventory(paths, { deployment, components });
+  crashPoint('stage-inventoried');
+  store.recordStaged(deployment, timestamp());
   renameDurably(staging, deploymentPath(paths, id));
 }
 
-async function stageComponent(
+/** Downloads one component and unpacks it into the folder `staging`, checked against what was signed. */
+export async function stageComponent(
   host: Host,
-  offer: Offer,
+  offer: Pick<Stageable, 'deployment' | 'mirrors'>,
   component: Selected,
   staging: string,
-): Promise<void> {
+): Promise<InventoryComponent> {
   const { signal } = host;
-  const { file, size, sha256 } = component.artifact;
+  const { name, kind } = component;
+  const { platform, file, size, sha256 } = component.artifact;
   const unverified = join(host.paths.downloads, `${file}.unverified`);
   host.note(`downloading ${file} (${formatBytes(size)})`);
   const download = await downloadArtifact(offer.mirrors, {
@@ -72,9 +91,10 @@ async function stageComponent(
     },
     signal,
   });
+  let entries: ListingEntry[];
   try {
     crashPoint('stage-downloaded');
-    await unpack(component, download.fd, join(staging, component.name), signal).catch(
+    entries = await unpack(component, download.fd, join(staging, name), signal).catch(
       blame(sha256),
     );
     crashPoint('stage-extracted');
@@ -83,6 +103,7 @@ async function stageComponent(
   }
   rmSync(unverified, { force: true });
   stopIfTold(signal);
+  return { name, kind, artifact: { platform, file, size, sha256 }, entries };
 }
 
 /** A refusal of the archive's is the artifact's fault; a full disk is not. */
@@ -98,25 +119,26 @@ async function unpack(
   fd: number,
   target: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ListingEntry[]> {
   const { kind, artifact } = component;
   const name = artifact.file;
   if (kind === 'file') {
     const { mode, contentSha256, contentSize } = artifact;
     await extractFile(fd, target, { mode, contentSha256, contentSize, name, signal });
-    return;
+    return [{ path: '.', type: 'file', mode, size: contentSize, sha256: contentSha256 }];
   }
   const limits = { maxEntries: artifact.tree.entries, maxTotalBytes: artifact.tree.size };
-  const { tree: found } = await gateArchive(fd, { name, limits, signal });
+  const { tree: found, listing } = await gateArchive(fd, { name, limits, signal });
   if (!sameTree(found, artifact.tree)) {
     throw new ReleaseRefusal(artifact.sha256, `'${name}' does not hold the tree that was signed`);
   }
   makeFolder(target);
   await extractTree(fd, target, { expect: artifact.tree, name, signal });
+  return listing;
 }
 
 /** The component's own checks, and the mode gate as the web server's user, before anything is switched. */
-async function checkTree(host: Host, { selected }: Offer, staging: string): Promise<void> {
+async function checkTree(host: Host, { selected }: Stageable, staging: string): Promise<void> {
   const { component, version_url: versionUrl } = host.config.probe;
   const folder = join(staging, component);
   const ui = selected.find(({ name }) => name === component);

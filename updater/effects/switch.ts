@@ -14,7 +14,7 @@ import type { Paths } from '../paths.ts';
  * Points `current` at `to`, or removes it (undefined: the node was empty
  * before). Throws `UpdaterError` DEPLOYMENT when `to` is not on the disk.
  */
-export function switchCurrent(paths: Paths, to: Deployment | undefined): void {
+export function switchCurrent(paths: Paths, to: Pick<Deployment, 'id'> | undefined): void {
   if (to === undefined) {
     removeDurably(paths.current);
     return;

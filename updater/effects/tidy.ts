@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
+import { pruneInventories } from '../records/inventory-file.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
 
 /** A deployment that is being extracted. */
@@ -22,6 +23,9 @@ export function tidy(host: Host): string[] {
   const gone = pickRemovable(host);
   for (const id of gone) removeDeployment(host, id);
   host.store.forgetDeployments(gone);
+  // One that was deleted by hand keeps its inventory as long as it is remembered: it can be brought back.
+  const known = new Set(host.store.deployments.map((each) => each.deployment.id));
+  pruneInventories(host.paths, (id) => known.has(id));
   host.log.prune();
   return gone;
 }

@@ -10,7 +10,14 @@ import { basename, join } from 'node:path';
 import { preserveCorruptFile, readJsonFile, removeDurably } from '@landfall/durable';
 import type { VerifiedManifest } from '@landfall/trust';
 import type { ZodType } from 'zod';
-import { describeDeployment, listDeployments, readCurrent, type Current } from '../deployments.ts';
+import {
+  deploymentPath,
+  describeDeployment,
+  isDirectory,
+  listDeployments,
+  readCurrent,
+  type Current,
+} from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import type { MarkerFacts, Settled } from '../machine.ts';
 import type { Paths } from '../paths.ts';
@@ -49,10 +56,10 @@ export interface StoreOptions {
 
 export class Store {
   readonly corrupt: readonly CorruptFile[];
-  readonly current: Current;
   /** A word about `state.json` and `current` not agreeing, if they do not. */
   readonly drift: string | undefined;
   readonly #paths: Paths;
+  #current: Current;
   #state: StateFile;
   #marker: Marker | undefined;
   #floors = NO_FLOORS;
@@ -73,9 +80,29 @@ export class Store {
     this.#quarantine = read(paths.quarantine, quarantineFileSchema) ?? NO_QUARANTINE;
     const known = read(paths.stateFile, stateFileSchema);
     this.corrupt = corrupt;
-    this.current = readCurrent(paths);
+    this.#current = readCurrent(paths);
     this.#state = known ?? adoptDisk(paths);
     this.drift = this.#followLink();
+  }
+
+  get current(): Current {
+    return this.#current;
+  }
+
+  /**
+   * What is missing of what runs, when no marker stands: the `link` to it, or
+   * the `deployment` itself. The state is then still what was written down.
+   */
+  get lost(): 'link' | 'deployment' | undefined {
+    const { running } = this.state;
+    const isGone = this.#current.kind === 'none' || this.#current.kind === 'dangling';
+    if (!isGone || this.#marker !== undefined || running === undefined) return undefined;
+    return isDirectory(deploymentPath(this.#paths, running.deployment.id)) ? 'link' : 'deployment';
+  }
+
+  /** Looks at `current` again, after it was put right. */
+  lookAgain(): void {
+    this.#current = readCurrent(this.#paths);
   }
 
   get state(): Settled {
@@ -170,12 +197,12 @@ export class Store {
     this.#state = file;
   }
 
-  /** Without a marker, the link is what runs: if a hand moved it, that is what is believed. */
+  /** Without a marker, the link is what runs: if a hand moved it, that is what is believed; one that is gone says nothing. */
   #followLink(): string | undefined {
     if (this.#marker !== undefined) return undefined;
     const recorded = this.state.running?.deployment;
     const linked = this.current.kind === 'deployment' ? this.current.id : undefined;
-    if (recorded?.id === linked) return undefined;
+    if (recorded?.id === linked || this.lost !== undefined) return undefined;
     const since = new Date().toISOString();
     const running = linked === undefined ? undefined : { deployment: this.describe(linked), since };
     this.#state = { ...this.#state, state: { name: 'idle', running } };

@@ -1,0 +1,132 @@
+/**
+ * `inventories/<deployment>.json`: what a deployment consists of, entry by
+ * entry, and the artifacts it came in. Written before the deployment gets its
+ * name, removed after it is gone.
+ *
+ * It proves itself: its entries hash to the content digest that was in the
+ * signed manifest, and that `state.json` and the deployment's name hold. One
+ * that does not is as good as none.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ListingEntry, treeInfo } from '@landfall/archive';
+import { makeDirectoryDurably, readJsonFile, writeFileDurably } from '@landfall/durable';
+import { contentDigest, type Selected } from '@landfall/manifest';
+import { z } from 'zod';
+import { isDirectory, type ListedComponent, toContent } from '../deployments.ts';
+import type { Deployment } from '../facts.ts';
+import type { Paths } from '../paths.ts';
+import { deploymentSchema, sha256Schema } from './schemas.ts';
+
+/** Larger ones are not written: they would not be read back. */
+const MAX_BYTES = 15 * 1024 * 1024;
+
+/** Path, `d` or `f`, mode, size, SHA-256 (empty for a directory). */
+const entrySchema = z.tuple([
+  z.string().regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))/),
+  z.enum(['d', 'f']),
+  z.int(),
+  z.int(),
+  z.string(),
+]);
+
+const inventorySchema = z.object({
+  schema: z.literal(1),
+  deployment: deploymentSchema,
+  components: z.array(
+    z.object({
+      name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,63}$/),
+      kind: z.enum(['tree', 'file']),
+      /** Where a mirror has it; absent for what came from this node's own disk. */
+      artifact: z
+        .object({
+          platform: z.string(),
+          file: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]*$/),
+          size: z.int().min(1),
+          sha256: sha256Schema,
+        })
+        .optional(),
+      entries: z.array(entrySchema).min(1),
+    }),
+  ),
+});
+
+/** A component, its entries, and the artifact it came in. */
+export interface InventoryComponent extends ListedComponent {
+  artifact?: { platform: string; file: string; size: number; sha256: string } | undefined;
+}
+
+/** What a deployment consists of. */
+export interface Inventory {
+  deployment: Deployment;
+  components: InventoryComponent[];
+}
+
+/** Writes it, unless it is too large. Throws `DurableError`. */
+export function writeInventory(paths: Paths, { deployment, components }: Inventory): void {
+  const file = {
+    schema: 1,
+    deployment,
+    components: components.map(({ entries, ...rest }) => ({
+      ...rest,
+      entries: entries.map(({ path, type, mode, size, sha256 }) => [
+        path,
+        type === 'directory' ? 'd' : 'f',
+        mode,
+        size,
+        sha256,
+      ]),
+    })),
+  };
+  const text = `${JSON.stringify(file)}\n`;
+  if (Buffer.byteLength(text) > MAX_BYTES) return;
+  makeDirectoryDurably(paths.inventories, 0o700);
+  writeFileDurably(inventoryPath(paths, deployment.id), text);
+}
+
+/** The inventory of `deployment`, if there is one that proves to be of it. */
+export function readInventory(paths: Paths, deployment: Deployment): Inventory | undefined {
+  const file = readJsonFile(inventoryPath(paths, deployment.id), inventorySchema);
+  if (file.state !== 'ok') return undefined;
+  const components = file.value.components.map((each): InventoryComponent => ({
+    ...each,
+    entries: each.entries.map(([path, type, mode, size, sha256]): ListingEntry => ({
+      path,
+      type: type === 'd' ? 'directory' : 'file',
+      mode,
+      size,
+      sha256,
+    })),
+  }));
+  if (contentDigest(components.map(toContent)) !== deployment.digest) return undefined;
+  return { deployment, components };
+}
+
+/** Removes the inventories of deployments that `keep` does not name. */
+export function pruneInventories(paths: Paths, keep: (id: string) => boolean): void {
+  for (const name of isDirectory(paths.inventories) ? readdirSync(paths.inventories) : []) {
+    if (name.endsWith('.json') && !keep(name.slice(0, -'.json'.length))) {
+      rmSync(join(paths.inventories, name), { force: true });
+    }
+  }
+}
+
+/** The component as a manifest would name it; undefined where no mirror has it. */
+export function toSelected(component: InventoryComponent): Selected | undefined {
+  const { name, kind, artifact, entries } = component;
+  if (artifact === undefined) return undefined;
+  if (kind === 'tree') {
+    return { name, kind, artifact: { ...artifact, deltas: [], tree: { ...treeInfo(entries) } } };
+  }
+  const { mode = 0, sha256: contentSha256 = '', size: contentSize = 0 } = entries[0] ?? {};
+  const plain = mode === 0o755 ? 0o755 : 0o644;
+  return {
+    name,
+    kind,
+    artifact: { ...artifact, deltas: [], mode: plain, contentSha256, contentSize },
+  };
+}
+
+function inventoryPath(paths: Paths, id: string): string {
+  return join(paths.inventories, `${id}.json`);
+}
