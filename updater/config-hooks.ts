@@ -1,4 +1,4 @@
-/** The tables of the configuration for what happens around a switch: quiescing and snapshots. */
+/** The tables of the configuration for what happens around a switch: checks, quiescing, snapshots. */
 import { z } from 'zod';
 import { argv, duration, path, serviceManager, serviceName } from './config-values.ts';
 
@@ -19,6 +19,16 @@ export const quiesceSchema = z
       context.addIssue({ code: 'custom', path: [key], message });
     }
   });
+
+/** `[[checks]]`: a program of the operator's that looks at a release before it is switched to. */
+export const checkSchema = z.strictObject({
+  name: serviceName,
+  /** Run in the deployment's folder; no shell. */
+  command: argv,
+  timeout: duration.prefault('30s'),
+  /** Its output must name the release's version. */
+  expect_version: z.boolean().default(false),
+});
 
 const common = {
   /** How many are kept. */

@@ -12,7 +12,7 @@ import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { windowSchema } from './config-pace.ts';
-import { quiesceSchema, snapshotSchema } from './config-hooks.ts';
+import { checkSchema, quiesceSchema, snapshotSchema } from './config-hooks.ts';
 import { argv, component, duration, path, serviceManager, serviceName } from './config-values.ts';
 import { UpdaterError } from './errors.ts';
 import { isLoopbackHost } from './probe/loopback.ts';
@@ -141,6 +141,11 @@ const configSchema = z.strictObject({
     .optional(),
   probe: probeSchema.prefault({}),
   services: z.array(serviceSchema).default([]),
+  /** Before a switch: `nginx -t`, or the program given; with a service nginx unless told. */
+  nginx_test: z.union([z.boolean(), argv]).optional(),
+  /** Before a switch: are the shared libraries of the release's programs there? */
+  library_check: z.boolean().default(true),
+  checks: z.array(checkSchema).default([]),
   quiesce: z.array(quiesceSchema).default([]),
   snapshot: snapshotSchema.optional(),
   run: runSchema.prefault({}),

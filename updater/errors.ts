@@ -21,6 +21,8 @@ type UpdaterErrorCode =
   | 'STATE_CORRUPT'
   /** A command of the node (a service manager, a program) failed. */
   | 'COMMAND'
+  /** A critical check on a release that is on the disk failed. Exit code 3. */
+  | 'CHECK'
   /** A snapshot of the data could not be made, or brought back. */
   | 'SNAPSHOT'
   /** Units cannot be installed here, or a file of somebody else's is in the way. Exit code 3. */
@@ -35,6 +37,7 @@ const EXITS: Partial<Record<UpdaterErrorCode, ExitCode>> = {
   COMPONENT_MISSING: ExitCode.refused,
   RELEASE_REFUSED: ExitCode.refused,
   WEB_USER: ExitCode.refused,
+  CHECK: ExitCode.refused,
   STATE_CORRUPT: ExitCode.refused,
   UNITS: ExitCode.refused,
 };

@@ -4,6 +4,7 @@ import type { Effect, Event } from '../machine.ts';
 import type { Offer } from '../offer.ts';
 import { beginWatch } from '../probation.ts';
 import { windowLeft } from '../records/marker-file.ts';
+import { runChecks } from './checks.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
 import { quiesce, unquiesce } from './quiesce.ts';
@@ -33,6 +34,7 @@ export async function carryOut(
     }
     case 'stage':
       await stage(host, need(offer));
+      await runChecks(host, need(offer));
       return { name: 'staged' };
     case 'write-marker':
       store.writeMarker(effect.marker, config.probe.window);

@@ -9,7 +9,7 @@ import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { isKnown } from '../services/manager.ts';
-import { checkSpace } from './space.ts';
+import { checkRoomToSwitch, checkSpace } from './space.ts';
 import { findUser, isRoot } from './web-user.ts';
 
 /** How long a mirror may take to say whether it has a file. */
@@ -24,7 +24,10 @@ export async function preflight(host: Host, offer: Offer): Promise<void> {
   checkComponents(host, offer);
   await checkServices(host);
   await checkWebUser(host);
-  if (isStaged(host, offer)) return;
+  if (isStaged(host, offer)) {
+    checkRoomToSwitch(host.paths);
+    return;
+  }
   checkSpace(host.paths, offer.selected);
   await checkArtifacts(host, offer);
 }

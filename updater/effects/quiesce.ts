@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, formatDuration } from '@landfall/cli';
+import { messageOf } from '@landfall/errors';
 import type { QuiesceConfig } from '../config-hooks.ts';
 import { UpdaterError } from '../errors.ts';
 import { timestamp, type Host } from '../host.ts';
@@ -49,6 +50,7 @@ export async function unquiesce(host: Host): Promise<string | undefined> {
   const stopped = stoppedIn(host);
   if (stopped === undefined) return undefined;
   let first: string | undefined;
+  const { at } = stopped;
   let { names } = stopped;
   for (const name of names.toReversed()) {
     const service = config.quiesce.find((each) => each.name === name);
@@ -57,15 +59,24 @@ export async function unquiesce(host: Host): Promise<string | undefined> {
     if (service === undefined) host.note(`'${name}' was stopped, and is not configured any more`);
     if (problem === undefined) {
       names = names.filter((each) => each !== name);
-      writeQuiesced(paths.quiesced, { at: stopped.at, names });
+      tryTo(host, () => writeQuiesced(paths.quiesced, { at, names }));
       continue;
     }
     const reason = `service '${name}' did not start again: ${problem}`;
     host.note(reason);
-    journal.append({ at: timestamp(), stopped: name, problem });
+    tryTo(host, () => journal.append({ at: timestamp(), stopped: name, problem }));
     first ??= reason;
   }
   return first;
+}
+
+/** A disk that takes no writes keeps nothing stopped. */
+function tryTo(host: Host, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    host.note(`going on without it: ${messageOf(error)}`);
+  }
 }
 
 /** What an earlier run stopped and could not start. Does nothing when there is nothing. */

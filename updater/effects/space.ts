@@ -1,7 +1,8 @@
 /** Space and inodes for a whole update, before its first byte. */
-import { existsSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { formatBytes } from '@landfall/cli';
+import { describeSystemError, messageOf } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { UpdaterError } from '../errors.ts';
 import type { Paths } from '../paths.ts';
@@ -16,7 +17,10 @@ interface Need {
   inodes: number;
 }
 
-/** Throws `UpdaterError` NO_SPACE naming the file system that is too small, and by how much. */
+/**
+ * Throws `UpdaterError` NO_SPACE naming the file system that is too small, and
+ * by how much, or that takes no writes. A quota counts where statfs tells of it.
+ */
 export function checkSpace(paths: Paths, selected: readonly Selected[]): void {
   const downloads = { path: existing(paths.downloads), bytes: 0, inodes: selected.length };
   const deployments = { path: existing(paths.deployments), bytes: 0, inodes: 1 };
@@ -34,7 +38,27 @@ export function checkSpace(paths: Paths, selected: readonly Selected[]): void {
   for (const need of needs) checkNeed(need);
 }
 
+/** The same for a release that is on the disk: only what the updater writes down needs room. */
+export function checkRoomToSwitch({ root, state }: Paths): void {
+  checkWritable(existing(root));
+  checkNeed({ path: existing(state), bytes: 0, inodes: 0 });
+}
+
+/** Read-only, for one: a disk that failed is often mounted anew like that. */
+function checkWritable(path: string): void {
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    const what = describeSystemError(error)?.what ?? messageOf(error);
+    throw new UpdaterError('NO_SPACE', `'${path}' cannot be written to: ${what}`, {
+      hint: 'see whether it was mounted read-only after an error: dmesg, findmnt',
+      cause: error,
+    });
+  }
+}
+
 function checkNeed({ path, bytes, inodes }: Need): void {
+  checkWritable(path);
   const { bavail, bsize, ffree, files } = statfsSync(path);
   const free = bavail * bsize;
   const hint = 'free some, or lower `keep` in the configuration';

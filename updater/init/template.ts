@@ -94,6 +94,15 @@ const WINDOWS = [
 
 const AROUND_A_SWITCH = [
   '',
+  '# Run in a release that was unpacked, before anything is stopped: its folder is LANDFALL_DEPLOYMENT.',
+  '# One that fails leaves the node as it is. Built in: the programs of the release can be loaded here,',
+  '# and `nginx -t` where nginx is a service (at the top: library_check = false, nginx_test = false).',
+  '# [[checks]]',
+  '# name = "says-its-version"',
+  '# command = ["./server", "--version"]',
+  '# expect_version = true            # its output must name the version',
+  '# timeout = "30s"',
+  '',
   '# Stopped before a switch and started after it, in reverse, if it ran: a worker that writes to the data.',
   '# [[quiesce]]',
   '# name = "archipelago-worker"',

@@ -1,6 +1,5 @@
 /** The times a node can know: one that people set, and one that nobody can. */
-import { readFileSync } from 'node:fs';
-import { uptime } from 'node:os';
+import { readBootId, uptimeMs } from './boot.ts';
 
 export interface Clock {
   /** The wall clock: may be wrong by decades, and be set in between. */
@@ -12,6 +11,5 @@ export interface Clock {
 }
 
 export function readClock(): Clock {
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return { now: new Date(), bootId, uptimeMs: uptime() * 1000 };
+  return { now: new Date(), bootId: readBootId(), uptimeMs: uptimeMs() };
 }
