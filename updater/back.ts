@@ -3,7 +3,15 @@
  * `machine.ts` is. Whatever happened, they end on a deployment that runs and a
  * word about it; they never try the one that was left again.
  */
-import { MAX_ATTEMPTS, type Blame, type Deployment, type Proof, type Running } from './facts.ts';
+import {
+  acceptance,
+  MAX_ATTEMPTS,
+  type Blame,
+  type Deployment,
+  type Outcome,
+  type Proof,
+  type Running,
+} from './facts.ts';
 import type {
   Degraded,
   Effect,
@@ -58,9 +66,13 @@ export function yieldToOperator(current: Deployment, at: string): Step {
   };
 }
 
-/** Begins to leave `pending.to` for `pending.from`. */
+/** Begins to leave `pending.to` for `pending.from`, which probed as `pending.baseline` before. */
 export function leave(
-  pending: { from?: Deployment | undefined; to: Deployment },
+  pending: {
+    from?: Deployment | undefined;
+    to: Deployment;
+    baseline?: Outcome | undefined;
+  },
   reason: string,
   blame: Blame,
   restore?: string,
@@ -72,6 +84,7 @@ export function leave(
     reason,
     blame,
     attempt: 1,
+    baseline: pending.baseline,
     restore,
   });
 }
@@ -114,19 +127,8 @@ export function nextRollingBack(state: RollingBack, event: Event): Step | Refusa
       const unproven: Running = { deployment: back, since: event.at };
       return conclude(after, degraded(after, unproven, 'rolled back too often to probe again'));
     }
-    case 'probed': {
-      if (back === undefined) return misfit(state, event);
-      const { outcome, at } = event;
-      const unproven: Running = { deployment: back, since: at };
-      if (state.restartFailed !== undefined) {
-        return conclude(state, degraded(state, unproven, state.restartFailed));
-      }
-      if (outcome.rank !== 'healthy') {
-        return conclude(state, degraded(state, unproven, outcome.reason));
-      }
-      const proof: Proof = { ...outcome, at, accepted: 'healthy' };
-      return conclude(state, rolledBack(state, { ...unproven, proof }));
-    }
+    case 'probed':
+      return back === undefined ? misfit(state, event) : judgeBack(state, back, event);
     case 'lost': {
       const step = conclude(
         state,
@@ -137,6 +139,23 @@ export function nextRollingBack(state: RollingBack, event: Event): Step | Refusa
     default:
       return misfit(state, event);
   }
+}
+
+function judgeBack(
+  state: RollingBack,
+  back: Deployment,
+  { outcome, at }: Event & { name: 'probed' },
+): Step {
+  const running: Running = { deployment: back, since: at };
+  const { restartFailed, baseline } = state;
+  if (restartFailed === undefined && outcome.rank === 'healthy') {
+    const proof: Proof = { ...outcome, at, accepted: 'healthy' };
+    return conclude(state, rolledBack(state, { ...running, proof }));
+  }
+  // `back` does worse than it did before: something else than the release is broken here.
+  const isNode = restartFailed !== undefined || acceptance(outcome, baseline) === undefined;
+  const blame = isNode && state.blame === 'release' ? 'node' : state.blame;
+  return conclude({ ...state, blame }, degraded(state, running, restartFailed ?? outcome.reason));
 }
 
 function rolledBack({ failed, reason }: RollingBack, running: Running | undefined): RolledBack {
@@ -153,17 +172,18 @@ function conclude({ blame, failed, reason }: RollingBack, state: RolledBack | De
     { kind: 'remove-marker' },
     { kind: 'tidy' },
   ];
-  if (blame !== 'node') effects.unshift({ kind: 'quarantine', deployment: failed, reason });
+  const kind = blame === 'node' ? 'postpone' : 'quarantine';
+  effects.unshift({ kind, deployment: failed, reason });
   return { state, effects };
 }
 
 /** The effect that writes down where `state` stands. */
 export function markerOf(state: PendingVerification | RollingBack): Effect {
   if (state.name === 'rolling-back') {
-    const { back: from, failed: to, attempt, reason, blame, restore } = state;
+    const { back: from, failed: to, attempt, baseline, reason, blame, restore } = state;
     return {
       kind: 'write-marker',
-      marker: { from, to, phase: 'rolling-back', attempt, reason, blame, restore },
+      marker: { from, to, phase: 'rolling-back', attempt, baseline, reason, blame, restore },
     };
   }
   const { from, to, phase, attempt, baseline } = state;

@@ -54,12 +54,12 @@ function judgeDegraded(state: Degraded, event: Event & { name: 'probed' }): Rest
 export function nextBeforeMarker(state: Available | Staged, event: Event): Step | Refusal {
   const { rest, to } = state;
   if (event.name === 'abandoned') {
-    const effects: Effect[] = [{ kind: 'tidy' }];
     const { reason, artifact } = event;
-    if (artifact !== undefined) {
-      effects.unshift({ kind: 'quarantine', deployment: to, reason, artifact });
-    }
-    return { state: rest, effects };
+    const kept: Effect =
+      artifact === undefined
+        ? { kind: 'postpone', deployment: to, reason }
+        : { kind: 'quarantine', deployment: to, reason, artifact };
+    return { state: rest, effects: [kept, { kind: 'tidy' }] };
   }
   if (state.name === 'available' && event.name === 'cleared') {
     const effects: Effect[] = [{ kind: 'stage', to }];
@@ -88,7 +88,10 @@ export function nextPending(state: PendingVerification, event: Event): Step | Re
   const { phase, to } = state;
   if (event.name === 'resumed') return resumePending(state, event);
   if (event.name === 'failed') {
-    if (phase === 'prepared') return undo(state, [{ kind: 'switch', to: state.from }]);
+    if (phase === 'prepared') {
+      const postponed: Effect = { kind: 'postpone', deployment: to, reason: event.reason };
+      return undo(state, [{ kind: 'switch', to: state.from }, postponed]);
+    }
     return leave(state, event.reason, 'node');
   }
   if (phase === 'prepared' && event.name === 'marked') {
@@ -229,14 +232,14 @@ function committedStep(running: Running): Step & { state: Committed } {
   return { state, effects: [{ kind: 'save-state', state }] };
 }
 
-function leaveProbation({ running }: Probation, reason: string): Step {
+function leaveProbation({ running, baseline }: Probation, reason: string): Step {
   if (running.previous === undefined) {
     // A first install that worked for a while: taking it away would leave the node with nothing.
     const degraded: Degraded = { name: 'degraded', running, reason };
     return { state: degraded, effects: [{ kind: 'save-state', state: degraded }] };
   }
   const { deployment: to, previous: from } = running;
-  return leave({ from, to }, reason, 'release');
+  return leave({ from, to, baseline }, reason, 'release');
 }
 
 function reasonOfService({ service, reason }: Event & { name: 'service-failed' }): string {

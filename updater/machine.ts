@@ -109,6 +109,8 @@ export interface RollingBack {
   reason: string;
   blame: Blame;
   attempt: number;
+  /** The probe of `back` before `failed` was installed, where that is known. */
+  baseline?: Outcome | undefined;
   /** Name of the data's snapshot that an operator wants back, before anything else. */
   restore?: string | undefined;
   /** Why the services did not come up on `back`. */
@@ -196,6 +198,8 @@ export type Effect =
   | { kind: 'probe'; deployment: Deployment }
   /** `artifact`: its bytes are to blame. Else the content is, which was on the disk whole. */
   | { kind: 'quarantine'; deployment: Deployment; reason: string; artifact?: string }
+  /** This machine is to blame: the same release is tried again, but not at once. */
+  | { kind: 'postpone'; deployment: Deployment; reason: string }
   | { kind: 'save-state'; state: Settled }
   /** From now on it is noticed when a service starts by itself. */
   | { kind: 'watch'; deployment: Deployment }

@@ -50,6 +50,8 @@ export type DeclineCode =
   | 'older'
   | 'in-probation'
   | (typeof PACE_CODES)[number]
+  /** Not the release's fault: it is tried again later. */
+  | 'waiting'
   | 'corrupt-state';
 
 /** Why a release is not installed, in words for an operator. */
@@ -67,7 +69,7 @@ export interface Wish {
   version?: string | undefined;
   /** Try it although it failed here before. */
   liftQuarantine?: boolean;
-  /** A person asks: windows, jitter and the day's limit are for others. */
+  /** A person asks: waits, windows, jitter and the day's limit are for others. */
   byHand?: boolean;
   /** Install it although a hold stands. */
   despiteHold?: boolean;

@@ -14,6 +14,8 @@ export interface Paths {
   marker: string;
   floor: string;
   quarantine: string;
+  /** What waits before it is tried again. */
+  attempts: string;
   /** What was seen of a release in probation. */
   watch: string;
   /** What the last look at the mirrors found; never decided from. */
@@ -48,6 +50,7 @@ export function pathsOf(root: string, state: string): Paths {
     marker: join(state, 'pending-verification.json'),
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
+    attempts: join(state, 'attempts.json'),
     watch: join(state, 'watch.json'),
     lastCheck: join(state, 'last-check.json'),
     hold: join(state, 'hold.json'),

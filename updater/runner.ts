@@ -195,6 +195,8 @@ function detailOf(effect: Effect): Record<string, unknown> {
     case 'restart-services':
     case 'probe':
     case 'quarantine':
+    case 'postpone':
+    case 'watch':
       return { deployment: effect.deployment?.id };
     case 'snapshot':
       return { deployment: effect.to.id };

@@ -16,6 +16,7 @@ import type { Degraded, Probation, Resting, Settled, State } from './machine.ts'
 import { findCrashLoop, probationLeft } from './probation.ts';
 import { stateOfMarker, type Marker } from './records/marker-file.ts';
 import { drive } from './runner.ts';
+import { findWait, postpone, stopWaiting } from './waiting.ts';
 
 /** Told and true end of a probation may differ by this much before the former is corrected. */
 const CLOCK_SLACK_MS = 60_000;
@@ -27,12 +28,19 @@ export interface Settlement {
   left?: Deployment | undefined;
 }
 
+/** How it is settled. */
+export interface SettleOptions {
+  /** Mirrors may be asked for files that are missing of what runs. */
+  online: boolean;
+  /** What is degraded is probed after growing waits only: for what runs by itself, again and again. */
+  patient?: boolean;
+}
+
 /**
- * Settles. `online`: mirrors may be asked for files that are missing of what
- * runs. Throws `UpdaterError` STATE_CORRUPT when a state file is corrupt, or
- * was and nobody looked at it yet.
+ * Settles. Throws `UpdaterError` STATE_CORRUPT when a state file is corrupt,
+ * or was and nobody looked at it yet.
  */
-export async function settle(host: Host, options: { online: boolean }): Promise<Settlement> {
+export async function settle(host: Host, options: SettleOptions): Promise<Settlement> {
   refuseCorrupt(host);
   const { marker, state: before } = begin(host);
   if (marker !== undefined) return resume(host, marker);
@@ -44,8 +52,10 @@ export async function settle(host: Host, options: { online: boolean }): Promise<
   await healQuietly(host, options.online);
   const { state } = host.store;
   if (state.name === 'probation') return watch(host, state);
-  if (state.name === 'degraded') return { state: await lookAgain(host, state) };
-  return { state };
+  if (state.name !== 'degraded') return { state };
+  const wait =
+    options.patient === true ? findWait(host, 'probe', state.running.deployment) : undefined;
+  return { state: wait === undefined ? await lookAgain(host, state) : state };
 }
 
 /** Clears what died half-way before any marker, believes `current` over `state.json`, and puts it back where it is gone. */
@@ -155,11 +165,16 @@ function endOf({ until }: Probation, left: number): string {
 }
 
 async function lookAgain(host: Host, state: Degraded): Promise<Settled> {
-  host.note(`degraded: probing ${state.running.deployment.version} again`);
-  const outcome = await probeDeployment(host, state.running.deployment, 0);
+  const { deployment } = state.running;
+  host.note(`degraded: probing ${deployment.version} again`);
+  const outcome = await probeDeployment(host, deployment, 0);
   const at = timestamp();
-  const after = await drive(host, state, { name: 'probed', outcome, at, until: at });
-  return asSettled(after.state);
+  const after = asSettled(
+    (await drive(host, state, { name: 'probed', outcome, at, until: at })).state,
+  );
+  if (after.name === 'degraded') postpone(host, 'probe', deployment, after.reason);
+  else stopWaiting(host, 'probe', deployment);
+  return after;
 }
 
 /** The deployment that was left between two settled states, if one was. */

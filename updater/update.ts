@@ -27,6 +27,7 @@ import { writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
+import { judgeWait, stopWaiting } from './waiting.ts';
 
 /** What is on offer, and whether it would be taken. */
 export interface Judgement {
@@ -70,10 +71,12 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   if (wish.liftQuarantine === true) {
     liftQuarantine(host, digestsOf(offer), offer.deployment.version);
   }
+  if (wish.byHand === true) stopWaiting(host, 'install', offer.deployment);
   host.note(`installing ${offer.deployment.version}`);
   const atOnce = wish.version !== undefined || leavesWithdrawn(offer, state.running?.deployment);
   const after = await install(host, state, offer, atOnce);
   const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
+  if (kept) stopWaiting(host, 'install', offer.deployment);
   return { ...judgement, state: after, outcome: kept ? 'kept' : 'left' };
 }
 
@@ -118,7 +121,8 @@ function judgeLook(
   if ('code' in offer) return { problems, decline: stale ?? offer };
   const refusal = stale ?? judgeOffer(store, offer, wish);
   if (refusal === undefined) onTakeable(offer);
-  const decline = refusal ?? judgePace(host, offer, wish);
+  const decline =
+    refusal ?? judgeWait(host, store.state, offer, wish) ?? judgePace(host, offer, wish);
   return decline === undefined ? { problems, offer } : { problems, offer, decline };
 }
 

@@ -107,34 +107,6 @@ describe('an update', () => {
     expect(node.page()).toContain('version 1.0.0');
   });
 
-  it('whose old version fails too is degraded: the environment is broken, nothing flips to and fro', async () => {
-    const { node, ship } = await makeWorld();
-    const good = await ship('1.0.0');
-    await node.updater(['apply']);
-    const bad = await ship('1.1.0');
-    let broken = false;
-    node.web.fault = ({ target }) => {
-      broken ||= target.includes('/1.1.0-');
-      return broken ? { status: 503 } : undefined;
-    };
-    const outcome = await node.updater(['apply']);
-    expect(outcome.code).toBe(1);
-    expect(outcome.stdout).toContain('degraded: 1.0.0 runs and does not pass');
-    expect(node.current()).toBe(good.deploymentId);
-    expect(node.stateName()).toBe('degraded');
-
-    const switches = (): unknown[] => node.journal().filter((line) => line['effect'] === 'switch');
-    const before = switches().length;
-    expect((await node.updater(['once'])).code).toBe(3);
-    expect((await node.updater(['verify'])).code).toBe(1);
-    expect(switches()).toHaveLength(before);
-    expect(node.current()).not.toBe(bad.deploymentId);
-
-    node.web.fault = () => undefined;
-    expect((await node.updater(['verify'])).code).toBe(0);
-    expect(node.stateName()).toBe('rolled-back');
-  });
-
   it('on a node that was unhealthy before is kept when it is no worse, and says so', async () => {
     const { node, ship } = await makeWorld();
     await ship('1.0.0');

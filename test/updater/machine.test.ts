@@ -137,6 +137,35 @@ describe('attempts', () => {
   });
 });
 
+describe('whose fault it was that neither version passes', () => {
+  it.each([
+    // before, after the rollback, whose
+    ['healthy', 'error', 'postpone'],
+    ['error', 'refused', 'postpone'],
+    [undefined, 'error', 'postpone'],
+    ['error', 'error', 'quarantine'],
+    ['error', 'wrong', 'quarantine'],
+  ] as const)('old before: %s, old after: %s: %s', (before, after, kind) => {
+    const baseline = before && outcome(before);
+    const leaving = step({ ...restarted, baseline }, probed('refused'));
+    expect(find(leaving, 'write-marker')?.marker.baseline).toStrictEqual(baseline);
+    const { state, effects } = step(leaving.state, probed(after));
+    expect(state.name).toBe('degraded');
+    expect(effects[0]).toMatchObject({ kind, deployment: NEW, reason: 'it was refused' });
+  });
+
+  it("is the node's when the services of neither come up, never when an operator asked", () => {
+    const failed: Event = { name: 'restart-failed', reason: 'no process', at: AT };
+    const conclude = (blame: RollingBack['blame']): Step =>
+      step(
+        step({ ...rollingBack, blame, baseline: outcome('healthy') }, failed).state,
+        probed('healthy'),
+      );
+    expect(find(conclude('release'), 'postpone')).toBeDefined();
+    expect(find(conclude('operator'), 'quarantine')).toBeDefined();
+  });
+});
+
 describe('a rollback', () => {
   it('that finds the old version failing too is degraded and stays there', () => {
     const { state } = step(rollingBack, probed('error'));
@@ -169,6 +198,7 @@ describe('a rollback', () => {
     expect(state).toBe(restarted.rest);
     expect(effects.map((effect) => effect.kind)).toStrictEqual([
       'switch',
+      'postpone',
       'unquiesce',
       'remove-marker',
       'tidy',

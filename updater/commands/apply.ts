@@ -54,7 +54,7 @@ export const once: Command = {
 };
 
 async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promise<ExitCode> {
-  const { state, left } = await settle(host, { online: true });
+  const { state, left } = await settle(host, { online: true, patient: wish.byHand !== true });
   if (left !== undefined) {
     context.result({ outcome: 'left', version: left.version, state }, [
       describeState(state),

@@ -45,7 +45,7 @@ export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>)
 /** Up to date, and what only needs time, is no failure; a refused release is, and a hold to a person who asks. */
 export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): ExitCode {
   if (code === 'held') return byHand ? ExitCode.refused : ExitCode.done;
-  const passes = ['up-to-date', 'in-probation', ...PACE_CODES].includes(code);
+  const passes = ['up-to-date', 'in-probation', 'waiting', ...PACE_CODES].includes(code);
   return passes ? ExitCode.done : ExitCode.refused;
 }
 

@@ -5,6 +5,7 @@ import type { Offer } from '../offer.ts';
 import { beginWatch } from '../probation.ts';
 import { windowLeft } from '../records/marker-file.ts';
 import { runChecks } from './checks.ts';
+import { postpone } from '../waiting.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
 import { quiesce, unquiesce } from './quiesce.ts';
@@ -76,6 +77,9 @@ export async function carryOut(
       return undefined;
     case 'quarantine':
       store.quarantineRelease(effect, timestamp());
+      return undefined;
+    case 'postpone':
+      postpone(host, 'install', effect.deployment, effect.reason);
       return undefined;
     case 'save-state':
       store.saveState(effect.state);

@@ -73,6 +73,7 @@ export function stateOfMarker(marker: Marker, rest: Resting): PendingVerificatio
       reason: reason ?? '',
       blame: blame ?? 'node',
       attempt,
+      baseline,
       restore,
     };
   }
