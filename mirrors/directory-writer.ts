@@ -1,7 +1,8 @@
 /**
  * The `directory` mirror, write side. A file appears under its name whole and
  * synced or not at all. A crash leaves at most `.<file>.<digest>.part` beside
- * an artifact, which the next upload of it finishes, and readers never see.
+ * an artifact, which the next upload of it finishes, and readers never see. A
+ * manifest that is replaced is kept; see `folder-history.ts`.
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
@@ -15,8 +16,9 @@ import type { DirectoryConfig, Named } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { changedUnderway, MirrorError } from './errors.ts';
 import { isMirrorFolder, notMounted } from './folder.ts';
+import { keepEarlier } from './folder-history.ts';
 import { listStored, removeStored } from './folder-releases.ts';
-import { artifactPath, checkIndexPath } from './layout.ts';
+import { artifactPath, checkIndexPath, isIndexPath } from './layout.ts';
 import type {
   IndexUpdate,
   ReleaseInfo,
@@ -85,6 +87,9 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
 
   async writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void> {
     await this.checkWritable(options);
+    for (const [path, bytes] of update.files) {
+      if (isIndexPath(path)) keepEarlier(this.#root, path, bytes);
+    }
     for (const [path, bytes] of update.files) {
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));

@@ -26,6 +26,19 @@ export function artifactPath(version: string, file: string): string {
   );
 }
 
+/**
+ * Where a directory mirror keeps a manifest that another took the place of:
+ * `<sequence>-<first 12 digits of its SHA-256>.json` in the channel's `history`
+ * folder, with signatures beside it as beside the manifest at `path`. So what
+ * `previous` of a manifest says is enough to find the one before it.
+ */
+export function historyPath(
+  path: string,
+  { sequence, sha256 }: { sequence: number; sha256: string },
+): string {
+  return path.replace(/manifest\.json$/, `history/${sequence}-${sha256.slice(0, 12)}.json`);
+}
+
 const INDEX_PATH = /^releases\/(?:([^/]+)\/)?manifest\.json$/;
 
 /** Whether a manifest may stand at `path` of the index branch. */

@@ -12,11 +12,14 @@ import { findChannels } from './channels.ts';
 import type { MirrorConfig, Named } from './config.ts';
 import { MirrorError } from './errors.ts';
 import { commitsOf, fileOf } from './git-history.ts';
+import { historyPath } from './layout.ts';
 import type { Mirror, StoredRelease } from './mirror.ts';
 import type { Believed } from './signed-index.ts';
 import { readSignedIndex } from './signed-index.ts';
 
 const DEADLINE_MS = 20_000;
+/** So many earlier manifests are looked at. */
+const MAX_STEPS = 100;
 
 /** What is kept, by version, and why. */
 export type Protected = ReadonlyMap<string, string>;
@@ -24,9 +27,13 @@ export type Protected = ReadonlyMap<string, string>;
 /** The little of a manifest that protects. */
 const naming = z.looseObject({
   version: z.string().refine(isVersion),
-  previous: z.looseObject({ sequence: z.number(), sha256: z.string() }).nullable(),
+  previous: z
+    .looseObject({ sequence: z.int().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+    .nullable(),
   sequence: z.number(),
+  withdrawn: z.array(z.string()).default([]),
 });
+type Naming = z.infer<typeof naming>;
 
 export interface NamedOptions {
   /** A bare scratch repository, made when it is needed. */
@@ -38,7 +45,7 @@ export interface NamedOptions {
 
 /**
  * Versions that the mirror's manifests name, of every channel, and those they
- * had before where git remembers them. Throws `MirrorError` when one of them
+ * had before where git or the mirror itself remembers them. Throws `MirrorError` when one of them
  * cannot be read: then nobody knows what may be removed.
  */
 export async function versionsNamed(
@@ -60,19 +67,58 @@ export async function versionsNamed(
       ...(signal === undefined ? {} : { signal }),
     });
     if (bytes === undefined) continue;
-    const { version, previous } = readNaming(mirror, path, bytes);
-    add(version, `'${path}' names it`);
-    if (found.head === undefined || previous === null) continue;
-    // Git remembers; the newest commit whose manifest is of that sequence.
-    for (const commit of await commitsOf(scratch, found.head, path)) {
-      const old = await fileOf(scratch, commit, path);
-      const before = old === undefined ? undefined : parseNaming(old);
-      if (before?.sequence !== previous.sequence) continue;
-      add(before.version, `'${path}' named it before`);
-      break;
-    }
+    const current = readNaming(mirror, path, bytes);
+    add(current.version, `'${path}' names it`);
+    const earlier =
+      found.head === undefined
+        ? keptNamings(mirror, path, current, signal)
+        : namingsInGit(scratch, found.head, path);
+    const before = await versionBefore(current, earlier);
+    if (before !== undefined) add(before, `'${path}' named it before`);
   }
   return named;
+}
+
+/** The version to go back to: of the newest earlier manifest that names another one that was not withdrawn. */
+async function versionBefore(
+  { version, withdrawn, sequence }: Naming,
+  earlier: AsyncIterable<Naming>,
+): Promise<string | undefined> {
+  for await (const each of earlier) {
+    if (each.sequence >= sequence || each.version === version) continue;
+    if (!withdrawn.includes(each.version)) return each.version;
+  }
+  return undefined;
+}
+
+/** What git remembers, newest first. */
+async function* namingsInGit(scratch: string, head: string, path: string): AsyncGenerator<Naming> {
+  for (const commit of await commitsOf(scratch, head, path)) {
+    const old = await fileOf(scratch, commit, path);
+    const known = old === undefined ? undefined : parseNaming(old);
+    if (known !== undefined) yield known;
+  }
+}
+
+/** What a directory mirror kept, newest first. */
+async function* keptNamings(
+  mirror: Mirror,
+  path: string,
+  from: Naming,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Naming> {
+  let { previous } = from;
+  for (let steps = 0; previous !== null && steps < MAX_STEPS; steps += 1) {
+    const bytes = await mirror.readIndex(historyPath(path, previous), {
+      maxBytes: MAX_MANIFEST_BYTES,
+      deadlineMs: DEADLINE_MS,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const known = bytes === undefined ? undefined : parseNaming(bytes);
+    if (known === undefined) return;
+    yield known;
+    ({ previous } = known);
+  }
 }
 
 /** Throws `MirrorError` when the mirror's default index is not validly signed: a mirror that is not right is repaired first. */
@@ -106,7 +152,7 @@ export function protect(
   return kept;
 }
 
-function parseNaming(bytes: Uint8Array): z.infer<typeof naming> | undefined {
+function parseNaming(bytes: Uint8Array): Naming | undefined {
   try {
     return naming.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data;
   } catch {
@@ -114,7 +160,7 @@ function parseNaming(bytes: Uint8Array): z.infer<typeof naming> | undefined {
   }
 }
 
-function readNaming(mirror: Mirror, path: string, bytes: Uint8Array): z.infer<typeof naming> {
+function readNaming(mirror: Mirror, path: string, bytes: Uint8Array): Naming {
   const found = parseNaming(bytes);
   if (found !== undefined) return found;
   throw new MirrorError('BAD_ANSWER', mirror.name, `cannot tell what '${path}' names`, {

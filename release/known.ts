@@ -1,7 +1,7 @@
 /**
  * Earlier manifests of a channel, all verified: those signed in this folder,
- * those that lagging mirrors still serve, and those in the history of the index
- * that git mirrors keep. Which of them were ever published is told by the chain
+ * those that lagging mirrors still serve, those in the history of the index that
+ * git mirrors keep, and those that directory mirrors kept. Which of them were ever published is told by the chain
  * of `previous` from what the mirrors have now, or by who served them. Changes
  * nothing but the cache of the index.
  */
@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OtaError } from '@landfall/errors';
 import { indexPath, type Manifest } from '@landfall/manifest';
-import { openScratch } from '@landfall/mirrors';
+import { followHistory, openScratch } from '@landfall/mirrors';
 import type { VerifiedManifest } from '@landfall/trust';
 import { commitsOf, filesIn, signedIn } from './index-git.ts';
 import { alive } from './mirror-progress.ts';
@@ -38,7 +38,7 @@ export type Search = Pick<
 export async function knownManifests(shipment: Search): Promise<Known[]> {
   const { survey, settings } = shipment;
   const served = need(survey, 'survey').rows.flatMap(({ verified }) => verified ?? []);
-  const inHistory = await manifestsInHistory(shipment);
+  const inHistory = [...(await manifestsInHistory(shipment)), ...(await manifestsKept(shipment))];
   const here = signedHere(shipment).map(({ verified }) => verified);
   const all = new Map<string, VerifiedManifest>();
   for (const each of [...served, ...inHistory, ...here]) all.set(each.sha256, each);
@@ -87,6 +87,21 @@ async function manifestsInHistory(shipment: Search): Promise<VerifiedManifest[]>
     if (temporary !== undefined) rmSync(repository, { recursive: true, force: true });
   }
   return [...found.values()];
+}
+
+/** Manifests that directory mirrors kept when others took their place. */
+async function manifestsKept(shipment: Search): Promise<VerifiedManifest[]> {
+  const { expected, channelPath, signal, survey } = shipment;
+  const believed = { app: expected.app, policy: expected.policy };
+  const usable = new Set(alive(shipment.mirrors).map(({ mirror }) => mirror.name));
+  const rows = need(survey, 'survey').rows.filter(({ mirror }) => usable.has(mirror.name));
+  const kept = await Promise.all(
+    rows.map(async ({ mirror, verified }) => {
+      if (verified === undefined) return [];
+      return (await followHistory(mirror, channelPath, verified, believed, { signal })).manifests;
+    }),
+  );
+  return kept.flat();
 }
 
 function orNothing(signal: AbortSignal): (error: unknown) => undefined {

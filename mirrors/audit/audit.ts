@@ -10,11 +10,12 @@ import { checkExpiry, TrustError } from '@landfall/trust';
 import { findChannels } from '../channels.ts';
 import { checkArtifact } from '../check-artifact.ts';
 import type { MirrorConfig, Named } from '../config.ts';
+import { followHistory } from '../earlier.ts';
 import type { Mirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
 import { surveyMirrors, type Survey, type SurveyRow } from '../survey.ts';
 import { type Finding, findingOf, Fixes } from './finding.ts';
-import { checkChain, earlierManifests, type Seen } from './history.ts';
+import { brokenHistory, checkChain, earlierManifests, type Seen } from './history.ts';
 import { checkTransport } from './transport.ts';
 
 export interface AuditOptions extends Believed {
@@ -61,7 +62,10 @@ export async function auditMirrors(options: AuditOptions): Promise<Audit> {
     const nowhere = survey.rows.every(({ problem }) => problem?.code === 'NOT_FOUND');
     if (nowhere && channels.length > 1) continue;
     findings.push(...survey.rows.flatMap((row) => checkIndex(row, survey, fixes)));
-    findings.push(...checkChain(await seenIn(channel, survey, heads, options), fixes));
+    const kept = await readKept(channel, survey, options);
+    const seen = await seenIn(channel, survey, heads, options);
+    findings.push(...checkChain([...seen, ...kept.seen], fixes));
+    findings.push(...kept.problems.map((each) => brokenHistory(each, fixes)));
     rows.push(...survey.rows.map((row) => ({ channel, row })));
   }
   const read = await Promise.all(
@@ -156,6 +160,30 @@ async function seenIn(
     }
   }
   return seen;
+}
+
+/** What directory mirrors kept of manifests that they served before. */
+async function readKept(
+  channel: string | undefined,
+  survey: Survey,
+  { signal, ...believed }: AuditOptions,
+): Promise<{ seen: Seen[]; problems: Parameters<typeof brokenHistory>[0][] }> {
+  const options = signal === undefined ? {} : { signal };
+  const kept = await Promise.all(
+    survey.rows.map(async ({ mirror, verified }) => {
+      if (verified === undefined) return { mirror: mirror.name, manifests: [] };
+      const earlier = await followHistory(mirror, channel, verified, believed, options);
+      return { mirror: mirror.name, ...earlier };
+    }),
+  );
+  return {
+    seen: kept.flatMap(({ mirror, manifests }) =>
+      manifests.map((verified) => ({ mirror, verified })),
+    ),
+    problems: kept.flatMap((each) =>
+      each.problem === undefined ? [] : [{ mirror: each.mirror, ...each.problem }],
+    ),
+  };
 }
 
 /** Every artifact that the mirror's own indexes name. */

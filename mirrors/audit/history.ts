@@ -91,6 +91,20 @@ function brokenLink(
   );
 }
 
+/** What a mirror keeps as an earlier manifest, and is none. */
+export function brokenHistory(
+  { mirror, sequence, error }: { mirror: string; sequence: number; error: OtaError },
+  fixes: Fixes,
+): Finding {
+  return {
+    mirror,
+    code: 'CHAIN_BROKEN',
+    severity: 'error',
+    message: `what it kept of sequence ${sequence} is not what was signed: ${error.message}`,
+    fix: fixes.lookCloser(),
+  };
+}
+
 function uniqueDigests(all: readonly Seen[]): string[] {
   return [...new Set(all.map(({ verified }) => verified.sha256))];
 }

@@ -1,7 +1,8 @@
 /** `release withdraw`: what the channel offers afterwards, from here, from elsewhere, after a crash. */
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type Outcome, runCommand } from '../harness/command.ts';
 import { useGiteaProject } from '../harness/gitea-project.ts';
 import { expectComplete, filesOf, manifestOn, unplug } from '../harness/mirror-content.ts';
 import { makeNode } from '../harness/node.ts';
@@ -26,6 +27,8 @@ function writtenAt(directory: string): Record<string, number> {
   const paths = Object.keys(filesOf(directory)).filter((path) => path.includes('/download/'));
   return Object.fromEntries(paths.map((path) => [path, statSync(join(directory, path)).mtimeMs]));
 }
+
+const historyOf = (mirror: string): string => join(mirror, 'releases/history');
 
 describe('withdrawing the current release', () => {
   it('goes back to the one before it, in every mirror, without an upload', async () => {
@@ -179,6 +182,8 @@ describe('without anything to go back to', () => {
     for (const gone of ['1.0.1', '1.0.1.json', '1.0.0.json']) {
       rmSync(join(site.directory, '.release', gone), { recursive: true });
     }
+    // As if the mirrors were from before they kept what they served.
+    for (const { directory } of site.mirrors) rmSync(historyOf(directory), { recursive: true });
     const refused = await site.release(['withdraw', '1.1.0']);
     expect(refused.code).toBe(3);
     expect(refused.stderr).toContain("name it: 'release withdraw 1.1.0 --to 1.0.0'");
@@ -199,6 +204,44 @@ describe('without anything to go back to', () => {
       expect(manifestOn(directory)).toMatchObject({ version: '1.0.0', sequence: 3 });
     }
   });
+
+  it('finds what folders kept, on another machine; audit follows it, prune leaves what it needs', async () => {
+    const site = await shipped(['1.0.0', '1.1.0']);
+    expect(await site.release(['renew'])).toMatchObject({ code: 0 });
+    const mirrors = (...args: string[]): Promise<Outcome> =>
+      runCommand('mirrors', args, { cwd: site.directory });
+    // The version to go back to is two manifests away, and not among the newest.
+    expect(await mirrors('prune', '--keep', '1')).toMatchObject({ code: 0 });
+    expect(await mirrors('audit')).toMatchObject({ code: 0 });
+    rmSync(join(site.directory, '.release'), { recursive: true });
+    const [first = '', ...signatures] = readdirSync(historyOf(site.mirror('lima'))).toSorted();
+    expect(first).toMatch(/^1-[0-9a-f]{12}\.json$/);
+    expect(signatures[0]).toBe(`${first}.minisig`);
+    writeFileSync(join(historyOf(site.mirror('lima')), first), '{}');
+    const audit = await mirrors('audit', '--json');
+    expect(JSON.parse(audit.stdout)).toMatchObject({
+      findings: [{ mirror: 'lima', code: 'CHAIN_BROKEN' }],
+    });
+    expect(await site.release(['withdraw', '1.1.0'])).toMatchObject({ code: 0 });
+    for (const { directory } of site.mirrors) {
+      expect(manifestOn(directory)).toMatchObject({ version: '1.0.0', withdrawn: ['1.1.0'] });
+    }
+    expect(await site.release(['verify'])).toMatchObject({ code: 0 });
+  });
+
+  it.each(['mirror-history-kept', 'mirror-index-file-written', 'mirror-index-file-written#2'])(
+    'finds it although the ship that replaced it was killed at %s',
+    async (point) => {
+      const site = await shipped(['1.0.0'], { mirrors: ['oslo'] });
+      writeWebUi(site, '1.1.0');
+      const env = { LANDFALL_CRASH_AT: point };
+      expect(await site.release(['ship', '1.1.0'], { env })).toMatchObject({ signal: 'SIGKILL' });
+      expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 0 });
+      rmSync(join(site.directory, '.release'), { recursive: true });
+      expect(await site.release(['withdraw', '1.1.0'])).toMatchObject({ code: 0 });
+      expectComplete(site, '1.0.0');
+    },
+  );
 
   it('finds it in the history of the index, on another machine', async () => {
     const site = await useGiteaProject(['north', 'south']);

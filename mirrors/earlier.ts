@@ -1,0 +1,59 @@
+/**
+ * Manifests that a directory mirror served before, found by following
+ * `previous` from one that was verified: each names the next by its digest, so
+ * nothing needs to be listed, and a stranger reads them over plain HTTP too.
+ * Each is verified like the one that is served now.
+ */
+import { OtaError } from '@landfall/errors';
+import { indexPath } from '@landfall/manifest';
+import type { VerifiedManifest } from '@landfall/trust';
+import { historyPath } from './layout.ts';
+import type { Mirror, ReadOptions } from './mirror.ts';
+import { type Believed, gatherIndex } from './signed-index.ts';
+
+/** So many manifests are followed at most. */
+const MAX_STEPS = 100;
+const DEADLINE_MS = 20_000;
+
+export interface Earlier {
+  /** Newest first. */
+  manifests: VerifiedManifest[];
+  /** Why it ended, where the mirror holds something else under the next one's name. */
+  problem?: { sequence: number; error: OtaError };
+}
+
+/** Follows the chain below `from`, as far as the mirror has kept it. Never throws for what the mirror does. */
+export async function followHistory(
+  mirror: Mirror,
+  channel: string | undefined,
+  from: VerifiedManifest,
+  believed: Believed,
+  options: Pick<ReadOptions, 'signal'> = {},
+): Promise<Earlier> {
+  const manifests: VerifiedManifest[] = [];
+  if (mirror.kind !== 'directory') return { manifests };
+  const path = indexPath(channel);
+  let { previous } = from.manifest;
+  while (previous !== null && manifests.length < MAX_STEPS) {
+    const { sequence, sha256 } = previous;
+    const kept = historyPath(path, previous);
+    try {
+      const index = await gatherIndex(channel, believed, (name, maxBytes) =>
+        mirror.readIndex(`${kept}${name.slice(path.length)}`, {
+          deadlineMs: DEADLINE_MS,
+          ...options,
+          maxBytes,
+        }),
+      );
+      // What merely begins with the same digits is not the one.
+      if (index?.verified.sha256 !== sha256) return { manifests };
+      manifests.push(index.verified);
+      previous = index.verified.manifest.previous;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(error instanceof OtaError)) throw error;
+      return { manifests, problem: { sequence, error } };
+    }
+  }
+  return { manifests };
+}
