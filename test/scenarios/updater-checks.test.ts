@@ -42,25 +42,25 @@ it('a program whose libraries are not here is not switched to; one for another m
   const { node, shipServer } = await makeSite();
   const before = node.current();
   await shipServer('1.1.0', lackLibrary);
-  const lacking = await node.updater(['once']);
+  const lacking = await node.updater(['apply']);
   expect(lacking).toMatchObject({ code: 3 });
   expect(lacking.stderr).toContain(
     "'server' of 1.1.0 cannot be loaded on this machine: libq.so.6 not found",
   );
   expect([node.current(), node.hasMarker(), node.quarantined()]).toStrictEqual([before, false, []]);
-  const again = await node.updater(['once']);
+  const again = await node.updater(['apply']);
   expect(again.stderr, 'it is not fetched again').toContain('is on the disk already');
   writeFileSync(node.config, `library_check = false\n${readFileSync(node.config, 'utf8')}`);
-  expect(await node.updater(['once'])).toMatchObject({ code: 0 });
+  expect(await node.updater(['apply'])).toMatchObject({ code: 0 });
   writeFileSync(
     node.config,
     readFileSync(node.config, 'utf8').replace('library_check = false', ''),
   );
   await shipServer('1.2.0', lackLibrary);
-  expect(await node.updater(['once']), 'what runs lacks it too').toMatchObject({ code: 0 });
+  expect(await node.updater(['apply']), 'what runs lacks it too').toMatchObject({ code: 0 });
 
   await shipServer('1.3.0', buildForeign);
-  const foreign = await node.updater(['once']);
+  const foreign = await node.updater(['apply']);
   expect(foreign).toMatchObject({ code: 3 });
   expect(foreign.stderr).toMatch(
     /'server' of 1\.3\.0 is a program for (aarch64|x86-64), published/,
@@ -79,7 +79,7 @@ it("an operator's own check and nginx -t decide for this node alone", async () =
     );
   await shipServer('1.1.0');
   const refused = async (words: string): Promise<void> => {
-    const outcome = await node.updater(['once']);
+    const outcome = await node.updater(['apply']);
     expect(outcome, words).toMatchObject({ code: 3 });
     expect(outcome.stderr).toContain(words);
     expect([node.page()?.includes('1.0.0'), node.hasMarker(), node.quarantined()]).toStrictEqual([
@@ -105,7 +105,7 @@ it("an operator's own check and nginx -t decide for this node alone", async () =
   writeFileSync(node.config, `${test}${readFileSync(node.config, 'utf8')}`);
   await refused('unknown directive "nonsense"');
   writeFileSync(nginx, `events {}\npid ${folder}/nginx.pid;\nhttp { access_log off; }\n`);
-  expect(await node.updater(['once'])).toMatchObject({ code: 0 });
+  expect(await node.updater(['apply'])).toMatchObject({ code: 0 });
   expect(node.page()).toContain('version 1.1.0');
   expect(log()).toMatch(/nginx: passed[\s\S]*mine: passed/);
 });

@@ -67,7 +67,7 @@ describe('what must not run during a switch', () => {
     expect(events().every((event) => event.endsWith('1.0.0'))).toBe(true);
     expect(workers()).toStrictEqual(['a', 'b']);
     setTrouble('');
-    expect((await node.updater(['once'])).code).toBe(0);
+    expect((await node.updater(['apply'])).code).toBe(0);
     expect(node.page()).toContain('version 1.1.0');
   });
 });

@@ -1,5 +1,4 @@
 /** How states and results are told to people. */
-import { formatDuration } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import type { Proof } from '../facts.ts';
 import type { Settled } from '../machine.ts';
@@ -30,12 +29,6 @@ export function describeProof(proof: Proof | undefined): string {
   return proof.accepted === 'healthy'
     ? proof.reason
     : `kept although not healthy, for the node was no better before: ${proof.reason}`;
-}
-
-/** `3 d 4 h ago`; nothing for a time of the future, which only a clock that was set can show. */
-export function ago(time: string): string {
-  const ms = Date.now() - Date.parse(time);
-  return ms < 0 ? '' : ` (${formatDuration(ms)} ago)`;
 }
 
 export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>): string[] {

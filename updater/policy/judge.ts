@@ -80,7 +80,7 @@ function judgeTurn({ config, paths }: Host, digest: string, now: Date): Decline 
 export function describeHeld(held: Held): string {
   if ('corrupt' in held) return `held, for 'hold.json' makes no sense: ${held.corrupt}`;
   const { hold, leftMs } = held;
-  return `held until ${hold.until} (${formatDuration(leftMs)} left): ${hold.reason}`;
+  return `held until ${seconds(hold.until)} (${formatDuration(leftMs)} left): ${hold.reason}`;
 }
 
 function declineHeld(held: Held, file: string): Decline {
@@ -92,6 +92,11 @@ function declineHeld(held: Held, file: string): Decline {
   return { code: 'held', reason: describeHeld(held), until, hint };
 }
 
+/** A time for people: nobody waits for milliseconds. */
+function seconds(iso: string): string {
+  return iso.replace(/\.\d+Z$/, 'Z');
+}
+
 function untilWords(until: Date, now: Date): string {
-  return `from ${until.toISOString()} on (in ${formatDuration(until.getTime() - now.getTime())})`;
+  return `from ${seconds(until.toISOString())} on (in ${formatDuration(until.getTime() - now.getTime())})`;
 }

@@ -1,0 +1,242 @@
+/**
+ * The screen of every state, word for word, from a node whose files say so: 24
+ * lines of 100 columns at most, what needs a person first, what to do last.
+ */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Deployment, Running } from '../../../updater/facts.ts';
+import type { Host } from '../../../updater/host.ts';
+import { withFailure, writeAttempts } from '../../../updater/records/attempts-file.ts';
+import type { Clock } from '../../../updater/records/clock.ts';
+import { beginHold, writeHold } from '../../../updater/records/hold-file.ts';
+import { writeLastCheck, type LastCheck } from '../../../updater/records/last-check-file.ts';
+import { writeQuiesced } from '../../../updater/records/quiesced-file.ts';
+import { changeSnapshots } from '../../../updater/records/snapshot-file.ts';
+import { Store } from '../../../updater/records/store.ts';
+import { fit, toScreen } from '../../../updater/status/screen.ts';
+import { readStatus } from '../../../updater/status/view.ts';
+import { makeHost, type TestHost } from '../../harness/host.ts';
+
+const NOW: Clock = { now: new Date('2026-04-22T20:00:00.000Z'), bootId: 'boot', uptimeMs: 3.6e7 };
+const hours = (ago: number): string => new Date(NOW.now.getTime() - ago * 3_600_000).toISOString();
+const release = (version: string): Deployment => ({
+  id: `${version}-3f9c2a71b0de`,
+  version,
+  digest: version.replaceAll(/\D/g, '').padEnd(64, '0'),
+  sequence: Number(version.split('.')[2]),
+});
+const [OLD, MID, NEW] = [release('1.7.40'), release('1.7.41'), release('1.7.42')];
+const running = (deployment: Deployment, previous?: Deployment): Running => ({
+  deployment,
+  since: hours(76),
+  proof: {
+    rank: 'healthy',
+    reason: "page and 8 assets are this release's, 3 times in a row",
+    at: hours(76),
+    accepted: 'healthy',
+  },
+  previous,
+});
+
+/** What the last look at the mirrors found. */
+function check(host: Host, change: Partial<LastCheck> = {}): void {
+  const newest = { version: NEW.version, sequence: 42, expires: hours(-900) };
+  writeLastCheck(host.paths.lastCheck, {
+    at: hours(0.5),
+    newest,
+    problems: [],
+    mirrors: 3,
+    ...change,
+  });
+}
+
+function runs(host: TestHost, deployment: Deployment): void {
+  mkdirSync(join(host.paths.deployments, deployment.id), { recursive: true });
+  symlinkSync(`deployments/${deployment.id}`, host.paths.current);
+}
+
+const UP_TO_DATE = { code: 'up-to-date', reason: '1.7.42 runs already' };
+
+interface Scene {
+  name: string;
+  toml?: string;
+  top?: string;
+  make: (host: TestHost) => void;
+}
+
+const committed = (host: TestHost): void => {
+  runs(host, MID);
+  host.store.saveState({ name: 'committed', running: running(MID, OLD) });
+};
+
+const SCENES: readonly Scene[] = [
+  { name: 'nothing was installed yet', make: () => {} },
+  {
+    name: 'committed and up to date',
+    make: (host) => {
+      runs(host, NEW);
+      host.store.saveState({ name: 'committed', running: running(NEW, MID) });
+      check(host, { refusal: UP_TO_DATE });
+    },
+  },
+  {
+    name: 'probation',
+    make: (host) => {
+      runs(host, MID);
+      host.store.saveState({ name: 'probation', running: running(MID, OLD), until: hours(-0.1) });
+      const reason = `1.7.41 is in probation until ${hours(-0.1)}`;
+      check(host, { refusal: { code: 'in-probation', reason } });
+    },
+  },
+  {
+    name: 'pending verification, with services stopped',
+    make: (host) => {
+      runs(host, MID);
+      host.store.saveState({ name: 'committed', running: running(OLD) });
+      host.store.writeMarker({ from: OLD, to: MID, phase: 'switched', attempt: 2 }, 90_000);
+      writeQuiesced(host.paths.quiesced, { at: hours(0), names: ['worker', 'mailer'] });
+    },
+  },
+  {
+    name: 'rolled back, with a snapshot of the data',
+    toml: '[snapshot]\ntype = "zfs"\ndataset = "tank/data"',
+    make: (host) => {
+      runs(host, OLD);
+      const reason = 'https://127.0.0.1/: expected status 200, found 500';
+      host.store.saveState({ name: 'rolled-back', running: running(OLD), failed: MID, reason });
+      host.store.quarantineRelease({ deployment: MID, reason }, hours(1));
+      const name = 'landfall-20260422T190000Z-1.7.40';
+      changeSnapshots(host.paths.snapshots, () => [
+        { name, type: 'zfs', at: hours(1), of: OLD, before: MID, made: true },
+      ]);
+      const newest = { version: MID.version, sequence: 41, expires: hours(-900) };
+      check(host, { newest, refusal: { code: 'quarantined', reason } });
+    },
+  },
+  {
+    name: 'rolled back from a first install',
+    make: (host) => {
+      host.store.saveState({ name: 'rolled-back', failed: MID, reason: 'status 500' });
+      host.store.quarantineRelease({ deployment: MID, reason: 'status 500' }, hours(1));
+    },
+  },
+  {
+    name: 'degraded',
+    make: (host) => {
+      runs(host, OLD);
+      const reason = 'https://127.0.0.1/: connection refused';
+      host.store.saveState({ name: 'degraded', running: running(OLD), failed: MID, reason });
+      check(host, { problems: [{ mirror: 'b', problem: 'timed out after 15 s' }] });
+    },
+  },
+  {
+    name: 'held',
+    make: (host) => {
+      committed(host);
+      const begun = { ...NOW, now: new Date(hours(1)), uptimeMs: NOW.uptimeMs - 3_600_000 };
+      writeHold(host.paths.hold, beginHold('audit until eleven', 10_800_000, begun));
+      check(host, {
+        refusal: { code: 'held', reason: `held until ${hours(-2)}: audit until eleven` },
+      });
+    },
+  },
+  {
+    name: 'a hold that makes no sense',
+    make: (host) => {
+      committed(host);
+      writeFileSync(host.paths.hold, '');
+    },
+  },
+  {
+    name: 'outside of its window, with a limit a day',
+    top: 'max_per_day = 4',
+    toml: '[[windows]]\ndays = ["sat", "sun"]\nfrom = "02:00"\nto = "05:00"\ntimezone = "UTC"',
+    make: (host) => {
+      committed(host);
+      const reason = 'no maintenance window is open: from 2026-04-25T02:00:00.000Z on (in 2 d 6 h)';
+      check(host, { refusal: { code: 'outside-window', reason } });
+    },
+  },
+  {
+    name: 'a check failed, and it is tried again',
+    make: (host) => {
+      committed(host);
+      check(host);
+      const reason = "check 'nginx' failed: 'nginx' ended with 1: unknown directive \"servr\"";
+      const failed: Clock = { ...NOW, uptimeMs: NOW.uptimeMs - 20_000 };
+      writeAttempts(host.paths.attempts, withFailure([], 'install', NEW, reason, failed));
+    },
+  },
+  {
+    name: 'refused for good',
+    make: (host) => {
+      committed(host);
+      const hint = 'update the updater on this node first';
+      const reason = '1.7.42 needs updater >=2.0.0, this is 0.1.0';
+      check(host, { refusal: { code: 'updater-too-old', reason, hint } });
+    },
+  },
+  {
+    name: 'available, as of a check that changed nothing',
+    make: (host) => {
+      committed(host);
+      check(host);
+    },
+  },
+  {
+    name: 'nobody checks any more',
+    make: (host) => {
+      runs(host, NEW);
+      host.store.saveState({ name: 'committed', running: running(NEW, MID) });
+      check(host, { at: hours(80), refusal: UP_TO_DATE });
+    },
+  },
+  {
+    name: 'a corrupt state file, a link moved by hand, and much in quarantine',
+    make: (host) => {
+      committed(host);
+      for (const patch of [1, 2, 3, 4, 5]) {
+        host.store.quarantineRelease(
+          { deployment: release(`1.6.${patch}`), reason: 'status 500' },
+          hours(100 - patch),
+        );
+      }
+      writeFileSync(`${host.paths.floor}.corrupt-1`, '{');
+      check(host);
+    },
+  },
+];
+
+/** The node as a later start finds it. */
+function screenOf({ toml, top, make }: Scene): string[] {
+  const host = makeHost({ toml: toml ?? '', top: top ?? '' });
+  make(host);
+  const store = new Store(host.paths, { preserve: false });
+  const view = readStatus({ ...host, store }, NOW);
+  expect(JSON.parse(JSON.stringify(view)), 'all of it can be told as JSON').toMatchObject({
+    app: 'archipelago',
+    advice: view.advice,
+  });
+  const folder = host.paths.root.replace(/\/root$/, '');
+  return toScreen(view, NOW.now).map((line) => line.replaceAll(folder, '/srv/node'));
+}
+
+describe('the screen', () => {
+  it.each(SCENES)('of a node: $name', (scene) => {
+    const lines = screenOf(scene);
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(fit(lines, 100).length).toBeLessThanOrEqual(24);
+    expect(lines.at(-1)).toMatch(/^to do {8}\S/);
+    expect(`\n${lines.join('\n')}\n`).toMatchSnapshot();
+  });
+
+  it('goes on in a second line where it is narrow, and not in a third', () => {
+    const line = `quarantine   1.7.39 since then: ${'much to say '.repeat(20)}`;
+    expect(fit(['short', line], 60)).toStrictEqual([
+      'short',
+      'quarantine   1.7.39 since then: much to say much to say much',
+      '             to say much to say much to say much to say muc…',
+    ]);
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * What to do about a node: one sentence, and one command where there is one.
+ * What keeps it from settling comes before what keeps it from updating. Pure.
+ */
+import { formatDuration } from '@landfall/cli';
+import { PACE_CODES } from '../offer.ts';
+import { RESTORE } from '../restore.ts';
+import type { StatusView } from './view.ts';
+
+export interface Advice {
+  what: string;
+  command?: string;
+}
+
+/** Longer than this nobody has looked at the mirrors: the timer is not on. */
+const QUIET_MS = 2 * 86_400_000;
+
+export function adviceFor(view: Omit<StatusView, 'advice'>, now: Date): Advice {
+  return unsettled(view) ?? afterFailure(view) ?? notUpdating(view, now);
+}
+
+/** Something is broken or unfinished here. */
+function unsettled(view: Omit<StatusView, 'advice'>): Advice | undefined {
+  const { corrupt, atWork, inProgress, stopped, lost, drift, heal, folders } = view;
+  const [file] = corrupt;
+  if (atWork?.stopped === true) {
+    return { what: 'let the updater that is stopped go on', command: `kill -CONT ${atWork.pid}` };
+  }
+  if (atWork !== null) return { what: 'wait: an updater is at work' };
+  if (file !== undefined) {
+    return {
+      what: 'look at what is corrupt, then put it away',
+      command: `mv ${file.kept} /root/`,
+    };
+  }
+  if (inProgress !== null) {
+    return { what: 'finish what was begun', command: 'updater verify' };
+  }
+  if (stopped !== null) return { what: 'start what was stopped', command: 'updater verify' };
+  if (lost !== null) return { what: 'bring back what is gone', command: 'updater once' };
+  if (drift !== null) {
+    return { what: 'take what somebody pointed to as what runs', command: 'updater verify' };
+  }
+  if (heal !== null && heal.problems.length > 0) {
+    return { what: 'bring the files back', command: 'updater heal' };
+  }
+  return view.state.name === 'degraded'
+    ? {
+        what: `look at the web server, its services and ${folders.logs}; then probe again`,
+        command: 'updater verify',
+      }
+    : undefined;
+}
+
+/** It is settled, on something else than what was wanted. */
+function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
+  const { state, snapshotOffered, running, waits, held } = view;
+  if (snapshotOffered !== null) {
+    return { what: 'if the data suffered, bring it back', command: RESTORE };
+  }
+  if (held !== null) return { what: 'nothing, or lift the hold', command: 'updater unhold' };
+  const wait = waits.find((each) => each.version === view.lastCheck?.newest?.version);
+  if (wait !== undefined) {
+    return { what: 'correct that, or wait', command: `updater apply ${wait.version}` };
+  }
+  if (state.name === 'rolled-back') {
+    const next = running === null ? '' : '; a newer release is taken by itself';
+    return { what: `tell the maintainer why${next}`, command: 'updater history' };
+  }
+  if (running === null) return { what: 'install the first release', command: 'updater apply' };
+  return undefined;
+}
+
+/** It runs what it should; what about the next release? */
+function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Date): Advice {
+  if (lastCheck === null) return { what: 'ask the mirrors', command: 'updater check' };
+  const quiet = now.getTime() - Date.parse(lastCheck.at);
+  if (quiet > QUIET_MS) {
+    return {
+      what: `nobody asked the mirrors for ${formatDuration(quiet)}; see whether the timer is on, and ask`,
+      command: 'updater once',
+    };
+  }
+  const { refusal, newest } = lastCheck;
+  const nothing: Advice = { what: 'nothing: the next release is taken by itself' };
+  if (refusal === undefined) {
+    const isOther = newest !== undefined && newest.version !== running?.deployment.version;
+    return isOther ? { what: 'install it now', command: 'updater apply' } : nothing;
+  }
+  if (refusal.code === 'up-to-date') return nothing;
+  if (refusal.code === 'in-probation' || PACE_CODES.some((code) => code === refusal.code)) {
+    return {
+      what: 'nothing, or take it now',
+      command: `updater apply ${newest?.version ?? ''}`.trim(),
+    };
+  }
+  if (refusal.hint !== undefined) return { what: refusal.hint };
+  return { what: 'see what the mirrors say', command: 'updater check' };
+}

@@ -1,0 +1,235 @@
+/**
+ * The screen of `updater status`: at most 24 lines of 100 columns in all that
+ * is usual. What needs a person comes first, what to do comes last.
+ */
+import { formatDuration } from '@landfall/cli';
+import { describeProof, describeState } from '../commands/words.ts';
+import type { Settled } from '../machine.ts';
+import { describeHeld } from '../policy/judge.ts';
+import type { StatusView } from './view.ts';
+
+/** Of a list, so many are shown; the rest is counted. */
+const MOST = 3;
+const NAME_COLUMNS = 12;
+
+/** Reasons that stand on the screen already. */
+const SHORT: Readonly<Record<string, string>> = {
+  quarantined: 'it is quarantined here',
+  held: 'it is held',
+};
+
+/** The lines of `view` at `now`. None is cut: see `fit`. */
+export function toScreen(view: StatusView, now: Date): string[] {
+  return [
+    ...warnings(view),
+    ...runningLines(view, now),
+    ...filesLines(view, now),
+    ...workLines(view, now),
+    ...availableLines(view, now),
+    ...paceLines(view, now),
+    ...some(
+      view.quarantine.toReversed().map(({ version, at, reason }) => {
+        return row('quarantine', `${version} since ${time(at)}: ${reason}`);
+      }),
+    ),
+    ...(view.quarantine.length === 0 ? [row('quarantine', 'empty')] : []),
+    ...dataLines(view),
+    ...mirrorLines(view),
+    row(
+      'floor',
+      view.floor ? `sequence ${view.floor.sequence}, channel ${view.floor.channel}` : 'none yet',
+    ),
+    row(
+      'web user',
+      view.webUser ?? "not configured: checked as the likely one, or as the updater's own",
+    ),
+    row('to do', adviceWords(view)),
+  ];
+}
+
+/** `lines` for a terminal of `columns`: a longer one goes on in the next line, and ends with … after that. */
+export function fit(lines: readonly string[], columns: number): string[] {
+  return lines.flatMap((line) => {
+    if (line.length <= columns) return [line];
+    const at = line.lastIndexOf(' ', columns);
+    const cut = at > columns / 2 ? at : columns;
+    const rest = `${' '.repeat(NAME_COLUMNS + 1)}${line.slice(cut).trimStart()}`;
+    return [line.slice(0, cut), rest.length <= columns ? rest : `${rest.slice(0, columns - 1)}…`];
+  });
+}
+
+function adviceWords({ advice: { what, command } }: StatusView): string {
+  return command === undefined ? what : `${what}: ${command}`;
+}
+
+function warnings({ held, corrupt, drift, lost, folders }: StatusView): string[] {
+  const where =
+    lost === 'link'
+      ? `'${folders.current}' does not lead to what runs`
+      : 'what runs is not on the disk any more';
+  return [
+    ...(held === null ? [] : [row('HELD', describeHeld(held).replace(/^held,? /, ''))]),
+    ...corrupt.map(
+      ({ file, kept, reason }) =>
+        `WARNING: '${file}' is corrupt: ${reason}. Nothing is installed as long as ${kept} lies in ${folders.state}`,
+    ),
+    ...(drift === null ? [] : [`WARNING: ${drift}`]),
+    ...(lost === null ? [] : [`WARNING: ${where}`]),
+  ];
+}
+
+function runningLines({ app, state }: StatusView, now: Date): string[] {
+  const { running } = state;
+  if (running === undefined) {
+    const reason = state.name === 'rolled-back' ? `; ${describeState(state)}` : '';
+    return [row(app, `nothing is installed${reason}`)];
+  }
+  const { deployment, since, proof, previous } = running;
+  const verified =
+    proof === undefined ? 'not verified here' : `${describeProof(proof)}, ${time(proof.at)}`;
+  return [
+    row(app, `${deployment.version} (${deployment.id})`),
+    row('since', `${time(since)}${ago(since, now)}`),
+    row('verified', verified),
+    row('state', stateWords(state, now)),
+    row('previous', previous?.version ?? 'none'),
+  ];
+}
+
+function stateWords(state: Settled, now: Date): string {
+  switch (state.name) {
+    case 'probation':
+      return `probation until ${time(state.until)}${ahead(state.until, now)}`;
+    case 'rolled-back':
+      return `rolled-back from ${state.failed.version}: ${state.reason}`;
+    case 'degraded':
+      return `degraded: ${state.reason}`;
+    default:
+      return state.name;
+  }
+}
+
+/** Whether what runs is as it was installed. */
+function filesLines({ heal }: StatusView, now: Date): string[] {
+  if (heal === null) return [];
+  const { full, problems, last } = heal;
+  const restored = last === undefined ? '' : `; restored ${last.what}, ${time(last.at)}`;
+  const whole =
+    full === undefined ? 'not read yet' : `as installed, read ${time(full)}${ago(full, now)}`;
+  return [
+    row('files', `${problems.length === 0 ? whole : 'NOT as installed'}${restored}`),
+    ...some(problems.map((each) => row('', each))),
+  ];
+}
+
+/** Who is at work, what is unfinished, what is stopped. A holder that does nothing is worth a warning. */
+function workLines({ atWork, inProgress, stopped }: StatusView, now: Date): string[] {
+  const lines: string[] = [];
+  if (inProgress !== null) {
+    const { to, phase, attempt } = inProgress;
+    lines.push(row('in progress', `${to.version}, '${phase}', attempt ${attempt}`));
+  }
+  if (atWork !== null) {
+    const { pid, purpose, since } = atWork;
+    const when = since === undefined ? '' : ` since ${time(since)}${ago(since, now)}`;
+    const what = atWork.stopped ? `, STOPPED; 'kill -KILL ${pid}' ends it` : '';
+    lines.push(row('at work', `process ${pid} (${purpose})${when}${what}`));
+  }
+  if (stopped !== null) {
+    lines.push(row('stopped', stopped === 'corrupt' ? 'not known what' : stopped.names.join(', ')));
+  }
+  return lines;
+}
+
+function availableLines({ lastCheck, running, waits }: StatusView, now: Date): string[] {
+  if (lastCheck === null) return [row('available', 'not known: nobody asked the mirrors yet')];
+  const { at, newest, refusal } = lastCheck;
+  const asked = `asked ${time(at)}${ago(at, now)}`;
+  if (newest === undefined) {
+    return [row('available', `nothing; ${asked}`), ...whyNot(refusal?.reason)];
+  }
+  const what = `${newest.version} (sequence ${newest.sequence})`;
+  if (newest.version === running?.deployment.version) {
+    return [row('available', `${what}, it runs; ${asked}`)];
+  }
+  const wait = waits.find((each) => each.version === newest.version);
+  const again =
+    wait === undefined || wait.leftMs === 0
+      ? ''
+      : `; tried again in ${formatDuration(wait.leftMs)}`;
+  const short = refusal === undefined ? undefined : SHORT[refusal.code];
+  const refused = short ?? refusal?.reason;
+  const reason = wait === undefined ? refused : `${wait.reason}${again}`;
+  return [row('available', `${what}; ${asked}`), ...whyNot(reason)];
+}
+
+function whyNot(reason: string | undefined): string[] {
+  return reason === undefined ? [] : [row('', `not installed: ${reason}`)];
+}
+
+function paceLines({ windows, pace }: StatusView, now: Date): string[] {
+  const lines: string[] = [];
+  if (windows !== null) {
+    const [word, at] = windows.open
+      ? ['open until', windows.closes]
+      : ['closed until', windows.opens];
+    const when = at?.toISOString();
+    lines.push(
+      row(
+        'window',
+        when === undefined ? 'none opens in two weeks' : `${word} ${time(when)}${ahead(when, now)}`,
+      ),
+    );
+  }
+  if (pace.maxPerDay !== null) {
+    lines.push(row('in 24 hours', `${pace.installsInADay} of at most ${pace.maxPerDay} installed`));
+  }
+  return lines;
+}
+
+function dataLines({ snapshots, snapshotType }: StatusView): string[] {
+  const made = snapshots.filter((each) => each.made);
+  const last = made.at(-1);
+  if (last === undefined) {
+    return snapshotType === null ? [] : [row('snapshots', 'none of the data yet')];
+  }
+  const restored = last.restored === undefined ? '' : `, brought back ${time(last.restored)}`;
+  return [
+    row('snapshots', `${made.length}; ${last.name}, before ${last.before.version}${restored}`),
+  ];
+}
+
+function mirrorLines({ lastCheck }: StatusView): string[] {
+  if (lastCheck === null) return [];
+  const { mirrors, problems } = lastCheck;
+  return [
+    row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
+    ...some(problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`))),
+  ];
+}
+
+function some(lines: readonly string[]): string[] {
+  if (lines.length <= MOST) return [...lines];
+  const rest = lines.length - MOST;
+  return [...lines.slice(0, MOST), row('', `and ${rest} more: updater status --json`)];
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(NAME_COLUMNS)} ${text}`;
+}
+
+/** Without milliseconds. */
+function time(iso: string): string {
+  return iso.replace(/\.\d+Z$/, 'Z');
+}
+
+/** ` (3 d 4 h ago)`; nothing for a time that lies ahead, which only a clock that was set can show. */
+function ago(iso: string, now: Date): string {
+  const ms = now.getTime() - Date.parse(iso);
+  return ms < 0 ? '' : ` (${formatDuration(ms)} ago)`;
+}
+
+function ahead(iso: string, now: Date): string {
+  const ms = Date.parse(iso) - now.getTime();
+  return ms < 0 ? '' : ` (in ${formatDuration(ms)})`;
+}
