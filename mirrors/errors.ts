@@ -37,12 +37,15 @@ export type MirrorErrorCode =
 export interface MirrorErrorOptions extends OtaErrorOptions {
   /** The HTTP status that was answered, if one was. */
   status?: number;
+  /** Milliseconds for which the server asked to be left alone, if it did. */
+  retryAfterMs?: number | undefined;
 }
 
 /** Something about one mirror. `mirror` is its name, or empty for a whole configuration. */
 export class MirrorError extends OtaError<MirrorErrorCode> {
   readonly mirror: string;
   readonly status: number | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     code: MirrorErrorCode,
@@ -54,6 +57,7 @@ export class MirrorError extends OtaError<MirrorErrorCode> {
     super(code, mirror === '' ? message : `mirror '${mirror}': ${message}`, { ...options, exit });
     this.mirror = mirror;
     this.status = options.status;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

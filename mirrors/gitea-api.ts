@@ -182,7 +182,7 @@ export class GiteaApi {
     });
     if (answer.status === 200) return { size: answer.size, body: answer.body };
     await answer.body.return?.();
-    throw statusError(this.#client.mirror, answer.subject, answer.status);
+    throw statusError(this.#client.mirror, answer);
   }
 
   async #call(
@@ -202,7 +202,7 @@ export class GiteaApi {
     if (expected.includes(answer.status) && !html) return { ...answer, text };
     if (answer.status === 200) throw htmlError(this.#client.mirror, answer.subject, 'JSON');
     const words = html ? 'a page of HTML' : safeWords(messageIn(text), this.#secret);
-    throw statusError(this.#client.mirror, answer.subject, answer.status, words, html);
+    throw statusError(this.#client.mirror, answer, words, html);
   }
 
   #parse<T>({ text, subject }: { text: string; subject: string }, schema: z.ZodType<T>): T {

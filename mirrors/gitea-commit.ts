@@ -18,13 +18,14 @@ export async function tagTarget(
 ): Promise<string> {
   if (commit === undefined || !/^[0-9a-f]{40,64}$/.test(commit)) return branch;
   const path = `api/v1/repos/${encodePath(repository)}/git/commits/${commit}`;
-  const { status, subject } = await client.exchange('GET', path, {
+  const answer = await client.exchange('GET', path, {
     ...options,
     maxBytes: MAX_ANSWER,
     deadlineMs: DEADLINE_MS,
     headers: { accept: 'application/json' },
   });
   // A server in trouble is asked again: a tag stays where it was made.
-  if (status >= 500) throw statusError(client.mirror, subject, status);
+  const { status } = answer;
+  if (status >= 500 || status === 429) throw statusError(client.mirror, answer);
   return status === 200 ? commit : branch;
 }

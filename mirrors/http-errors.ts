@@ -1,4 +1,5 @@
 /** What can go wrong with HTTP, in words: connections, statuses, answers that are none. */
+import { formatDuration } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 import { MirrorError, type MirrorErrorCode } from './errors.ts';
 
@@ -217,29 +218,51 @@ const PAGE_HINT =
  */
 export function statusError(
   mirror: string,
-  subject: string,
-  status: number,
+  { subject, status, header }: FailedAnswer,
   serverSays?: string,
   isPage = false,
 ): MirrorError {
   const known = STATUS_ERRORS[status];
+  const retryAfterMs = retryAfterOf(status, header);
+  const asked =
+    retryAfterMs === undefined ? '' : ` and asks to wait ${formatDuration(retryAfterMs)}`;
   const words = serverSays === undefined || serverSays === '' ? '' : `: '${serverSays}'`;
   if (known !== undefined) {
-    return new MirrorError(known.code, mirror, `${known.what} (${status})${words} (${subject})`, {
+    const message = `${known.what}${asked} (${status})${words} (${subject})`;
+    return new MirrorError(known.code, mirror, message, {
       hint: known.hint,
       status,
+      retryAfterMs,
     });
   }
   const server = status >= 500;
   return new MirrorError(
     server || status < 400 ? 'BAD_ANSWER' : 'REJECTED',
     mirror,
-    `${server ? 'the server failed' : 'answered in a way that was not expected'} (${status})${words} (${subject})`,
+    `${server ? 'the server failed' : 'answered in a way that was not expected'}${asked} (${status})${words} (${subject})`,
     {
       hint: isPage ? PAGE_HINT : server ? "look at the server's log" : 'check the address',
       status,
+      retryAfterMs,
     },
   );
+}
+
+/** An answer as far as its error needs it. */
+interface FailedAnswer {
+  subject: string;
+  status: number;
+  /** A header by its lower-case name. */
+  header: (name: string) => string | undefined;
+}
+
+/** `Retry-After` of a server that is too busy: seconds or a date (RFC 9110, 10.2.3), by the server's own clock. */
+function retryAfterOf(status: number, header: FailedAnswer['header']): number | undefined {
+  const text = status === 429 || status === 503 ? header('retry-after')?.trim() : undefined;
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const ms = Date.parse(text) - Date.parse(header('date') ?? new Date().toUTCString());
+  return Number.isNaN(ms) || ms < 0 ? undefined : ms;
 }
 
 /** The error of a page of HTML where `expected` should have come. */

@@ -51,5 +51,5 @@ async function isFound(client: HttpClient, answer: HttpAnswer): Promise<boolean>
   await answer.body.return?.();
   if (answer.status === 404 || answer.status === 410) return false;
   if (answer.status === 200) throw htmlError(client.mirror, answer.subject, 'a file');
-  throw statusError(client.mirror, answer.subject, answer.status);
+  throw statusError(client.mirror, answer);
 }

@@ -102,7 +102,8 @@ export class HttpClient {
         }
         if (hop >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD')) {
           const words = known ? 'a redirect' : `redirect to ${next.pathname}`;
-          throw statusError(this.mirror, subject, answer.statusCode, words);
+          const status = answer.statusCode;
+          throw statusError(this.mirror, { subject, status, header: () => undefined }, words);
         }
         url = next;
       }

@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
 
 const LONGEST_DELAY_MS = 30_000;
+/** A server that asks to be left alone for longer is given up. */
+const LONGEST_ASKED_MS = 2 * 60_000;
 /** Statuses that may pass by themselves: too busy, too early, and a server or a gateway that failed… */
 const PASSING = new Set([408, 425, 429]);
 /** …but not that it cannot do such a thing, or has no room. */
@@ -25,7 +27,8 @@ export interface RetryPolicy {
 /** Whether the same work may well succeed a moment later. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof MirrorError)) return false;
-  const { code, status } = error;
+  const { code, status, retryAfterMs = 0 } = error;
+  if (retryAfterMs > LONGEST_ASKED_MS) return false;
   if (status !== undefined) return PASSING.has(status) || (status >= 500 && !LASTING.has(status));
   return code === 'UNREACHABLE' || code === 'TIMEOUT';
 }
@@ -57,7 +60,9 @@ export async function retrying<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (attempt >= attempts || !isTransient(error)) throw error;
-      const delay = delayAfter(attempt, policy);
+      // Not before the server wants it, and even then not all at once.
+      const asked = error instanceof MirrorError ? (error.retryAfterMs ?? 0) : 0;
+      const delay = asked + delayAfter(attempt, policy);
       await sleep(delay, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
   }

@@ -137,6 +137,6 @@ async function brokenPromise(
     'NOT_FOUND',
     mirror.name,
     `its index names release ${own.version}, but it does not serve '${first}'${more}`,
-    { hint: `run 'release ship ${own.version}' again to complete it` },
+    { hint: `complete it from the others: mirrors sync --to ${mirror.name}` },
   );
 }

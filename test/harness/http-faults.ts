@@ -32,7 +32,7 @@ export type Fault =
   /** A body without an end. */
   | { kind: 'endless' }
   /** The request does not take effect; a proxy's page of HTML with this status is the answer. */
-  | { kind: 'status'; status: number }
+  | { kind: 'status'; status: number; headers?: Readonly<Record<string, string>> }
   /** The request takes effect; a proxy's page of HTML with this status is the answer. */
   | { kind: 'status-after'; status: number }
   | { kind: 'redirect'; to: string }
@@ -181,7 +181,7 @@ async function answer(
       return;
     case 'status':
       request.resume();
-      await send(request, response, page(fault.status));
+      await send(request, response, page(fault.status, fault.headers));
       return;
     case 'html':
       request.resume();
@@ -206,9 +206,9 @@ async function answer(
   else await send(request, response, right, fault);
 }
 
-function page(status: number): Answer {
+function page(status: number, headers: Readonly<Record<string, string>> = {}): Answer {
   const body = `<!DOCTYPE html><html><head><title>${status}</title></head><body><h1>Welcome</h1></body></html>\n`;
-  return { status, headers: { 'content-type': 'text/html; charset=utf-8' }, body };
+  return { status, headers: { 'content-type': 'text/html; charset=utf-8', ...headers }, body };
 }
 
 async function send(

@@ -1,5 +1,6 @@
 /** What is tried again, how often and when. */
 import { describe, expect, it } from 'vitest';
+import { countRequests, giteaScene } from '../harness/gitea-scene.ts';
 import { MirrorError } from '../../mirrors/errors.ts';
 import { delayAfter, isTransient, retrying } from '../../mirrors/retry.ts';
 
@@ -37,6 +38,53 @@ describe('the wait', () => {
     expect(bounds).toEqual([500, 1000, 2000, 4000, 30_000]);
     expect(delayAfter(5, { random: () => 0 })).toBe(0);
     expect(delayAfter(1, { firstDelayMs: 500, random: () => 0.5 })).toBe(250);
+  });
+});
+
+describe('a server that asks to be left alone', () => {
+  /** Asks the server for its index branch; how often it was asked, how long it took, and what came of it. */
+  async function look(headers: Record<string, string>, status = 429) {
+    const { server, writer } = await giteaScene('north', { autoInit: true });
+    server.rules.push({
+      path: /api.v1.user$/,
+      times: 1,
+      fault: { kind: 'status', status, headers },
+    });
+    const started = performance.now();
+    const error = await writer.checkWritable({}).then(
+      () => undefined,
+      (reason: unknown) => reason as MirrorError,
+    );
+    const asked = countRequests(server, 'GET', /api.v1.user$/);
+    return { asked, error, ms: performance.now() - started };
+  }
+
+  it.each([
+    [429, { 'retry-after': '1' }],
+    [503, { 'retry-after': '1' }],
+    [
+      429,
+      { date: 'Sat, 21 Nov 2020 10:00:00 GMT', 'retry-after': 'Sat, 21 Nov 2020 10:00:01 GMT' },
+    ],
+  ])('with %i is left alone for so long, and then asked again (%o)', async (status, headers) => {
+    const { asked, error, ms } = await look(headers, status);
+    expect([asked, error]).toEqual([2, undefined]);
+    expect(ms).toBeGreaterThanOrEqual(1000);
+  });
+
+  it.each([[{ 'retry-after': 'soon' }], [{ 'retry-after': '-5' }], [{}]])(
+    'and does not say how long is asked again as any other (%o)',
+    async (headers) => {
+      const { asked, error, ms } = await look(headers);
+      expect([asked, error]).toEqual([2, undefined]);
+      expect(ms).toBeLessThan(1000);
+    },
+  );
+
+  it('for longer than is reasonable is given up, with the words', async () => {
+    const { asked, error } = await look({ 'retry-after': '7200' });
+    expect(asked).toBe(1);
+    expect(error?.message).toContain('wants fewer requests and asks to wait 2 h (429)');
   });
 });
 
