@@ -103,7 +103,7 @@ export function nextPending(state: PendingVerification, event: Event): Step | Re
   }
   if (phase === 'prepared' && event.name === 'switched') return restart(state);
   if (phase === 'switched' && event.name === 'restart-failed') {
-    return leave(state, event.reason, 'release');
+    return leave(state, event.reason, event.blame ?? 'release');
   }
   if (phase === 'switched' && event.name === 'restarted') return verify(state);
   if (phase === 'restarted' && event.name === 'probed') return judge(state, event);

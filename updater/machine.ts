@@ -146,7 +146,8 @@ export type Event =
   | { name: 'marked' }
   | { name: 'switched' }
   | { name: 'restarted'; at: string }
-  | { name: 'restart-failed'; reason: string; at: string }
+  /** `blame`: whose fault it is; the release's unless told. */
+  | { name: 'restart-failed'; reason: string; blame?: Blame | undefined; at: string }
   | { name: 'probed'; outcome: Outcome; at: string; until: string }
   /** It was watched for as long as it was to be. `outcome`: the last probe, of this start of the machine. */
   | { name: 'probation-over'; outcome: Outcome; at: string }

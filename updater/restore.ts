@@ -50,5 +50,5 @@ export async function restoreOnly(
   }
   const restart = await restartServices(host, host.store.state.running?.deployment);
   const started = await unquiesce(host);
-  return problem ?? restart ?? started;
+  return problem ?? restart?.reason ?? started;
 }

@@ -78,6 +78,7 @@ async function attempt(
     return await run();
   } catch (error) {
     stopIfTold(host.signal);
+    if (error instanceof UpdaterError && error.code === 'INTERRUPTED') throw error;
     result.error ??= error;
     const event = eventOfFailure(result.state, effect, error);
     if (event === undefined) host.note(`going on without it: ${messageOf(error)}`);

@@ -38,8 +38,15 @@ export interface MachineNodeOptions {
   unit?: readonly string[];
   /** More lines of the unit's [Service]. */
   service?: readonly string[];
-  /** More keys of the updater's configuration; they replace ours of the same name. */
-  configuration?: readonly string[];
+}
+
+export interface ConfigurationLines {
+  /** Keys above all tables; they replace ours of the same name. */
+  top?: readonly string[] | undefined;
+  /** More keys of [probe]. */
+  probe?: readonly string[];
+  /** What comes at the end. */
+  tables?: readonly string[];
 }
 
 /** A running machine with a node on it that has no release yet. */
@@ -49,7 +56,7 @@ export async function makeMachineNode(options: MachineNodeOptions = {}): Promise
   makeMirror(machine.path(MIRROR));
   machine.write('/etc/nginx/sites-available/default', SITE);
   machine.write(`/etc/systemd/system/${UNIT}`, unitOf(options));
-  node.configure({ top: options.configuration });
+  node.configure();
   await machine.read(['systemctl', 'daemon-reload']);
   await machine.read(['systemctl', 'enable', UNIT]);
   // Not reload: the distribution's site listens on every address, and so holds the port.
@@ -66,9 +73,9 @@ export class MachineNode {
     this.factory = factory;
   }
 
-  /** Writes the updater's configuration; `top` replaces keys of ours, `tables` comes at its end. */
-  configure(more: { top?: readonly string[] | undefined; tables?: readonly string[] } = {}): void {
-    const { top = [], tables = [] } = more;
+  /** Writes the updater's configuration. */
+  configure(more: ConfigurationLines = {}): void {
+    const { top = [], probe = [], tables = [] } = more;
     const told = new Set(top.map(keyOf));
     const ours = [
       'app = "archipelago"',
@@ -86,6 +93,7 @@ export class MachineNode {
       'url = "http://127.0.0.1/"',
       'window = "3s"',
       'interval = "100ms"',
+      ...probe,
       '[[services]]',
       `name = "${UNIT}"`,
       'manager = "systemd"',

@@ -61,11 +61,11 @@ export async function carryOut(
     case 'restart-services': {
       const problem = await restartServices(host, effect.deployment);
       const still = await unquiesce(host);
-      const reason = problem ?? still;
+      const reason = problem?.reason ?? still;
       const at = timestamp();
       return reason === undefined
         ? { name: 'restarted', at }
-        : { name: 'restart-failed', reason, at };
+        : { name: 'restart-failed', reason, blame: problem?.blame, at };
     }
     case 'probe': {
       const left = windowLeft(store.marker, config.probe.window);

@@ -5,10 +5,11 @@
  */
 import type { Mirror } from '@landfall/mirrors';
 import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
+import type { ServiceConfig } from '../config.ts';
 import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
-import { isKnown } from '../services/manager.ts';
+import { isKnown, isStuck } from '../services/manager.ts';
 import { checkRoomToSwitch, checkSpace } from './space.ts';
 import { findUser, isRoot } from './web-user.ts';
 
@@ -72,13 +73,23 @@ async function checkServices({ config }: Host): Promise<void> {
   const services = config.services.map((service) => ({ ...service, table: 'services' }));
   const quiesced = config.quiesce.map((service) => ({ ...service, table: 'quiesce' }));
   for (const service of [...services, ...quiesced]) {
-    if (await isKnown(service)) continue;
+    if (await isKnown(service)) {
+      if (await isStuck(service)) throw stuck(service);
+      continue;
+    }
     throw new UpdaterError(
       'CONFIG',
       `'${service.table}.name': ${service.manager} knows no service '${service.name}' on this machine`,
       { hint: `correct it in ${config.file}, or install the service` },
     );
   }
+}
+
+/** Restarting it would hang, and switch visitors to and fro for nothing. */
+function stuck({ name }: Pick<ServiceConfig, 'name'>): UpdaterError {
+  return new UpdaterError('COMMAND', `service '${name}' was told to stop and has not ended`, {
+    hint: `nothing was changed; if it should not take so long: systemctl kill --signal=KILL ${name}`,
+  });
 }
 
 /** A rule that could not be checked later must be known not to be checkable now. */

@@ -10,6 +10,7 @@ import { RANKS, type Deployment, type Outcome } from '../facts.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import { checkBytes, checkVersion } from '../probe/check.ts';
 import { planProbe, type ProbePlan } from '../probe/plan.ts';
+import { stopIfShuttingDown } from '../services/shutdown.ts';
 import { findForeignProcess } from './services.ts';
 
 /**
@@ -39,7 +40,10 @@ export async function probeDeployment(
     } else {
       row = 0;
       last = outcome;
-      if (performance.now() >= end) return describeFailure(last, passed, tries);
+      if (performance.now() >= end) {
+        await stopIfShuttingDown(host);
+        return describeFailure(last, passed, tries);
+      }
     }
     await sleep(probe.interval, undefined, { signal: host.signal }).catch(() => {});
     stopIfTold(host.signal);

@@ -1,7 +1,8 @@
 /**
  * Restarts the services, in the order of the configuration, and believes
  * nobody's exit code: the old process must be gone, and the new one must run
- * this release's file. A crash in here leaves some services on the old release
+ * this release's file. One that systemd told to end, and that does not, is
+ * this node's to see to, not the release's. A crash in here leaves some services on the old release
  * and some on the new; the next start restarts them all.
  */
 import { join } from 'node:path';
@@ -9,26 +10,36 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatDuration } from '@landfall/cli';
 import type { ServiceConfig } from '../config.ts';
 import { deploymentPath } from '../deployments.ts';
-import type { Deployment } from '../facts.ts';
+import type { Blame, Deployment } from '../facts.ts';
 import type { Host } from '../host.ts';
 import { readProgram, runProgram } from '../services/command.ts';
-import { hasKnownProcess, mainProcess, restartCommand } from '../services/manager.ts';
+import { hasKnownProcess, isStuck, mainProcess, restartCommand } from '../services/manager.ts';
 import { isGone, runsFile, type ProcessId } from '../services/process.ts';
+import { stopIfShuttingDown } from '../services/shutdown.ts';
 
 const POLL_MS = 100;
+
+/** Why a service did not come up, and whose fault that is. */
+export interface RestartProblem {
+  reason: string;
+  blame: Blame;
+}
 
 /**
  * Restarts all services on `deployment` (undefined: nothing is left to run,
  * so only the restart itself is checked). Resolves to why one did not come up.
+ * Throws `UpdaterError` INTERRUPTED when that is because the machine shuts down.
  */
 export async function restartServices(
   host: Host,
   deployment: Deployment | undefined,
-): Promise<string | undefined> {
+): Promise<RestartProblem | undefined> {
   for (const service of host.config.services) {
     const problem = await restartService(host, service, deployment);
-    host.log.write('services', `${service.name}: ${problem ?? 'up'}`);
-    if (problem !== undefined) return `service '${service.name}': ${problem}`;
+    host.log.write('services', `${service.name}: ${problem?.reason ?? 'up'}`);
+    if (problem === undefined) continue;
+    await stopIfShuttingDown(host);
+    return { ...problem, reason: `service '${service.name}': ${problem.reason}` };
   }
   return undefined;
 }
@@ -49,7 +60,7 @@ async function restartService(
   host: Host,
   service: ServiceConfig,
   deployment: Deployment | undefined,
-): Promise<string | undefined> {
+): Promise<RestartProblem | undefined> {
   const deadline = performance.now() + service.timeout;
   const before = await mainProcess(service);
   const argv = restartCommand(service);
@@ -61,14 +72,33 @@ async function restartService(
   const failed = await host.log.withOutput('services', (output) =>
     runProgram(argv, { timeoutMs: service.timeout, output }),
   );
-  if (failed !== undefined) return failed;
-  let problem: string | undefined;
-  do {
-    problem = await findProblem(host, service, deployment, before);
-    if (problem === undefined) return undefined;
+  const problem = failed ?? (await waitForRight(host, service, deployment, before, deadline));
+  if (problem === undefined) return undefined;
+  const late = formatDuration(service.timeout);
+  if (before !== undefined && !isGone(before) && (await isStuck(service))) {
+    const isRight = deployment !== undefined && runsComponent(host, service, deployment, before);
+    // It does not end, and need not: what is restarted on is what it runs.
+    if (isRight) return undefined;
+    const reason = `the old process ${before.pid} had not ended after ${late}`;
+    return { reason, blame: 'node' };
+  }
+  const after = failed === undefined ? ` after ${late}` : '';
+  return { reason: `${problem}${after}`, blame: 'release' };
+}
+
+/** What is wrong at `deadline`; undefined as soon as nothing is. */
+async function waitForRight(
+  host: Host,
+  service: ServiceConfig,
+  deployment: Deployment | undefined,
+  before: ProcessId | undefined,
+  deadline: number,
+): Promise<string | undefined> {
+  for (;;) {
+    const problem = await findProblem(host, service, deployment, before);
+    if (problem === undefined || performance.now() >= deadline) return problem;
     await sleep(POLL_MS);
-  } while (performance.now() < deadline);
-  return `${problem} after ${formatDuration(service.timeout)}`;
+  }
 }
 
 async function findProblem(
@@ -86,14 +116,25 @@ async function findProblem(
 }
 
 async function identityProblem(
-  { paths }: Host,
+  host: Host,
   service: ServiceConfig,
   deployment: Deployment,
 ): Promise<string | undefined> {
   if (service.component === undefined) return undefined;
-  const file = join(deploymentPath(paths, deployment.id), service.component);
   const process = await mainProcess(service);
   if (process === undefined) return 'no process was there';
-  if (runsFile(process.pid, file)) return undefined;
+  if (runsComponent(host, service, deployment, process)) return undefined;
   return `process ${process.pid} did not run '${service.component}' of ${deployment.version}`;
+}
+
+/** Whether `process` runs exactly the file that `service` has in `deployment`; false when it names none. */
+function runsComponent(
+  { paths }: Host,
+  { component }: ServiceConfig,
+  deployment: Deployment,
+  { pid }: ProcessId,
+): boolean {
+  return (
+    component !== undefined && runsFile(pid, join(deploymentPath(paths, deployment.id), component))
+  );
 }

@@ -41,7 +41,7 @@ export async function recoverGone(host: Host, online: boolean): Promise<State> {
   if (online && (await fetchAgain(host, deployment))) {
     putBackLink(host, deployment);
     const problem = await restartServices(host, deployment);
-    if (problem !== undefined) host.note(problem);
+    if (problem !== undefined) host.note(problem.reason);
     return state;
   }
   const to = store.deployments

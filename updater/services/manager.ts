@@ -37,8 +37,7 @@ export function quiesceCommand(service: QuiesceConfig, action: 'stop' | 'start')
 export async function isActive({ manager, name }: QuiesceConfig): Promise<boolean | undefined> {
   switch (manager) {
     case 'systemd': {
-      const ask = ['systemctl', 'show', '--property=ActiveState', '--value', name];
-      const state = await readProgram(ask, ASK_TIMEOUT_MS);
+      const state = await askSystemd(name, 'ActiveState');
       return state === undefined ? undefined : !['inactive', 'failed'].includes(state);
     }
     case 'openrc':
@@ -54,10 +53,8 @@ export async function isKnown({
   name,
 }: Pick<ServiceConfig, 'manager' | 'name'>): Promise<boolean> {
   switch (manager) {
-    case 'systemd': {
-      const ask = ['systemctl', 'show', '--property=LoadState', '--value', name];
-      return (await readProgram(ask, ASK_TIMEOUT_MS)) !== 'not-found';
-    }
+    case 'systemd':
+      return (await askSystemd(name, 'LoadState')) !== 'not-found';
     case 'openrc':
       return (await readProgram(['rc-service', '--exists', name], ASK_TIMEOUT_MS)) !== undefined;
     default:
@@ -65,15 +62,21 @@ export async function isKnown({
   }
 }
 
+/** Whether a service is being stopped and has not ended. */
+export async function isStuck({
+  manager,
+  name,
+}: Pick<ServiceConfig, 'manager' | 'name'>): Promise<boolean> {
+  if (manager !== 'systemd') return false;
+  return (await askSystemd(name, 'ActiveState')) === 'deactivating';
+}
+
 /** The main process of `service`; undefined when it has none, or nobody can tell. */
 export async function mainProcess(service: ServiceConfig): Promise<ProcessId | undefined> {
   const { manager, name, pid_file: pidFile } = service;
   const text =
     manager === 'systemd' && pidFile === undefined
-      ? await readProgram(
-          ['systemctl', 'show', '--property=MainPID', '--value', name],
-          ASK_TIMEOUT_MS,
-        )
+      ? await askSystemd(name, 'MainPID')
       : readPidFile(pidFile);
   if (text === undefined || !/^[1-9]\d{0,9}$/.test(text)) return undefined;
   return identifyProcess(Number(text));
@@ -82,8 +85,7 @@ export async function mainProcess(service: ServiceConfig): Promise<ProcessId | u
 /** How often systemd started `service` again by itself; undefined where nobody counts. */
 export async function restartCount({ manager, name }: ServiceConfig): Promise<number | undefined> {
   if (manager !== 'systemd') return undefined;
-  const ask = ['systemctl', 'show', '--property=NRestarts', '--value', name];
-  const text = await readProgram(ask, ASK_TIMEOUT_MS);
+  const text = await askSystemd(name, 'NRestarts');
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
@@ -104,6 +106,12 @@ export async function findFailure({ manager, name }: ServiceConfig): Promise<str
 /** Whether `mainProcess` can be expected to know. */
 export function hasKnownProcess(service: ServiceConfig): boolean {
   return service.manager === 'systemd' || service.pid_file !== undefined;
+}
+
+/** A property of a unit; empty when it has none, undefined when systemd does not answer. */
+async function askSystemd(name: string, property: string): Promise<string | undefined> {
+  const ask = ['systemctl', 'show', `--property=${property}`, '--value', name];
+  return readProgram(ask, ASK_TIMEOUT_MS);
 }
 
 function readPidFile(path: string | undefined): string | undefined {
