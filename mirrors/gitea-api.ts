@@ -112,7 +112,8 @@ export class GiteaApi {
 
   async *#releasePages(options: CallOptions): AsyncGenerator<GiteaRelease[]> {
     for (let page = 1; page <= MAX_PAGES; page += 1) {
-      const query = `draft=true&limit=${PAGE}&page=${page}`;
+      // Whoever may write sees drafts unasked; `draft=true` would leave out all else (models/repo/release.go).
+      const query = `limit=${PAGE}&page=${page}`;
       const path = `${this.#repository}/releases?${query}`;
       const answer = await this.#call('GET', path, [200], options);
       const releases = this.#parse(answer, z.array(release));

@@ -7,6 +7,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint } from '@landfall/cli';
 import { releaseTag } from '@landfall/manifest';
 import type { GiteaConfig, Named } from './config.ts';
@@ -33,6 +34,9 @@ import type {
 } from './mirror.ts';
 import { retrying, type RetryPolicy } from './retry.ts';
 import type { Token } from './token.ts';
+
+const WAKING_ATTEMPTS = 6;
+const WAKING_DELAY_MS = 300;
 
 interface CallOptions {
   signal?: AbortSignal;
@@ -212,12 +216,32 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
       prerelease: release.prerelease,
       draft: true,
     };
-    const created = await this.#api.createRelease(fields, options);
+    const created = await this.#createAwake(fields, options);
     const found = created ?? (await this.#api.releaseInList(tag, options));
     if (found !== undefined) return found;
     throw new MirrorError('REJECTED', this.name, `has a release '${tag}' that it does not show`, {
       hint: `look at the repository's releases and tags, and delete what is left of '${tag}'`,
     });
+  }
+
+  /**
+   * Gitea notices some time after the first push that a repository is not empty
+   * any more (a queue: services/repository/push.go), and until then refuses.
+   */
+  async #createAwake(
+    fields: Parameters<GiteaApi['createRelease']>[0],
+    options: CallOptions,
+  ): Promise<GiteaRelease | undefined> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#api.createRelease(fields, options);
+      } catch (error) {
+        const asleep = error instanceof MirrorError && error.message.includes("'repo is empty'");
+        if (!asleep || attempt >= WAKING_ATTEMPTS) throw error;
+        const wait = sleep(WAKING_DELAY_MS * attempt, undefined, options);
+        await wait.catch(() => options.signal?.throwIfAborted());
+      }
+    }
   }
 
   async #isComplete(

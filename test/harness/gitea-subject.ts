@@ -64,7 +64,7 @@ interface FoundRelease {
 
 /** A release with its assets, draft or not, as the server shows it to the token's user. */
 export async function releaseOf(place: GiteaPlace, version: string): Promise<FoundRelease> {
-  const path = `repos/${place.repository}/releases?draft=true&limit=50&page=1`;
+  const path = `repos/${place.repository}/releases?limit=50&page=1`;
   const list = (await askGitea(place, 'GET', path)) as FoundRelease[];
   const found = list.find((each) => each.tag_name === `v${version}`);
   if (found === undefined) throw new Error(`the server has no release v${version}`);

@@ -155,6 +155,15 @@ describe('a release', () => {
     expect((await releaseOf(scene.place, VERSION)).draft).toBe(false);
   });
 
+  it('is made when the server has noticed that the repository is not empty any more', async () => {
+    const scene = await giteaScene();
+    scene.server.repository().asleep = 2;
+    const artifact = makeArtifact('web-ui.tar.zst', 1000);
+    await publish(scene.writer, [artifact]);
+    expect((await releaseOf(scene.place, VERSION)).draft).toBe(false);
+    expect(countRequests(scene.server, 'POST', /\/releases$/)).toBe(3);
+  });
+
   it('of many others is found behind the first page', async () => {
     const scene = await giteaScene('north', { draftsArePublic: false, autoInit: true });
     const artifact = makeArtifact('a.tar.zst', 10);

@@ -59,8 +59,11 @@ function releaseByTag(call: RepositoryCall, tag: string): Answer {
 function listReleases(call: RepositoryCall): Answer {
   const limit = Number(call.query.get('limit') ?? 30);
   const page = Number(call.query.get('page') ?? 1);
+  // Not whether drafts are there too, but whether nothing else is.
+  const only = call.query.get('draft');
   const visible = call.repository.releases
     .filter((each) => !each.draft || call.authorized)
+    .filter((each) => only === null || String(each.draft) === only)
     .toReversed();
   const listed = visible.slice((page - 1) * limit, page * limit);
   return json(
@@ -79,7 +82,8 @@ async function createRelease(call: RepositoryCall): Promise<Answer> {
     return failure(call, 409, 'Release is has no Tag');
   }
   const target = String(body['target_commitish'] ?? repository.branch);
-  if (headOf(repository, repository.branch) === undefined) {
+  if (headOf(repository, repository.branch) === undefined || repository.asleep > 0) {
+    repository.asleep = Math.max(0, repository.asleep - 1);
     return failure(call, 422, 'repo is empty');
   }
   const release = state.createRelease(repository, {

@@ -36,6 +36,8 @@ export interface Repository {
   releases: Release[];
   /** Branches that nobody may push to. */
   protectedBranches: Set<string>;
+  /** So many releases are refused after the first push, before the server notices that it is not empty any more. */
+  asleep: number;
   /** What git said about objects; see `askGitOnce`. */
   known: Map<string, Buffer>;
 }
@@ -67,6 +69,7 @@ export class GiteaState {
       git,
       releases: [],
       protectedBranches: new Set(),
+      asleep: 0,
       known: new Map(),
     };
     this.repositories.set(fullName, repository);
