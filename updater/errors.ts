@@ -27,6 +27,8 @@ type UpdaterErrorCode =
   | 'SNAPSHOT'
   /** Units cannot be installed here, or a file of somebody else's is in the way. Exit code 3. */
   | 'UNITS'
+  /** A node cannot be adopted as it is, or an adoption is not finished. Exit code 3. */
+  | 'ADOPTION'
   /** Told to stop; the next start goes on. */
   | 'INTERRUPTED'
   /** The machine refused an event: a fault of this program. */
@@ -40,6 +42,7 @@ const EXITS: Partial<Record<UpdaterErrorCode, ExitCode>> = {
   CHECK: ExitCode.refused,
   STATE_CORRUPT: ExitCode.refused,
   UNITS: ExitCode.refused,
+  ADOPTION: ExitCode.refused,
 };
 
 /** Something that keeps the updater from doing what it was told. */

@@ -1,5 +1,6 @@
 /** The `updater` command, for nodes. */
 import { runAsProcess } from '@landfall/cli';
+import { adopt } from './commands/adopt.ts';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { failed } from './commands/failed.ts';
@@ -29,6 +30,7 @@ if (first === GATE_FLAG) {
     options: COMMON_OPTIONS,
     commands: [
       init,
+      adopt,
       check,
       apply,
       once,

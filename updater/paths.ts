@@ -32,6 +32,8 @@ export interface Paths {
   inventories: string;
   /** What was checked and repaired lately. */
   healFile: string;
+  /** What was adopted, and how it is undone. */
+  adoption: string;
   journal: string;
   lock: string;
   downloads: string;
@@ -59,6 +61,7 @@ export function pathsOf(root: string, state: string): Paths {
     snapshots: join(state, 'snapshots.json'),
     inventories: join(state, 'inventories'),
     healFile: join(state, 'heal.json'),
+    adoption: join(state, 'adoption.json'),
     journal: join(state, 'journal.jsonl'),
     lock: join(state, 'lock'),
     downloads: join(state, 'downloads'),

@@ -9,6 +9,7 @@ import { startLeftStopped } from './effects/quiesce.ts';
 import type { Deployment } from './facts.ts';
 import type { Host } from './host.ts';
 import type { Settled } from './machine.ts';
+import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
 import { findQuarantined } from './records/quarantine-file.ts';
 import { readSnapshots } from './records/snapshot-file.ts';
 import { findSnapshot, restoreOnly, snapshotOffered } from './restore.ts';
@@ -50,6 +51,7 @@ export type RollbackResult =
 
 /** Rolls back. Throws what the disk refuses; the marker then stays for the next start. */
 export async function rollBack(host: Host, wish: RollbackWish): Promise<RollbackResult> {
+  refuseUnfinishedAdoption(host.paths);
   const { marker } = begin(host);
   if (marker !== undefined) {
     const { state: finished, left } = await resume(host, marker);

@@ -14,6 +14,7 @@ import { putBackLink, recoverGone } from './heal/gone.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
 import type { Degraded, Probation, Resting, Settled, State } from './machine.ts';
 import { findCrashLoop, probationLeft } from './probation.ts';
+import { readAdoption } from './records/adoption-file.ts';
 import { stateOfMarker, type Marker } from './records/marker-file.ts';
 import { drive } from './runner.ts';
 import { findWait, postpone, stopWaiting } from './waiting.ts';
@@ -44,6 +45,13 @@ export async function settle(host: Host, options: SettleOptions): Promise<Settle
   refuseCorrupt(host);
   const { marker, state: before } = begin(host);
   if (marker !== undefined) return resume(host, marker);
+  const adoption = readAdoption(host.paths);
+  if (adoption !== undefined && adoption.committed === undefined) {
+    host.note(
+      "an adoption is not finished: 'updater adopt' goes on, 'updater adopt --undo' takes it back",
+    );
+    return { state: before };
+  }
   await startLeftStopped(host);
   if (host.store.lost === 'deployment') {
     const after = asSettled(await recoverGone(host, options.online));

@@ -23,6 +23,7 @@ import {
 import { judgePace } from './policy/judge.ts';
 import { keepHold, keepInstall, keepSight } from './policy/keep.ts';
 import type { Held } from './records/hold-file.ts';
+import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
 import { writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
@@ -60,6 +61,7 @@ export async function rehearse(host: Host, offer: Offer): Promise<void> {
  * `state`. Throws what kept it from being staged; nothing was changed then.
  */
 export async function update(host: Host, state: Settled, wish: Wish): Promise<UpdateResult> {
+  refuseUnfinishedAdoption(host.paths);
   const held = keepHold(host);
   const seen = await look(host);
   const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };

@@ -45,6 +45,7 @@ function toRow(line: Record<string, unknown>): Row[] {
   if ('waiting' in line) {
     return row('waiting', text('waiting'), `until ${text('until')}: ${text('reason')}`);
   }
+  if ('adopt' in line) return row(`adoption ${text('adopt')}`, text('version'), text('reason'));
   if ('drift' in line) return row('changed by hand', '', text('drift'));
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');

@@ -1,0 +1,130 @@
+/**
+ * Which release a folder is: the one that the mirrors offer, byte for byte, or
+ * that one with differences, or none that can be told. Nothing is kept of what
+ * is fetched for it.
+ */
+import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gateArchive, type ListingEntry } from '@landfall/archive';
+import { messageOf } from '@landfall/errors';
+import { downloadArtifact } from '@landfall/mirrors';
+import { describePaths } from '../heal/tell.ts';
+import { stopIfTold, type Host } from '../host.ts';
+import { lookAtMirrors } from '../mirrors.ts';
+import { selectOffer, type Offer } from '../offer.ts';
+import type { InventoryComponent } from '../records/inventory-file.ts';
+
+/** How what is on the disk compares with a release. */
+export interface Comparison {
+  version: string;
+  sequence: number;
+  /** It is this release, byte for byte. */
+  exact: boolean;
+  /** Component → the artifact it comes in. */
+  artifacts: Map<string, NonNullable<InventoryComponent['artifact']>>;
+  /** Paths that the release does not have. */
+  foreign: string[];
+  /** For people. */
+  lines: string[];
+}
+
+/**
+ * Compares with what the mirrors offer, if that is `version`, or if no version
+ * was named and it is the same. Undefined, with a note, when that is not so or
+ * no mirror answers.
+ */
+export async function compareWithRelease(
+  host: Host,
+  components: readonly InventoryComponent[],
+  digest: string,
+  version: string | undefined,
+): Promise<Comparison | undefined> {
+  const offer = await findOffer(host);
+  if (offer === undefined) return undefined;
+  const { version: offered, sequence } = offer.deployment;
+  const artifacts = new Map(
+    offer.selected.map(({ name, artifact: { platform, file, size, sha256 } }) => [
+      name,
+      { platform, file, size, sha256 },
+    ]),
+  );
+  const about = { version: offered, sequence, artifacts, foreign: [] };
+  if (offer.deployment.digest === digest) {
+    const lines = [`it is release ${offered}, byte for byte`];
+    return { ...about, exact: true, lines };
+  }
+  if (version !== offered) return undefined;
+  const lines: string[] = [];
+  const foreign: string[] = [];
+  for (const component of components) {
+    const released = await listRelease(host, offer, component);
+    if (released === undefined) continue;
+    const diff = differences(component.entries, released);
+    foreign.push(...diff.foreign);
+    if (diff.changed.length > 0) lines.push(`not as in ${offered}: ${describePaths(diff.changed)}`);
+    if (diff.missing.length > 0)
+      lines.push(`missing of ${offered}: ${describePaths(diff.missing)}`);
+  }
+  return { ...about, exact: false, foreign, lines };
+}
+
+async function findOffer(host: Host): Promise<Offer | undefined> {
+  try {
+    const { newest, mirrors } = await lookAtMirrors(host);
+    const offer = 'code' in newest ? undefined : selectOffer(newest, mirrors);
+    return offer === undefined || 'code' in offer ? undefined : offer;
+  } catch (error) {
+    stopIfTold(host.signal);
+    host.note(`no mirror to compare with: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** The listing of a tree as released; undefined when it cannot be had. */
+async function listRelease(
+  host: Host,
+  { deployment, selected, mirrors }: Offer,
+  component: InventoryComponent,
+): Promise<ListingEntry[] | undefined> {
+  const { signal } = host;
+  const found = selected.find(({ name }) => name === component.name);
+  if (found === undefined || found.kind !== 'tree') return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'landfall-adopt-'));
+  try {
+    const { file, size, sha256 } = found.artifact;
+    const to = join(folder, 'artifact.unverified');
+    const { version } = deployment;
+    const { fd } = await downloadArtifact(mirrors, { version, file, size, sha256, to, signal });
+    try {
+      return (await gateArchive(fd, { name: file, signal })).listing;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    stopIfTold(signal);
+    host.note(`release ${deployment.version} cannot be compared with: ${messageOf(error)}`);
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function differences(
+  found: readonly ListingEntry[],
+  released: readonly ListingEntry[],
+): { changed: string[]; missing: string[]; foreign: string[] } {
+  const own = new Map(found.map((each) => [each.path, each]));
+  const theirs = new Map(released.map((each) => [each.path, each]));
+  return {
+    foreign: found.filter(({ path }) => !theirs.has(path)).map(({ path }) => path),
+    missing: released.filter(({ path }) => !own.has(path)).map(({ path }) => path),
+    changed: released
+      .filter((each) => own.has(each.path) && !isSame(each, own.get(each.path)))
+      .map(({ path }) => path),
+  };
+}
+
+function isSame(a: ListingEntry, b: ListingEntry | undefined): boolean {
+  return b !== undefined && a.type === b.type && a.sha256 === b.sha256 && a.mode === b.mode;
+}

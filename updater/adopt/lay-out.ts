@@ -1,0 +1,55 @@
+/**
+ * The copy that becomes a deployment. What is served is only read. A crash
+ * before the last rename leaves a staging folder that the next start removes;
+ * after it, a whole deployment that nothing points at.
+ */
+import { chmodSync, constants, copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { makeDirectoryDurably, renameDurably, syncTree } from '@landfall/durable';
+import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
+import { removeDeployment, STAGING_PREFIX } from '../effects/tidy.ts';
+import { gateAsWebUser } from '../effects/web-user.ts';
+import { UpdaterError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { writeInventory } from '../records/inventory-file.ts';
+import type { AdoptPlan } from './plan.ts';
+
+/**
+ * Copies what `plan` names into its deployment, with the modes of a release.
+ * Throws `UpdaterError` ADOPTION when something was changed meanwhile, and
+ * WEB_USER when the web server's user could not read it.
+ */
+export async function layOut(host: Host, plan: AdoptPlan): Promise<void> {
+  const { paths } = host;
+  const { deployment } = plan;
+  const path = deploymentPath(paths, deployment.id);
+  if (isDirectory(path) && findDamage(paths, deployment) === undefined) return;
+  removeDeployment(host, deployment.id);
+  makeDirectoryDurably(paths.deployments);
+  const staging = join(paths.deployments, `${STAGING_PREFIX}adopt`);
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging);
+  chmodSync(staging, 0o755);
+  for (const { name, kind, entries, source } of plan.components) {
+    for (const { path: at, type, mode } of entries) {
+      const to = kind === 'file' ? join(staging, name) : join(staging, name, at);
+      if (type === 'directory') mkdirSync(to);
+      else
+        copyFileSync(kind === 'file' ? source : join(source, at), to, constants.COPYFILE_FICLONE);
+      chmodSync(to, mode);
+    }
+  }
+  crashPoint('adopt-copied');
+  await gateAsWebUser(host, join(staging, host.config.probe.component));
+  syncTree(staging);
+  writeInventory(paths, plan);
+  renameDurably(staging, path);
+  crashPoint('adopt-laid-out');
+  const damage = findDamage(paths, deployment);
+  if (damage === undefined) return;
+  removeDeployment(host, deployment.id);
+  throw new UpdaterError('ADOPTION', `${plan.wish.source} changed while it was copied: ${damage}`, {
+    hint: 'run it again; what keeps writing there must stop first',
+  });
+}
