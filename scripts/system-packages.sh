@@ -16,6 +16,7 @@ need jq jq
 need openssl openssl
 need tar tar
 need mmdebstrap mmdebstrap
+need faketime faketime
 need mkfs.btrfs btrfs-progs
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

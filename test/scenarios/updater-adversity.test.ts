@@ -9,7 +9,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startCommand } from '../harness/command.ts';
+import { type Outcome, startCommand } from '../harness/command.ts';
+import type { TestNode } from '../harness/node.ts';
 import { makeWorld, type World } from '../harness/world.ts';
 
 /** A node that runs 1.0.0, with 1.1.0 published, which answers 503 as long as `broken`. */
@@ -125,4 +126,49 @@ describe('a state folder that takes no writes, with a release that has no verdic
       expect(node.page()).toContain('version 1.1.0');
     },
   );
+});
+
+/** Runs `args` on a machine whose clock shows `time`, and whose timers run as ever. */
+async function at(time: string, node: TestNode, args: string[]): Promise<Outcome> {
+  const folder = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime`;
+  const env = {
+    LD_PRELOAD: join(folder, 'libfaketimeMT.so.1'),
+    FAKETIME: time,
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+  return node.updater(args, { env });
+}
+
+describe('a clock that is wrong', () => {
+  it('costs updates, never the page; and is forgotten when it is right again', async () => {
+    const { node, ship } = await makeWorld({ top: ['probation = "10m"'] });
+    await ship('1.0.0');
+    // A node whose clock's battery is empty takes its first release all the same.
+    const first = await at('1970-01-02 00:00:00', node, ['once']);
+    expect(first.code, first.stderr).toBe(0);
+    expect(node.page()).toContain('version 1.0.0');
+    expect(first.stdout).toContain('in probation until 1970-01-02T');
+    const history = await at('1970-01-02 00:00:00', node, ['history']);
+    expect(history.stdout).toContain('1970-01-02T00');
+
+    await ship('1.1.0');
+    const late = await at('2106-02-08 00:00:00', node, ['once']);
+    expect(late.code, late.stdout).toBe(3);
+    expect(late.stdout).toContain('has expired');
+    expect(late.stdout).toContain("check this machine's clock");
+    expect(node.page()).toContain('version 1.0.0');
+    const status = await at('2106-02-08 00:00:00', node, ['status']);
+    expect(status.code).toBe(0);
+    expect(node.stateName(), 'no clock ends probation').toBe('probation');
+
+    // Right again: what was looked after in 2106 is looked after now.
+    writeFileSync(join(node.root, 'current/web-ui/about/index.html'), '<p>ABOUT 1.0.0</p>\n');
+    const now = await node.updater(['once']);
+    expect(now.stderr).toContain("restored 'web-ui/about/index.html'");
+    expect([0, 1]).toContain(now.code);
+    const applied = await node.updater(['apply', '1.1.0']);
+    expect(applied.code, applied.stderr).toBe(0);
+    expect(node.page()).toContain('version 1.1.0');
+    expect(node.quarantined()).toStrictEqual([]);
+  });
 });
