@@ -122,7 +122,7 @@ describe('a state folder that takes no writes, with a release that has no verdic
       expect((await node.updater(['verify'])).code).toBe(1);
       expect(node.hasMarker()).toBe(false);
       expect(node.quarantined(), 'the disk was to blame').toStrictEqual([]);
-      expect((await node.updater(['once'])).code).toBe(0);
+      expect((await node.updater(['apply'])).code).toBe(0);
       expect(node.page()).toContain('version 1.1.0');
     },
   );

@@ -103,7 +103,7 @@ describe('what was deleted by hand', () => {
     );
     expect(node.page()).toContain('version 1.0.0');
     expect(node.quarantined(), 'nobody is to blame').toStrictEqual([]);
-    expect((await node.updater(['once'])).code).toBe(0);
+    expect((await node.updater(['apply'])).code).toBe(0);
     expect(node.page()).toContain('version 1.1.0');
   });
 });
