@@ -118,6 +118,13 @@ const healSchema = z.strictObject({
   extra: z.enum(['aside', 'report']).default('aside'),
 });
 
+const updaterSchema = z.strictObject({
+  /** The component that is the updater itself, if releases bring one. */
+  component: component.optional(),
+  /** How long a new one may take to prove itself. */
+  proof_timeout: duration.prefault('2m'),
+});
+
 const configSchema = z.strictObject({
   app: component,
   channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
@@ -149,6 +156,7 @@ const configSchema = z.strictObject({
   quiesce: z.array(quiesceSchema).default([]),
   snapshot: snapshotSchema.optional(),
   run: runSchema.prefault({}),
+  updater: updaterSchema.prefault({}),
   units: unitsSchema.prefault({}),
   heal: healSchema.prefault({}),
 });

@@ -29,6 +29,8 @@ type UpdaterErrorCode =
   | 'UNITS'
   /** A node cannot be adopted as it is, or an adoption is not finished. Exit code 3. */
   | 'ADOPTION'
+  /** This program cannot do its work on this node. */
+  | 'SELF_CHECK'
   /** Told to stop; the next start goes on. */
   | 'INTERRUPTED'
   /** The machine refused an event: a fault of this program. */

@@ -10,6 +10,7 @@ import { hold, unhold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
 import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
+import { selfCheck } from './commands/self-check.ts';
 import { COMMON_OPTIONS } from './commands/session.ts';
 import { status } from './commands/status.ts';
 import { units } from './commands/units.ts';
@@ -44,6 +45,7 @@ if (first === GATE_FLAG) {
       status,
       history,
       units,
+      selfCheck,
     ],
   });
 }

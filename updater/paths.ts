@@ -9,6 +9,9 @@ export interface Paths {
   deployments: string;
   /** What was found in a deployment and is not of its release; kept for the operator. */
   aside: string;
+  /** The link that says which updater starts, and the one it took over from. */
+  updater: string;
+  previousUpdater: string;
   state: string;
   stateFile: string;
   marker: string;
@@ -34,6 +37,8 @@ export interface Paths {
   healFile: string;
   /** What was adopted, and how it is undone. */
   adoption: string;
+  /** Which new updaters were tried here. */
+  updaterFile: string;
   journal: string;
   lock: string;
   downloads: string;
@@ -47,6 +52,8 @@ export function pathsOf(root: string, state: string): Paths {
     current: join(root, 'current'),
     deployments: join(root, 'deployments'),
     aside: join(root, 'aside'),
+    updater: join(root, 'updater'),
+    previousUpdater: join(root, 'updater.previous'),
     state,
     stateFile: join(state, 'state.json'),
     marker: join(state, 'pending-verification.json'),
@@ -62,6 +69,7 @@ export function pathsOf(root: string, state: string): Paths {
     inventories: join(state, 'inventories'),
     healFile: join(state, 'heal.json'),
     adoption: join(state, 'adoption.json'),
+    updaterFile: join(state, 'updater.json'),
     journal: join(state, 'journal.jsonl'),
     lock: join(state, 'lock'),
     downloads: join(state, 'downloads'),

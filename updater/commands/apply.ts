@@ -3,6 +3,7 @@ import { type Command, CliError, type Context } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import type { Host } from '../host.ts';
 import type { Wish } from '../offer.ts';
+import { followUpdater } from '../self/follow.ts';
 import { refuseCorrupt, settle } from '../settle.ts';
 import { judgeMirrors, rehearse, update } from '../update.ts';
 import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
@@ -62,7 +63,9 @@ async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promis
     ]);
     return ExitCode.failed;
   }
-  const { lines, data, exit } = tellUpdate(await update(host, state, wish), wish.byHand);
+  const result = await update(host, state, wish);
+  await followUpdater(host, result.state);
+  const { lines, data, exit } = tellUpdate(result, wish.byHand);
   context.result(data, lines);
   return exit;
 }

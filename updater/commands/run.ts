@@ -13,6 +13,7 @@ import type { Host } from '../host.ts';
 import { beginLife, type Life } from '../life.ts';
 import type { Settled } from '../machine.ts';
 import { pathsOf } from '../paths.ts';
+import { followUpdater } from '../self/follow.ts';
 import { settle } from '../settle.ts';
 import { update } from '../update.ts';
 import { findWait, soonestInstall } from '../waiting.ts';
@@ -56,6 +57,9 @@ async function loop(
     const lookIn = await life.during(() =>
       round(context, config, signal, isDue, (ms) => (passesIn = ms)),
     );
+    if (lookIn === 'handed-over') {
+      return context.note('another updater took over: ending, so that it is started');
+    }
     if (isDue) nextCheck = performance.now() + untilNextCheck(config, passesIn);
     const untilCheck = nextCheck - performance.now();
     const healIn = config.heal.enabled ? config.heal.interval : Number.POSITIVE_INFINITY;
@@ -67,7 +71,8 @@ async function loop(
 
 /**
  * One round. What goes wrong in it is told, and the next round comes all the
- * same. Resolves to the milliseconds after which what runs is to be looked at again.
+ * same. Resolves to the milliseconds after which what runs is to be looked at again; `handed-over`:
+ * the next start is another updater's.
  */
 async function round(
   context: Context,
@@ -75,7 +80,7 @@ async function round(
   signal: AbortSignal,
   isDue: boolean,
   onDecline: (passesInMs: number) => void,
-): Promise<number> {
+): Promise<number | 'handed-over'> {
   try {
     return await withLock(context, config, 'run', signal, async (host) => {
       const { state, left } = await settle(host, { online: true, patient: true });
@@ -88,6 +93,7 @@ async function round(
       if (until === undefined) {
         context.note(`next check in about ${formatDuration(config.run.interval)}`);
       }
+      if (await followUpdater(host, result.state)) return 'handed-over';
       return lookAfter(host, result.state);
     });
   } catch (error) {

@@ -8,6 +8,10 @@ import { DEFAULT_CONFIG_PATH, loadConfig, type Config } from '../config.ts';
 import { openHost, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
+import { confirmUpdater } from '../self/follow.ts';
+
+/** What an updater that took over must have done once before the one it took over from may go. */
+const WORK = new Set(['apply', 'once', 'run', 'verify']);
 
 /** Options that every command takes. */
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -47,9 +51,11 @@ export async function withLock<T>(
   makeDirectoryDurably(paths.root);
   const lock = lockNode(paths, purpose, (line) => context.note(line));
   try {
-    return await work(
-      openHost(config, { signal, note: (line) => context.note(line), preserve: true }),
-    );
+    const note = (line: string): void => context.note(line);
+    const host = openHost(config, { signal, note, preserve: true });
+    const result = await work(host);
+    if (WORK.has(purpose)) confirmUpdater(host);
+    return result;
   } finally {
     lock.release();
   }

@@ -10,6 +10,7 @@ import { renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
 import { pruneInventories } from '../records/inventory-file.ts';
+import { linkedDeployments } from '../self/links.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
 
 /** A deployment that is being extracted. */
@@ -60,6 +61,7 @@ function pickRemovable({ config, paths, store }: Host): string[] {
     marker?.from?.id,
     marker?.to.id,
     current.kind === 'deployment' ? current.id : undefined,
+    ...linkedDeployments(paths),
   ]);
   isKept.delete(undefined);
   const newestFirst = store.deployments.map((each) => each.deployment).toReversed();

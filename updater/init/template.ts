@@ -74,6 +74,7 @@ export function configText(answers: Answers): string {
     '# enabled = true',
     '# interval = "30s"                 # for `updater run`',
     '# extra = "aside"                  # foreign files are moved to <root>/aside; "report" leaves them',
+    ...ITSELF,
     ...mirrors.flatMap((mirror) => ['', '[[mirrors]]', ...mirrorLines(mirror)]),
     ...serviceLines(services),
     ...AROUND_A_SWITCH,
@@ -117,6 +118,15 @@ const AROUND_A_SWITCH = [
   '# keep = 3',
   '# required = true                  # without one nothing is installed',
   '# timeout = "5m"',
+];
+
+const ITSELF = [
+  '',
+  '# The component that is this updater itself, if releases bring one. A new one takes over from',
+  '# `<root>/updater` when its release is committed and it proved that it can do the work.',
+  '# [updater]',
+  '# component = "updater"',
+  '# proof_timeout = "2m"',
 ];
 
 function mirrorLines(mirror: MirrorConfig): string[] {

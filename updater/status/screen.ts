@@ -6,6 +6,7 @@ import { formatDuration } from '@landfall/cli';
 import { describeProof, describeState } from '../commands/words.ts';
 import type { Settled } from '../machine.ts';
 import { describeHeld } from '../policy/judge.ts';
+import { describeUpdater } from '../self/words.ts';
 import type { StatusView } from './view.ts';
 
 /** Of a list, so many are shown; the rest is counted. */
@@ -39,6 +40,7 @@ export function toScreen(view: StatusView, now: Date): string[] {
       'floor',
       view.floor ? `sequence ${view.floor.sequence}, channel ${view.floor.channel}` : 'none yet',
     ),
+    ...updaterLines(view),
     row(
       'web user',
       view.webUser ?? "not configured: checked as the likely one, or as the updater's own",
@@ -206,6 +208,12 @@ function mirrorLines({ lastCheck }: StatusView): string[] {
     row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
     ...some(problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`))),
   ];
+}
+
+/** Where releases bring one. */
+function updaterLines({ updater }: StatusView): string[] {
+  const { link, refused } = updater;
+  return link === null && refused === null ? [] : [row('updater', describeUpdater(updater))];
 }
 
 function some(lines: readonly string[]): string[] {

@@ -24,6 +24,7 @@ import { readSnapshots, type SnapshotEntry } from '../records/snapshot-file.ts';
 import type { DeploymentRecord } from '../records/state-file.ts';
 import type { CorruptFile } from '../records/store.ts';
 import { snapshotOffered } from '../restore.ts';
+import { type UpdaterFacts, updaterFacts } from '../self/words.ts';
 import { adviceFor, type Advice } from './advice.ts';
 
 /** A release that is tried again later, because of this machine. */
@@ -61,6 +62,7 @@ export interface StatusView {
   /** Services that are stopped for a switch, or were left so. */
   stopped: Quiesced | 'corrupt' | null;
   webUser: string | null;
+  updater: UpdaterFacts;
   folders: { root: string; current: string; state: string; logs: string };
   advice: Advice;
 }
@@ -93,6 +95,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     snapshotOffered: snapshotOffered(host)?.name ?? null,
     stopped: readQuiesced(paths.quiesced) ?? null,
     webUser: config.web_user ?? null,
+    updater: updaterFacts(host),
     folders: { root: paths.root, current: paths.current, state: paths.state, logs: paths.logs },
   };
   return { ...view, advice: adviceFor(view, clock.now) };

@@ -5,6 +5,7 @@
  * OpenRC has no timer and tells nobody of a service that was given up: the
  * daemon looks for releases, and sees in its rounds what does not pass.
  */
+import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { OURS, type UnitFile } from './plan.ts';
 import { stopMs } from './timing.ts';
@@ -62,13 +63,24 @@ function verifyScript(config: Config, program: string): string[] {
     '',
     'start() {',
     '  ebegin "Settling what the last update left"',
-    `  ${quote(program)} verify --boot --config ${quote(config.file)}`,
+    ...verifyLines(config, `${quote(program)} verify --boot --config ${quote(config.file)}`),
     '  eend $?',
     '}',
     '',
     'stop() {',
     '  return 0',
     '}',
+  ];
+}
+
+/** An updater that took over and fails before it did its work once gives way to the one before it. */
+function verifyLines({ root, updater }: Config, command: string): string[] {
+  if (updater.component === undefined) return [`  ${command}`];
+  const [previous, link] = [join(root, 'updater.previous'), join(root, 'updater')].map(quote);
+  return [
+    `  if ! ${command} && [ -L ${previous} ]; then`,
+    `    mv -fT ${previous} ${link} && ${command}`,
+    '  fi',
   ];
 }
 

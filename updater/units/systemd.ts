@@ -8,6 +8,7 @@
  * the first service is stopped, so that it never takes a stopped service for
  * a broken release.
  */
+import { join } from 'node:path';
 import type { Config, ServiceConfig } from '../config.ts';
 import { hardeningLines, quotePath } from './hardening.ts';
 import { OURS, type UnitFile } from './plan.ts';
@@ -169,6 +170,7 @@ function commonLines(config: Config): string[] {
   const { root, state, units } = config;
   return [
     'EnvironmentFile=-/etc/default/updater',
+    ...fallbackLines(config),
     '# Only the updater is told to stop: a restart of a service that it waits for is not cut off.',
     'KillMode=mixed',
     `TimeoutStopSec=${seconds(stopMs(config))}`,
@@ -176,6 +178,20 @@ function commonLines(config: Config): string[] {
     ...(units.service.length === 0
       ? []
       : ['# [units].service of the configuration', ...units.service]),
+  ];
+}
+
+/**
+ * By programs that need neither of the two. What the power takes back of it is
+ * done again after the next start that fails.
+ */
+function fallbackLines({ root, updater }: Config): string[] {
+  if (updater.component === undefined) return [];
+  const links = [join(root, 'updater.previous'), join(root, 'updater')].map(quotePath);
+  const script = `[ "$$SERVICE_RESULT" = success ] || [ ! -L "$$1" ] || mv -fT "$$1" "$$2"`;
+  return [
+    '# An updater that took over and fails before it did its work once gives way to the one before it.',
+    `ExecStopPost=-/bin/sh -c '${script}' updater ${links.join(' ')}`,
   ];
 }
 
