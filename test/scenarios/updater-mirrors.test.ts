@@ -2,7 +2,7 @@
  * A node among mirrors that are down, stale, lying or broken: it takes the
  * release from the others, and says what is wrong with the bad one.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair } from '@landfall/minisign';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -185,6 +185,32 @@ describe('a mirror that is wrong about the artifact', () => {
     const named = outcome.stderr.split('\n').find((line) => line.startsWith("mirror 'mirror-1': "));
     expect(named).toMatch(words);
     expect(node.journal()).toContainEqual(expect.objectContaining({ mirror: 'mirror-1' }));
+  });
+
+  it('has one artifact, and another mirror the other: both are taken', async () => {
+    const { node, folders, factory } = await makeFleet();
+    const next = await factory.make({
+      version: '1.1.0',
+      webUi: exampleWebUi('1.1.0'),
+      files: { server: '/usr/bin/sleep' },
+    });
+    for (const each of folders) publish(next, each);
+    const [ui = '', server = ''] = next.manifest.components.map(
+      ({ artifacts }) => artifacts[0]?.file,
+    );
+    const remove = (mirror: number, file: string): void =>
+      rmSync(join(folders[mirror] ?? '', `releases/download/v1.1.0/${file}`));
+    for (const [mirror, file] of [
+      [0, ui],
+      [1, server],
+      [2, ui],
+      [2, server],
+    ] as const) {
+      remove(mirror, file);
+    }
+    const outcome = await node.updater(['apply']);
+    expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
+    expect(node.current()).toBe(next.deploymentId);
   });
 
   it('does not have it, nor has any other: nothing is begun', async () => {
