@@ -5,6 +5,7 @@
  * Paths are relative to the folder of the configuration. Passwords and tokens
  * are never in it, only the names of where they are read from.
  */
+import { parseDuration } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 import { isChannelName, isPlatform } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
@@ -28,6 +29,12 @@ const publicKey = z.string().superRefine((text, context) => {
     context.addIssue({ code: 'custom', message: messageOf(error) });
   }
 });
+
+/** Milliseconds of a configured duration; 0 for what is none. */
+export function toMs(value: number | string): number {
+  if (typeof value === 'string') return parseDuration(value) ?? 0;
+  return Number.isSafeInteger(value) ? value : 0;
+}
 
 const componentCommon = {
   /** Names the component in the manifest, in file names and on nodes. */
@@ -88,6 +95,11 @@ export const configSchema = z
     mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
     /** Mirrors that must have everything before any index names it; the majority unless told. */
     quorum: z.int().min(1).optional(),
+    /** How long mirrors that are slow are waited for once a quorum is done: a duration, or milliseconds. */
+    patience: z
+      .union([z.number(), z.string()])
+      .refine((value) => toMs(value) > 0, "expected milliseconds, or a text such as '30m'")
+      .default('15m'),
     /** Days after which nodes do not install it any more. */
     expiresDays: z.int().min(1).max(3650).default(90),
     requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),

@@ -3,8 +3,9 @@
  * fails is left out from there on and reported at the end; it never stops the
  * others.
  */
+import { formatDuration } from '@landfall/cli';
 import { messageOf, OtaError } from '@landfall/errors';
-import type { WritableMirror } from '@landfall/mirrors';
+import { MirrorError, type WritableMirror } from '@landfall/mirrors';
 
 export interface MirrorProgress {
   readonly mirror: WritableMirror;
@@ -38,25 +39,56 @@ export function fail(progress: MirrorProgress, doing: string, error: unknown): v
   progress.failure ??= { doing, error: error instanceof OtaError ? error : unexpected(error) };
 }
 
+/** How long all wait for the slowest: `ms` after `quorum` mirrors were done. */
+export interface Patience {
+  readonly quorum: number;
+  readonly ms: number;
+}
+
 /**
  * Runs `act` for every mirror that has not failed, all at once. What one
- * throws becomes its failure; only an abort of `signal` ends them all.
+ * throws becomes its failure; only an abort of `signal` ends them all. With
+ * `patience`, those that are not done in time are told to stop, by the signal
+ * that `act` gets, and have failed.
  */
 export async function onEach(
   mirrors: readonly MirrorProgress[],
   doing: string,
   signal: AbortSignal,
-  act: (progress: MirrorProgress) => Promise<void>,
+  act: (progress: MirrorProgress, signal: AbortSignal) => Promise<void>,
+  patience?: Patience,
 ): Promise<void> {
-  await Promise.all(
-    alive(mirrors).map(async (progress) => {
-      try {
-        await act(progress);
-      } catch (error) {
-        signal.throwIfAborted();
-        fail(progress, doing, error);
-      }
-    }),
+  const late = new AbortController();
+  const either = AbortSignal.any([signal, late.signal]);
+  let timer: NodeJS.Timeout | undefined;
+  let done = 0;
+  const one = async (progress: MirrorProgress): Promise<void> => {
+    try {
+      await act(progress, either);
+      done += 1;
+      if (patience === undefined || done < patience.quorum) return;
+      timer ??= setTimeout(() => late.abort(), patience.ms);
+    } catch (error) {
+      signal.throwIfAborted();
+      const isLate = late.signal.aborted && patience !== undefined;
+      fail(progress, doing, isLate ? tooLate(progress, patience) : error);
+    }
+  };
+  try {
+    await Promise.all(alive(mirrors).map(one));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooLate({ mirror: { name } }: MirrorProgress, { quorum, ms }: Patience): MirrorError {
+  return new MirrorError(
+    'TOO_SLOW',
+    name,
+    `was not done ${formatDuration(ms)} after ${quorum} others: left to 'mirrors sync'`,
+    {
+      hint: `'mirrors sync --to ${name}' completes it; 'patience' in the configuration gives it more time`,
+    },
   );
 }
 

@@ -2,9 +2,9 @@
 import type { Component } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
 import type { Survey } from '@landfall/mirrors';
-import type { Settings } from './config.ts';
+import { type Settings, toMs } from './config.ts';
 import type { Decision } from './decide.ts';
-import type { MirrorProgress } from './mirror-progress.ts';
+import type { MirrorProgress, Patience } from './mirror-progress.ts';
 import type { Proofs } from './proofs.ts';
 import type { Expected, SignedManifest } from './signed.ts';
 import type { Packed } from './steps/pack.ts';
@@ -48,6 +48,11 @@ export interface Shipment extends Build {
   signed?: SignedManifest;
   /** What was proven of it; a dry run has none. */
   proofs?: Proofs;
+}
+
+/** How long the others are waited for once a quorum is done with a step. */
+export function patienceOf({ quorum, settings }: Shipment): Patience {
+  return { quorum, ms: toMs(settings.patience) };
 }
 
 /** The value of an earlier step. Throws when the list of steps is in the wrong order. */

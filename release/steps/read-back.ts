@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactsOf } from '@landfall/manifest';
 import { ReleaseError } from '../errors.ts';
-import { alive, failureText, onEach } from '../mirror-progress.ts';
-import { need, type Shipment } from '../shipment.ts';
+import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { need, patienceOf, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { readServed } from './served.ts';
 
@@ -15,7 +15,7 @@ import { readServed } from './served.ts';
 export async function readArtifactsBack(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, signal, version, folder } = shipment;
   const artifacts = artifactsOf(need(shipment.signed, 'signed manifest').verified.manifest);
-  await onEach(mirrors, 'read back', signal, async (progress) => {
+  const readAll = async (progress: MirrorProgress, stop: AbortSignal): Promise<void> => {
     const { name } = progress.mirror;
     for (const artifact of artifacts) {
       if (progress.held.has(artifact.file)) continue;
@@ -25,14 +25,15 @@ export async function readArtifactsBack(shipment: Shipment, show: Show): Promise
         artifact,
         scratch: shipment.scratch,
         local: join(folder, artifact.file),
-        signal,
+        signal: stop,
       });
       if (verdict.kind !== 'same') throw notServed(name, artifact.file, verdict);
       progress.held.add(artifact.file);
       shipment.proofs?.note(progress.mirror, artifact, 'readBack');
       crashPoint('ship-artifact-read-back');
     }
-  });
+  };
+  await onEach(mirrors, 'read back', signal, readAll, patienceOf(shipment));
   for (const each of mirrors) {
     if (each.failure?.doing === 'read back') show.line(`${each.mirror.name}: ${failureText(each)}`);
   }

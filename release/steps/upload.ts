@@ -8,7 +8,7 @@ import { crashPoint, formatBytes, formatDuration } from '@landfall/cli';
 import { type Artifact, artifactsOf } from '@landfall/manifest';
 import semver from 'semver';
 import { failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
-import { need, type Shipment } from '../shipment.ts';
+import { need, patienceOf, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 
 /** Whether a mirror served all artifacts and this very index before this run. */
@@ -23,7 +23,7 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
   const { mirrors, signal } = shipment;
   const { manifest } = need(shipment.signed, 'signed manifest').verified;
   const artifacts = artifactsOf(manifest);
-  await onEach(mirrors, 'upload', signal, async (progress) => {
+  const sendAll = async (progress: MirrorProgress, stop: AbortSignal): Promise<void> => {
     if (isDone(shipment, progress)) return;
     await progress.mirror.ensureRelease(
       {
@@ -33,15 +33,16 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
         ...(manifest.commit === '' ? {} : { commit: manifest.commit }),
         files: artifacts.map(({ file, size }) => ({ file, size })),
       },
-      { signal },
+      { signal: stop },
     );
     crashPoint('ship-release-ensured');
     // Also what is held: only the mirror itself sees second copies that a broken-off upload left.
     for (const artifact of artifacts) {
-      await uploadOne(shipment, progress, artifact, show);
+      await uploadOne({ ...shipment, signal: stop }, progress, artifact, show);
       crashPoint('ship-artifact-uploaded');
     }
-  });
+  };
+  await onEach(mirrors, 'upload', signal, sendAll, patienceOf(shipment));
   const sent = mirrors.reduce((sum, each) => sum + each.sent, 0);
   const failed = mirrors.filter(({ failure }) => failure?.doing === 'upload');
   for (const each of failed) show.line(`${each.mirror.name}: ${failureText(each)}`);
