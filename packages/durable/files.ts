@@ -2,7 +2,8 @@
  * The writing primitives. After each returns, its effect is on the disk: file
  * content through fsync of the file, names through fsync of their directory.
  * If the power goes inside one, the old file or link is there whole; a
- * leftover `.<name>.tmp-…` beside it is removed by the next write of that name.
+ * leftover `.<name>.tmp-…` beside it is removed by the next write of that name,
+ * or by `removeAllTemporaries`.
  */
 import {
   closeSync,
@@ -18,7 +19,6 @@ import {
   symlinkSync,
   unlinkSync,
   writeSync,
-  chmodSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '@landfall/errors';
@@ -84,8 +84,7 @@ export function makeDirectoryDurably(path: string, mode = 0o755): void {
       each = dirname(each);
     }
     for (const directory of missing.toReversed()) {
-      mkdirSync(directory);
-      chmodSync(directory, mode);
+      makeWithMode(directory, mode);
       fsyncPath(dirname(directory), O_DIRECTORY);
     }
     if (!lstatSync(path).isDirectory()) readdirSync(path);
@@ -128,6 +127,23 @@ export function syncTree(directory: string): void {
     else if (entry.isFile()) syncFile(path);
   }
   syncDirectory(directory);
+}
+
+/** Removes from `directory` what a writer that died left there. Writers exclude each other with a lock. */
+export function removeAllTemporaries(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (isTemporaryName(name)) rmSync(join(directory, name), { force: true });
+  }
+}
+
+/** The mode comes with the folder: one that a crash left with another mode would keep it for good. */
+function makeWithMode(directory: string, mode: number): void {
+  const umask = process.umask(0);
+  try {
+    mkdirSync(directory, mode);
+  } finally {
+    process.umask(umask);
+  }
 }
 
 function writeNew(path: string, content: Uint8Array | string, mode: number): void {

@@ -9,6 +9,7 @@ export {
   isTemporaryName,
   makeDirectoryDurably,
   removeDurably,
+  removeAllTemporaries,
   renameDurably,
   replaceSymlinkDurably,
   syncDirectory,

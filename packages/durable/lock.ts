@@ -5,7 +5,8 @@
  * next generation exclusively (by link, so it appears whole) when the newest
  * one's holder is gone. A generation is never reused, so two processes that
  * find the same dead holder compete for one name and one of them wins. The
- * winner removes older generations; releasing empties one's own.
+ * winner removes older generations, and claims of processes that are gone;
+ * releasing empties one's own.
  *
  * A crash leaves the file with the id of a process that is gone: that is what
  * the next one recognises, by pid, start time and boot id together.
@@ -95,6 +96,7 @@ function claimGeneration(path: string, mine: string): number {
       continue;
     }
     removeOlder(path, next);
+    removeDeadClaims(path);
     return next;
   }
 }
@@ -158,12 +160,25 @@ function removeOlder(path: string, than: number): void {
   }
 }
 
-/** Leaves the emptied file: its number must not be used again while somebody may be comparing. */
+/** Claims of processes that died while they were at it. The name tells whose: the content may be torn. */
+function removeDeadClaims(path: string): void {
+  const prefix = `${basename(path)}.claim-`;
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
+    rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+/**
+ * Leaves the emptied file: its number must not be used again while somebody may
+ * be comparing. A disk that does not take it changes nothing: this process will
+ * be gone, which is what the next one looks at. What it did must not end as that error.
+ */
 function releaseGeneration(path: string): void {
   try {
     if (readHolder(path)?.pid === process.pid) truncateSync(path, 0);
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
+    if (systemCode(error) === undefined) throw error;
   }
 }
 
@@ -190,6 +205,15 @@ function isHolder(value: unknown): value is Holder {
 
 function isGone(error: unknown): boolean {
   return systemCode(error) === 'ENOENT' || systemCode(error) === 'ESRCH';
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return identify(pid).start !== 'dead';
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
 }
 
 function identify(pid: number): { start: string; boot: string; stopped: boolean } {

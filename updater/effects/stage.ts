@@ -18,7 +18,7 @@ import {
   sameTree,
 } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { makeDirectoryDurably, renameDurably, syncTree } from '@landfall/durable';
+import { makeDirectoryDurably, renameDurably, syncDirectory, syncTree } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
@@ -45,6 +45,8 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const { id } = deployment;
   if (isStaged(host, offer)) {
     host.note(`${id} is on the disk already, whole`);
+    // Perhaps by a rename that a crash kept from the disk.
+    syncDirectory(paths.deployments);
     store.recordStaged(deployment, timestamp());
     return;
   }

@@ -6,7 +6,7 @@
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { renameDurably } from '@landfall/durable';
+import { removeAllTemporaries, renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
 import { pruneInventories } from '../records/inventory-file.ts';
@@ -33,6 +33,7 @@ export function tidy(host: Host): string[] {
 
 /** What runs that died left behind. Nobody else is at work: the caller holds the lock. */
 export function removeLeftovers({ paths }: Host): void {
+  for (const folder of [paths.state, paths.root]) removeAllTemporaries(folder);
   for (const name of isDirectory(paths.deployments) ? readdirSync(paths.deployments) : []) {
     if (!name.startsWith(STAGING_PREFIX) && !name.startsWith(REMOVING_PREFIX)) continue;
     rmSync(join(paths.deployments, name), { recursive: true, force: true });

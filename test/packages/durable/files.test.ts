@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import {
   makeDirectoryDurably,
   removeDurably,
+  removeAllTemporaries,
   renameDurably,
   replaceSymlinkDurably,
   syncTree,
@@ -81,14 +82,15 @@ describe('writeFileDurably', () => {
 });
 
 /** The calls on `folder` that change or sync it, in order, as `<call> <name>`. */
-function trace(script: string): string[] {
+function trace(script: string, inject: readonly string[] = []): string[] {
   const folder = temporaryFolder();
   const log = join(temporaryFolder(), 'trace');
   const module = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
   execFileSync('strace', [
     '-fy',
     '-e',
-    'trace=fsync,rename,write,symlink,fchmod',
+    'trace=fsync,rename,write,symlink,fchmod,mkdir,chmod,unlink',
+    ...inject,
     '-o',
     log,
     process.execPath,
@@ -116,12 +118,38 @@ describe('the order of system calls', () => {
     ]);
   });
 
+  it('never tries a failed fsync again, and gives the file no name', () => {
+    const script = `try { d.writeFileDurably(folder + '/x', 'content') } catch {}`;
+    expect(trace(script, ['-e', 'inject=fsync:error=EIO:when=1'])).toEqual([
+      'write F/.x.tmp',
+      'fchmod F/.x.tmp',
+      'fsync F/.x.tmp',
+      'unlink F/.x.tmp',
+    ]);
+  });
+
+  it('makes a folder with its mode in one call, since a crash after it would keep another', () => {
+    const script = `process.umask(0o077); d.makeDirectoryDurably(folder + '/x', 0o755)`;
+    expect(trace(script)).toEqual(['mkdir F/x', 'fsync F']);
+  });
+
   it('switches a link by one rename and syncs the folder', () => {
     expect(trace(`d.replaceSymlinkDurably(folder + '/x', 'somewhere')`)).toEqual([
       'symlink F/.x.tmp',
       'rename F/.x.tmp',
       'fsync F',
     ]);
+  });
+});
+
+describe('removeAllTemporaries', () => {
+  it('removes what writers that died left, and nothing else', () => {
+    const folder = temporaryFolder();
+    for (const name of ['.x.json.tmp-12', '.current.tmp-7', 'x.json', '.hidden', 'a.tmp-1']) {
+      writeFileSync(join(folder, name), '');
+    }
+    removeAllTemporaries(folder);
+    expect(readdirSync(folder).toSorted()).toEqual(['.hidden', 'a.tmp-1', 'x.json']);
   });
 });
 

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -152,6 +152,15 @@ describe('acquireLock', () => {
       acquireLock(path, 'next').release();
       expect(readdirSync(folder)).toContain(`lock-${index}.8`);
     }
+  });
+
+  it('removes the claims of processes that died over them, and no others', () => {
+    const folder = temporaryFolder();
+    const dead = spawnSync('true').pid;
+    const other = process.ppid;
+    for (const pid of [dead, other]) writeFileSync(join(folder, `lock.claim-${pid}`), '');
+    acquireLock(join(folder, 'lock'), 'apply').release();
+    expect(readdirSync(folder).toSorted()).toEqual(['lock.1', `lock.claim-${other}`]);
   });
 
   it('lets one of many through, again and again', async () => {
