@@ -12,7 +12,7 @@ import { quiesce, unquiesce } from './quiesce.ts';
 import { restartServices } from './services.ts';
 import { pruneSnapshots, restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import { stage } from './stage.ts';
-import { switchCurrent } from './switch.ts';
+import { switchOrMakeRoom } from './switch.ts';
 import { tidy } from './tidy.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function carryOut(
   effect: Effect,
   offer: Offer | undefined,
 ): Promise<Event | undefined> {
-  const { config, paths, store } = host;
+  const { config, store } = host;
   switch (effect.kind) {
     case 'preflight': {
       await preflight(host, need(offer));
@@ -44,7 +44,7 @@ export async function carryOut(
       store.removeMarker();
       return undefined;
     case 'switch':
-      switchCurrent(paths, effect.to);
+      switchOrMakeRoom(host, effect.to);
       return { name: 'switched' };
     case 'quiesce':
       await quiesce(host);

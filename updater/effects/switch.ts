@@ -4,11 +4,43 @@
  * never one that leads nowhere.
  */
 import { readlinkSync } from 'node:fs';
-import { removeDurably, replaceSymlinkDurably, syncDirectory } from '@landfall/durable';
+import {
+  DurableError,
+  removeDurably,
+  replaceSymlinkDurably,
+  syncDirectory,
+} from '@landfall/durable';
+import { messageOf } from '@landfall/errors';
 import { deploymentPath, isDirectory, linkTarget, readCurrent } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
 import type { Deployment } from '../facts.ts';
+import type { Host } from '../host.ts';
 import type { Paths } from '../paths.ts';
+import { removeLeftovers } from './tidy.ts';
+
+/** Calls that fail before anything has changed. What failed to sync is never tried again. */
+const HARMLESS = ['symlink', 'rename'];
+
+/**
+ * Switches, and where the disk does not take the link, removes what may go and
+ * tries once more: a release that does not work must be left. Throws as `switchCurrent`.
+ */
+export function switchOrMakeRoom(host: Host, to: Deployment | undefined): void {
+  try {
+    switchCurrent(host.paths, to);
+  } catch (error) {
+    const cause = error instanceof DurableError ? error.cause : undefined;
+    const call = cause instanceof Error && 'syscall' in cause ? String(cause.syscall) : '';
+    if (!HARMLESS.includes(call)) throw error;
+    host.note(`${messageOf(error)}: making room, and trying once more`);
+    try {
+      removeLeftovers(host);
+    } catch {
+      // What counts is whether the link can be made now.
+    }
+    switchCurrent(host.paths, to);
+  }
+}
 
 /**
  * Points `current` at `to`, or removes it (undefined: the node was empty
