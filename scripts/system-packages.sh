@@ -18,6 +18,9 @@ need tar tar
 need mmdebstrap mmdebstrap
 need faketime faketime
 need mkfs.btrfs btrfs-progs
+need mkfs.ext4 e2fsprogs
+need mkfs.xfs xfsprogs
+need perl perl-base
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   echo "error: the tests need these packages: apt-get install$missing" >&2

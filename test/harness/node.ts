@@ -25,6 +25,8 @@ export interface NodeOptions {
   channel?: string;
   /** Where the UI is probed; the node's own small web server unless given. `root` is the node's root. */
   serve?: (root: string) => Promise<string>;
+  /** Folder for root and state, which must be there; the node's own unless given. */
+  place?: (folder: string) => string;
   /** Keys of `[probe]` that differ from the quick ones that tests use. */
   probe?: Readonly<Record<string, string | number>>;
   /** Lines of TOML at the top, before any table. */
@@ -45,10 +47,10 @@ export class TestNode {
   /** The small web server; undefined when `serve` was given. */
   readonly server: WebServer | undefined;
 
-  constructor(folder: string, server: WebServer | undefined) {
+  constructor(folder: string, place: string, server: WebServer | undefined) {
     this.folder = folder;
-    this.root = join(folder, 'root');
-    this.state = join(folder, 'state');
+    this.root = join(place, 'root');
+    this.state = join(place, 'state');
     this.config = join(folder, 'updater.toml');
     this.server = server;
   }
@@ -123,13 +125,14 @@ export class TestNode {
 /** Makes the folders, the configuration and the web server. Everything goes when the running test ends. */
 export async function makeNode(options: NodeOptions): Promise<TestNode> {
   const folder = temporaryFolder();
-  const root = join(folder, 'root');
-  mkdirSync(join(folder, 'state'), { mode: 0o700 });
+  const place = options.place?.(folder) ?? folder;
+  const root = join(place, 'root');
+  mkdirSync(join(place, 'state'), { mode: 0o700 });
   mkdirSync(root);
   // mkdtemp makes folders that only their owner may enter; a web server's user must get through.
-  for (const path of [folder, root]) chmodSync(path, 0o755);
+  for (const path of [folder, place, root]) chmodSync(path, 0o755);
   const server = options.serve === undefined ? await WebServer.start(root) : undefined;
-  const node = new TestNode(folder, server);
+  const node = new TestNode(folder, place, server);
   const url = server?.url ?? (await options.serve?.(root)) ?? '';
   writeFileSync(node.config, configuration(node, url, options), { mode: 0o644 });
   return node;
