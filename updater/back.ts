@@ -3,15 +3,7 @@
  * `machine.ts` is. Whatever happened, they end on a deployment that runs and a
  * word about it; they never try the one that was left again.
  */
-import {
-  acceptance,
-  MAX_ATTEMPTS,
-  type Blame,
-  type Deployment,
-  type Outcome,
-  type Proof,
-  type Running,
-} from './facts.ts';
+import type { Blame, Deployment, Outcome, Running } from './facts.ts';
 import type {
   Degraded,
   Effect,
@@ -19,6 +11,7 @@ import type {
   Idle,
   PendingVerification,
   Refusal,
+  Resting,
   RolledBack,
   RollingBack,
   State,
@@ -50,6 +43,28 @@ export function leaveGone(
     state: idle,
     effects: [{ kind: 'switch' }, { kind: 'save-state', state: idle }, { kind: 'tidy' }],
   };
+}
+
+/** Nothing else is of use: what runs is left for the golden deployment. From there it goes nowhere by itself. */
+export function leaveForGolden(
+  state: Resting,
+  event: Event & { name: 'last-resort' },
+): Step | Refusal {
+  const { running } = state;
+  if (running === undefined) return { refused: 'nothing runs that could be left' };
+  if (running.deployment.id === event.to.id || isOnGolden(state)) {
+    return { refused: `'${running.deployment.id}' is the last resort already` };
+  }
+  // A first install that was watched: there is nothing before it that would tell whose fault it is.
+  const blame = state.name === 'degraded' && state.failed === undefined ? 'release' : 'node';
+  const { to: back, reason } = event;
+  const failed = running.deployment;
+  return goBack({ name: 'rolling-back', back, failed, reason, blame, attempt: 1, golden: true });
+}
+
+/** Whether the golden deployment was gone to, as the last resort. */
+function isOnGolden(state: Resting): boolean {
+  return 'golden' in state && state.golden === true;
 }
 
 /** Somebody pointed `current` elsewhere while a verdict was due: theirs is the last word. */
@@ -89,7 +104,8 @@ export function leave(
   });
 }
 
-function goBack(state: RollingBack): Step {
+/** Writes down where it goes, and goes there. */
+export function goBack(state: RollingBack): Step {
   const effects: Effect[] = [markerOf(state)];
   if (state.restore !== undefined) {
     const again = state.attempt > 1;
@@ -99,74 +115,28 @@ function goBack(state: RollingBack): Step {
   return { state, effects };
 }
 
-/** Every event while rolling back. A `failed` is refused: the marker stays, and the next start goes on. */
-export function nextRollingBack(state: RollingBack, event: Event): Step | Refusal {
-  const { back, failed } = state;
-  switch (event.name) {
-    case 'resumed': {
-      const { current } = event;
-      if (current !== undefined && current.id !== back?.id && current.id !== failed.id) {
-        return yieldToOperator(current, event.at);
-      }
-      return goBack({ ...state, attempt: state.attempt + 1, restartFailed: undefined });
-    }
-    case 'switched': {
-      const effects: Effect[] = [{ kind: 'restart-services', deployment: back }];
-      // Not before the switch: visitors do not wait for a worker that takes its time to stop.
-      if (state.restore === undefined) effects.unshift({ kind: 'quiesce' });
-      return { state, effects };
-    }
-    case 'restarted':
-    case 'restart-failed': {
-      const restartFailed = event.name === 'restart-failed' ? event.reason : undefined;
-      const after: RollingBack = { ...state, restartFailed };
-      if (back === undefined) return conclude(after, rolledBack(after, undefined));
-      if (state.attempt <= MAX_ATTEMPTS) {
-        return { state: after, effects: [{ kind: 'probe', deployment: back }] };
-      }
-      const unproven: Running = { deployment: back, since: event.at };
-      return conclude(after, degraded(after, unproven, 'rolled back too often to probe again'));
-    }
-    case 'probed':
-      return back === undefined ? misfit(state, event) : judgeBack(state, back, event);
-    case 'lost': {
-      const step = conclude(
-        state,
-        degraded(state, { deployment: failed, since: event.at }, event.reason),
-      );
-      return { ...step, effects: [{ kind: 'unquiesce' }, ...step.effects] };
-    }
-    default:
-      return misfit(state, event);
-  }
+/** What `state` comes to when what it goes back to passes. */
+export function rolledBack(
+  { failed, reason, golden }: RollingBack,
+  running: Running | undefined,
+): RolledBack {
+  return { name: 'rolled-back', running, failed, reason, golden };
 }
 
-function judgeBack(
-  state: RollingBack,
-  back: Deployment,
-  { outcome, at }: Event & { name: 'probed' },
+/** What `state` comes to when it does not. */
+export function degraded(
+  { failed, golden }: RollingBack,
+  running: Running,
+  reason: string,
+): Degraded {
+  return { name: 'degraded', running, failed, reason, golden };
+}
+
+/** Ends the rollback in `state`. */
+export function conclude(
+  { blame, failed, reason }: RollingBack,
+  state: RolledBack | Degraded,
 ): Step {
-  const running: Running = { deployment: back, since: at };
-  const { restartFailed, baseline } = state;
-  if (restartFailed === undefined && outcome.rank === 'healthy') {
-    const proof: Proof = { ...outcome, at, accepted: 'healthy' };
-    return conclude(state, rolledBack(state, { ...running, proof }));
-  }
-  // `back` does worse than it did before: something else than the release is broken here.
-  const isNode = restartFailed !== undefined || acceptance(outcome, baseline) === undefined;
-  const blame = isNode && state.blame === 'release' ? 'node' : state.blame;
-  return conclude({ ...state, blame }, degraded(state, running, restartFailed ?? outcome.reason));
-}
-
-function rolledBack({ failed, reason }: RollingBack, running: Running | undefined): RolledBack {
-  return { name: 'rolled-back', running, failed, reason };
-}
-
-function degraded({ failed }: RollingBack, running: Running, reason: string): Degraded {
-  return { name: 'degraded', running, failed, reason };
-}
-
-function conclude({ blame, failed, reason }: RollingBack, state: RolledBack | Degraded): Step {
   const effects: Effect[] = [
     { kind: 'save-state', state },
     { kind: 'remove-marker' },
@@ -180,11 +150,11 @@ function conclude({ blame, failed, reason }: RollingBack, state: RolledBack | De
 /** The effect that writes down where `state` stands. */
 export function markerOf(state: PendingVerification | RollingBack): Effect {
   if (state.name === 'rolling-back') {
-    const { back: from, failed: to, attempt, baseline, reason, blame, restore } = state;
-    return {
-      kind: 'write-marker',
-      marker: { from, to, phase: 'rolling-back', attempt, baseline, reason, blame, restore },
-    };
+    const { back: from, failed: to, attempt, baseline, reason, blame } = state;
+    const { restore, golden, unusable } = state;
+    const phase = 'rolling-back';
+    const how = { attempt, baseline, reason, blame, restore, golden, unusable };
+    return { kind: 'write-marker', marker: { from, to, phase, ...how } };
   }
   const { from, to, phase, attempt, baseline } = state;
   return { kind: 'write-marker', marker: { from, to, phase, attempt, baseline } };

@@ -3,7 +3,15 @@
  * Nothing here goes back by itself: that is `back.ts`.
  */
 import { acceptance, MAX_ATTEMPTS, type Running } from './facts.ts';
-import { leave, leaveGone, markerOf, misfit, rollBackByHand, yieldToOperator } from './back.ts';
+import {
+  leave,
+  leaveForGolden,
+  leaveGone,
+  markerOf,
+  misfit,
+  rollBackByHand,
+  yieldToOperator,
+} from './back.ts';
 import type {
   Available,
   Committed,
@@ -30,6 +38,7 @@ export function nextAtRest(state: Resting, event: Event): Step | Refusal {
   }
   if (event.name === 'rollback-asked') return rollBackByHand(state.running, event);
   if (event.name === 'gone') return leaveGone(state.running, event);
+  if (event.name === 'last-resort') return leaveForGolden(state, event);
   if (event.name === 'probed' && state.name === 'degraded') {
     const after = judgeDegraded(state, event);
     return { state: after, effects: [{ kind: 'save-state', state: after }] };
@@ -43,11 +52,13 @@ export function nextAtRest(state: Resting, event: Event): Step | Refusal {
 
 function judgeDegraded(state: Degraded, event: Event & { name: 'probed' }): Resting {
   const { outcome, at } = event;
-  const { failed, reason } = state;
+  const { failed, reason, golden } = state;
   if (outcome.rank !== 'healthy') return { ...state, reason: outcome.reason };
   const running = { ...state.running, proof: { ...outcome, at, accepted: 'healthy' as const } };
-  if (failed === undefined) return { name: 'committed', running };
-  return { name: 'rolled-back', running, failed, reason };
+  // With nowhere to go, what failed stayed: it is what passes now.
+  const isSame = failed?.id === running.deployment.id;
+  if (failed === undefined || isSame) return { name: 'committed', running };
+  return { name: 'rolled-back', running, failed, reason, golden };
 }
 
 /** Every event between finding a release and the marker: what runs is not touched. */

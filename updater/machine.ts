@@ -13,7 +13,7 @@
 
 import type { Blame, Deployment, Outcome, Phase, Running } from './facts.ts';
 import { nextBeforeMarker, nextAtRest, nextPending, nextProbation } from './forward.ts';
-import { nextRollingBack } from './back.ts';
+import { nextRollingBack } from './rolling-back.ts';
 
 /**
  * The states.
@@ -38,10 +38,16 @@ import { nextRollingBack } from './back.ts';
  *                                        rolled-back ◀── degraded
  *                                                 probed: healthy
  *  at rest: idle, committed, rolled-back, degraded
+ *
+ *  rolling-back ── probed: not healthy, or damaged; lost ──▶ seek-golden ── golden: none ──▶ degraded
+ *     ▲                                                          │
+ *     │ last-resort (at rest: nothing else is of use)            │ golden: to
+ *     └──────────────── to the golden deployment, once ◀─────────┘
  * ```
  *
  * At rest nothing goes back by itself: what happens then (`service-failed`,
- * `crash-looped`) is written down, and only an operator's `rollback-asked` leaves what runs.
+ * `crash-looped`) is written down, and only an operator's `rollback-asked` leaves
+ * what runs; `gone` and `last-resort` leave what is not there to run.
  */
 export type State = Resting | Available | Staged | PendingVerification | Probation | RollingBack;
 
@@ -115,6 +121,14 @@ export interface RollingBack {
   restore?: string | undefined;
   /** Why the services did not come up on `back`. */
   restartFailed?: string | undefined;
+  /** `back` is the golden deployment, the last resort: there is nothing after it. */
+  golden?: boolean | undefined;
+  /** What was to be gone back to before that, and was of no use. */
+  unusable?: Deployment | undefined;
+  /** How it ends without a golden deployment. `current` is at `at`; `lost`: the switch did not take place. */
+  otherwise?:
+    | { rest: RolledBack | Degraded; blame: Blame; at: Deployment; lost: boolean }
+    | undefined;
 }
 
 /** `failed` was left; what ran before runs again and is healthy. */
@@ -123,6 +137,8 @@ export interface RolledBack {
   running?: Running | undefined;
   failed: Deployment;
   reason: string;
+  /** What runs is the golden deployment, gone to as the last resort. */
+  golden?: boolean | undefined;
 }
 
 /** What runs does not pass, and there is nothing better: it is left as it is. */
@@ -131,6 +147,8 @@ export interface Degraded {
   running: Running;
   failed?: Deployment | undefined;
   reason: string;
+  /** As in `RolledBack`: it does not pass either. */
+  golden?: boolean | undefined;
 }
 
 /** What happened. `at` and `until` are ISO times in UTC. */
@@ -148,7 +166,8 @@ export type Event =
   | { name: 'restarted'; at: string }
   /** `blame`: whose fault it is; the release's unless told. */
   | { name: 'restart-failed'; reason: string; blame?: Blame | undefined; at: string }
-  | { name: 'probed'; outcome: Outcome; at: string; until: string }
+  /** `damage`: why it is not whole on the disk, where that was asked. */
+  | { name: 'probed'; outcome: Outcome; at: string; until: string; damage?: string | undefined }
   /** It was watched for as long as it was to be. `outcome`: the last probe, of this start of the machine. */
   | { name: 'probation-over'; outcome: Outcome; at: string }
   /** A service started again by itself `restarts` times in probation, which is too often. */
@@ -159,6 +178,10 @@ export type Event =
   | { name: 'gone'; to?: Deployment | undefined; reason: string }
   /** `restore`: name of the data's snapshot that is to come back with it. */
   | { name: 'rollback-asked'; to: Deployment; reason: string; restore?: string | undefined }
+  /** Neither what runs nor what ran before it is of use, and there is the golden deployment `to`. */
+  | { name: 'last-resort'; to: Deployment; reason: string; at: string }
+  /** The golden deployment, if one is pinned, whole, and not known to be bad. */
+  | { name: 'golden'; to?: Deployment | undefined; at: string }
   /** This machine could not carry an effect out. */
   | { name: 'failed'; reason: string }
   /** The deployment to go back to is not on the disk. */
@@ -176,6 +199,8 @@ export interface MarkerFacts {
   reason?: string | undefined;
   blame?: Blame | undefined;
   restore?: string | undefined;
+  golden?: boolean | undefined;
+  unusable?: Deployment | undefined;
 }
 
 /** What is to be done. Each is durable before the next begins. */
@@ -196,7 +221,10 @@ export type Effect =
   | { kind: 'switch'; to?: Deployment | undefined }
   /** And start what was stopped, after them. */
   | { kind: 'restart-services'; deployment?: Deployment | undefined }
-  | { kind: 'probe'; deployment: Deployment }
+  /** `whole`: its bytes on the disk are looked at as well. */
+  | { kind: 'probe'; deployment: Deployment; whole?: boolean }
+  /** Is there a golden deployment that is none of these ids? */
+  | { kind: 'seek-golden'; beside: string[] }
   /** `artifact`: its bytes are to blame. Else the content is, which was on the disk whole. */
   | { kind: 'quarantine'; deployment: Deployment; reason: string; artifact?: string }
   /** This machine is to blame: the same release is tried again, but not at once. */

@@ -4,6 +4,7 @@ import { adopt } from './commands/adopt.ts';
 import { apply, once } from './commands/apply.ts';
 import { check } from './commands/check.ts';
 import { failed } from './commands/failed.ts';
+import { golden } from './commands/golden.ts';
 import { heal } from './commands/heal.ts';
 import { history } from './commands/history.ts';
 import { hold, unhold } from './commands/hold.ts';
@@ -39,6 +40,7 @@ if (first === GATE_FLAG) {
       verify,
       failed,
       rollback,
+      golden,
       heal,
       hold,
       unhold,

@@ -17,6 +17,8 @@ export interface Paths {
   marker: string;
   floor: string;
   quarantine: string;
+  /** The deployment that is the last resort. */
+  golden: string;
   /** What waits before it is tried again. */
   attempts: string;
   /** What was seen of a release in probation. */
@@ -59,6 +61,7 @@ export function pathsOf(root: string, state: string): Paths {
     marker: join(state, 'pending-verification.json'),
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
+    golden: join(state, 'golden.json'),
     attempts: join(state, 'attempts.json'),
     watch: join(state, 'watch.json'),
     lastCheck: join(state, 'last-check.json'),

@@ -133,7 +133,12 @@ function eventOfFailure(
       return { name: 'failed', reason };
     case 'rolling-back':
       // A full disk must not keep a broken release running: going back needs neither marker nor journal.
-      if (effect === undefined || isDispensable(effect)) return undefined;
+      if (effect === undefined) return undefined;
+      // But the golden deployment is gone to only when a start that follows would know of it.
+      if (effect.kind === 'write-marker' && effect.marker.golden === true) {
+        return { name: 'lost', reason, at: timestamp() };
+      }
+      if (isDispensable(effect)) return undefined;
       if (error instanceof UpdaterError && error.code === 'DEPLOYMENT') {
         return { name: 'lost', reason, at: timestamp() };
       }

@@ -9,6 +9,7 @@ import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
 import type { Deployment, Outcome } from './facts.ts';
+import { judgeLastResort } from './golden.ts';
 import { heal } from './heal/heal.ts';
 import { putBackLink, recoverGone } from './heal/gone.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
@@ -57,13 +58,24 @@ export async function settle(host: Host, options: SettleOptions): Promise<Settle
     const after = asSettled(await recoverGone(host, options.online));
     if (after !== before) return { state: after, left: leftIn(after, before) };
   }
-  await healQuietly(host, options.online);
+  const isWhole = await healQuietly(host, options.online);
   const { state } = host.store;
   if (state.name === 'probation') return watch(host, state);
-  if (state.name !== 'degraded') return { state };
   const wait =
-    options.patient === true ? findWait(host, 'probe', state.running.deployment) : undefined;
-  return { state: wait === undefined ? await lookAgain(host, state) : state };
+    options.patient === true && state.name === 'degraded'
+      ? findWait(host, 'probe', state.running.deployment)
+      : undefined;
+  const looked =
+    state.name === 'degraded' && wait === undefined ? await lookAgain(host, state) : state;
+  return looked.name === 'degraded' || !isWhole ? orGolden(host, looked) : { state: looked };
+}
+
+/** Leaves `state` for the golden deployment when nothing else is of use. */
+async function orGolden(host: Host, state: Settled): Promise<Settlement> {
+  const event = judgeLastResort(host, state);
+  if (event === undefined) return { state };
+  const after = asSettled((await drive(host, state, event)).state);
+  return { state: after, left: leftIn(after, state) };
 }
 
 /** Clears what died half-way before any marker, believes `current` over `state.json`, and puts it back where it is gone. */
@@ -85,14 +97,19 @@ export function begin(host: Host): { marker: Marker | undefined; state: Settled 
   return { marker: store.marker, state: store.state };
 }
 
-/** What cannot be healed must not keep what follows from being done. */
-async function healQuietly(host: Host, online: boolean): Promise<void> {
-  if (!host.config.heal.enabled) return;
+/**
+ * What cannot be healed must not keep what follows from being done. Resolves to
+ * whether what runs is known to be as it was installed.
+ */
+async function healQuietly(host: Host, online: boolean): Promise<boolean> {
+  if (!host.config.heal.enabled) return false;
   try {
-    await heal(host, { online });
+    const report = await heal(host, { online });
+    return report?.problems.length === 0;
   } catch (error) {
     stopIfTold(host.signal);
     host.note(`what runs could not be looked at: ${messageOf(error)}`);
+    return false;
   }
 }
 

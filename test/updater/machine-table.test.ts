@@ -15,6 +15,7 @@ const deployment = (version: string): Deployment => ({
 const OLD = deployment('1.0.0');
 const NEW = deployment('1.1.0');
 const OTHER = deployment('1.2.0');
+const GOLDEN = deployment('1.9.0');
 const AT = '2026-04-22T19:00:00.000Z';
 const UNTIL = '2026-04-22T19:10:00.000Z';
 const HEALTHY: Outcome = { rank: 'healthy', reason: 'as it should be' };
@@ -59,6 +60,37 @@ const STATES: Record<string, State> = {
     blame: 'release',
     attempt: 1,
   },
+  'degraded, on golden': {
+    name: 'degraded',
+    running: { deployment: GOLDEN, since: AT },
+    failed: OTHER,
+    reason: 'status 500',
+    golden: true,
+  },
+  'rolling-back, seeking golden': {
+    name: 'rolling-back',
+    back: OLD,
+    failed: NEW,
+    reason: 'status 500',
+    blame: 'release',
+    attempt: 2,
+    otherwise: {
+      rest: { name: 'degraded', running: rest.running, failed: NEW, reason: 'status 502' },
+      blame: 'node',
+      at: OLD,
+      lost: false,
+    },
+  },
+  'rolling-back, to golden': {
+    name: 'rolling-back',
+    back: GOLDEN,
+    failed: NEW,
+    reason: 'status 500',
+    blame: 'release',
+    attempt: 1,
+    golden: true,
+    unusable: OLD,
+  },
   'first rolling-back': {
     name: 'rolling-back',
     failed: NEW,
@@ -96,6 +128,10 @@ const EVENTS: Record<string, Event> = {
   },
   gone: { name: 'gone', to: OTHER, reason: 'gone' },
   'gone, and all': { name: 'gone', reason: 'gone' },
+  'last-resort': { name: 'last-resort', to: GOLDEN, reason: 'damaged', at: AT },
+  golden: { name: 'golden', to: GOLDEN, at: AT },
+  'golden, none': { name: 'golden', at: AT },
+  'probed well, damaged': { name: 'probed', outcome: HEALTHY, at: AT, until: UNTIL, damage: 'x' },
   failed: { name: 'failed', reason: 'i/o error' },
   lost: { name: 'lost', reason: 'gone', at: AT },
   'resumed on old': { name: 'resumed', current: OLD, toWhole: true, at: AT },
@@ -111,6 +147,22 @@ const LET_GO = 'save-state remove-marker tidy';
 const NOTHING_LEFT = 'idle: switch save-state tidy';
 const ELSEWHERE = `idle: unquiesce ${LET_GO}`;
 
+const ROLLING_BACK: Record<string, string> = {
+  switched: 'rolling-back: quiesce restart-services',
+  restarted: 'rolling-back: probe',
+  'restart-failed': 'rolling-back: probe',
+  'probed well': `rolled-back: quarantine ${LET_GO}`,
+  'probed well, clock set': `rolled-back: quarantine ${LET_GO}`,
+  'probed well, damaged': 'rolling-back: seek-golden',
+  'probed badly': 'rolling-back: seek-golden',
+  lost: 'rolling-back: seek-golden',
+  'resumed on old': BACK,
+  'resumed on new': BACK,
+  'resumed on damaged': BACK,
+  'resumed on nothing': BACK,
+  'resumed elsewhere': ELSEWHERE,
+};
+
 /** State → event → `next state: effects`. What is not here is refused. */
 const TABLE: Record<string, Record<string, string>> = {
   idle: {
@@ -122,6 +174,7 @@ const TABLE: Record<string, Record<string, string>> = {
   committed: {
     'service-failed': 'committed:',
     'crash-looped': 'committed:',
+    'last-resort': BACK,
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
@@ -132,6 +185,7 @@ const TABLE: Record<string, Record<string, string>> = {
   'rolled-back': {
     'service-failed': 'rolled-back:',
     'crash-looped': 'rolled-back:',
+    'last-resort': BACK,
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'rollback-asked': BACK,
@@ -142,10 +196,12 @@ const TABLE: Record<string, Record<string, string>> = {
   degraded: {
     'service-failed': 'degraded:',
     'crash-looped': 'degraded:',
+    'last-resort': BACK,
     found: 'available: preflight',
     'found, asked': 'available: preflight',
     'probed well': 'rolled-back: save-state',
     'probed well, clock set': 'rolled-back: save-state',
+    'probed well, damaged': 'rolled-back: save-state',
     'probed badly': 'degraded: save-state',
     'rollback-asked': BACK,
     gone: BACK,
@@ -187,6 +243,7 @@ const TABLE: Record<string, Record<string, string>> = {
   restarted: {
     'probed well': `probation: watch ${LET_GO}`,
     'probed well, clock set': `probation: watch ${LET_GO}`,
+    'probed well, damaged': `probation: watch ${LET_GO}`,
     'probed badly': BACK,
     'service-failed': BACK,
     failed: BACK,
@@ -203,31 +260,44 @@ const TABLE: Record<string, Record<string, string>> = {
     'service-failed': BACK,
     'crash-looped': BACK,
     'probed well, clock set': 'probation: save-state',
+    'probed well, damaged': 'probation:',
     'probation-over': 'committed: save-state',
     'rollback-asked': BACK,
     gone: BACK,
     'gone, and all': NOTHING_LEFT,
     'rollback-asked, data too': BACK_WITH_DATA,
   },
-  'rolling-back': {
-    switched: 'rolling-back: quiesce restart-services',
-    restarted: 'rolling-back: probe',
-    'restart-failed': 'rolling-back: probe',
-    'probed well': `rolled-back: quarantine ${LET_GO}`,
-    'probed well, clock set': `rolled-back: quarantine ${LET_GO}`,
+  'rolling-back': ROLLING_BACK,
+  'degraded, on golden': {
+    found: 'available: preflight',
+    'found, asked': 'available: preflight',
+    'service-failed': 'degraded:',
+    'crash-looped': 'degraded:',
+    'probed well': 'rolled-back: save-state',
+    'probed well, clock set': 'rolled-back: save-state',
+    'probed well, damaged': 'rolled-back: save-state',
+    'probed badly': 'degraded: save-state',
+    'rollback-asked, data too': BACK_WITH_DATA,
+    'rollback-asked': BACK,
+    gone: BACK,
+    'gone, and all': NOTHING_LEFT,
+  },
+  'rolling-back, seeking golden': {
+    ...ROLLING_BACK,
+    golden: BACK,
+    'golden, none': `degraded: postpone ${LET_GO}`,
+  },
+  'rolling-back, to golden': {
+    ...ROLLING_BACK,
+    'probed well, damaged': `rolled-back: quarantine ${LET_GO}`,
     'probed badly': `degraded: postpone ${LET_GO}`,
     lost: `degraded: unquiesce quarantine ${LET_GO}`,
-    'resumed on old': BACK,
-    'resumed on new': BACK,
-    'resumed on damaged': BACK,
-    'resumed on nothing': BACK,
-    'resumed elsewhere': ELSEWHERE,
   },
   'first rolling-back': {
     switched: 'rolling-back: quiesce restart-services',
     restarted: `rolled-back: quarantine ${LET_GO}`,
     'restart-failed': `rolled-back: quarantine ${LET_GO}`,
-    lost: `degraded: unquiesce quarantine ${LET_GO}`,
+    lost: 'rolling-back: seek-golden',
     'resumed on old': ELSEWHERE,
     'resumed on new': BACK,
     'resumed on damaged': BACK,

@@ -25,7 +25,9 @@ const release = (sequence: number): Deployment => ({
   sequence,
 });
 
+const GOLDEN = release(0);
 const GAVE_UP: Event = { name: 'service-failed', service: 'server', reason: 'start limit', at: AT };
+const LAST_RESORT = { name: 'last-resort', reason: 'both damaged', at: AT } as const;
 const LOOPED: Event = { name: 'crash-looped', service: 'server', restarts: 9, at: AT };
 
 /** What survives a crash. */
@@ -107,6 +109,10 @@ function carryOut(disk: Disk, effect: Effect, fate: Fate): Event | undefined {
       disk.verdicts.set(effect.deployment.id, outcome);
       return { name: 'probed', outcome, at: AT, until: AT };
     }
+    case 'seek-golden': {
+      const to = fate.chance(60) ? GOLDEN : undefined;
+      return { name: 'golden', to: effect.beside.includes(GOLDEN.id) ? undefined : to, at: AT };
+    }
     case 'save-state':
       disk.saved = effect.state;
       return undefined;
@@ -149,6 +155,9 @@ function runEffects(
     }
     if (trouble === 'error') {
       const dispensable = ['write-marker', 'quiesce', 'restore-snapshot'].includes(effect.kind);
+      if (effect.kind === 'write-marker' && effect.marker.golden === true) {
+        return { name: 'lost', reason: 'EIO', at: AT };
+      }
       if (state.name === 'rolling-back' && dispensable) continue;
       if (state.name === 'pending-verification') return { name: 'failed', reason: 'EIO' };
       if (state.name !== 'available') return 'stopped';
@@ -165,7 +174,7 @@ function restart(disk: Disk, fate: Fate, seen: Set<string>): State | undefined {
   const { marker, saved, current } = disk;
   if (marker !== undefined) {
     ensure(
-      [marker.from?.id, marker.to.id].includes(current?.id),
+      [marker.from?.id, marker.to.id, marker.unusable?.id].includes(current?.id),
       `a marker knows what runs, whatever was interrupted: ${current?.id}`,
     );
     seen.add(`resumed ${marker.phase}`);
@@ -235,8 +244,15 @@ function live(bytes: readonly number[], seen: Set<string>): void {
       ensure(name === 'probation' || state?.name === name, 'at rest nothing goes back by itself');
       checkInvariants(disk, state);
     }
+    if (state !== undefined && fate.chance(15)) {
+      const before = state;
+      state = drive(disk, state, { ...LAST_RESORT, to: GOLDEN }, fate);
+      ensure(!isOnGolden(before) || state === before, 'from the last resort it goes nowhere');
+      checkInvariants(disk, state);
+    }
     if (state === undefined) continue;
     seen.add(state.name);
+    if (isOnGolden(state)) seen.add('on golden');
     if (fate.chance(15)) {
       const to = release(Math.max(1, sequence - 1));
       const restore = fate.chance(50) ? 'a-snapshot' : undefined;
@@ -250,6 +266,10 @@ function live(bytes: readonly number[], seen: Set<string>): void {
     checkInvariants(disk, state);
     if (state !== undefined) seen.add(state.name);
   }
+}
+
+function isOnGolden(state: State): boolean {
+  return 'golden' in state && state.golden === true;
 }
 
 function ensure(condition: boolean, message: string): void {
@@ -266,7 +286,7 @@ describe('any walk through the machine', () => {
     );
     expect([...seen].toSorted()).toStrictEqual(
       [
-        ...['idle', 'probation', 'committed', 'rolled-back', 'degraded', 'drift'],
+        ...['idle', 'probation', 'committed', 'rolled-back', 'degraded', 'drift', 'on golden'],
         ...['prepared', 'switched', 'restarted', 'rolling-back'].map((each) => `resumed ${each}`),
       ].toSorted(),
     );

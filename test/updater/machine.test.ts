@@ -55,6 +55,13 @@ function step(state: State, event: Event): Step {
   return result;
 }
 
+/** The step, and what follows where no deployment is golden. */
+function stepOn(state: State, event: Event): Step {
+  const first = step(state, event);
+  const isSought = first.effects.at(-1)?.kind === 'seek-golden';
+  return isSought ? step(first.state, { name: 'golden', at: AT }) : first;
+}
+
 function find<K extends Effect['kind']>(
   { effects }: Step,
   kind: K,
@@ -64,12 +71,12 @@ function find<K extends Effect['kind']>(
 
 describe('the machine', () => {
   it('is pure: it and what it imports know no node: module, no clock, no chance', () => {
-    for (const name of ['machine', 'facts', 'forward', 'back']) {
+    for (const name of ['machine', 'facts', 'forward', 'back', 'rolling-back']) {
       const source = readFileSync(new URL(`../../updater/${name}.ts`, import.meta.url), 'utf8');
       const code = source.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\/\/.*/g, '');
       expect(code).not.toMatch(/from 'node:|\bDate\b|\bMath\b|\bprocess\b|performance|crypto/);
       for (const [, from] of code.matchAll(/from '([^']+)'/g)) {
-        expect(['./machine.ts', './facts.ts', './forward.ts', './back.ts']).toContain(from);
+        expect(from).toMatch(/^\.\/(?:machine|facts|forward|back|rolling-back)\.ts$/);
       }
     }
   });
@@ -149,7 +156,7 @@ describe('whose fault it was that neither version passes', () => {
     const baseline = before && outcome(before);
     const leaving = step({ ...restarted, baseline }, probed('refused'));
     expect(find(leaving, 'write-marker')?.marker.baseline).toStrictEqual(baseline);
-    const { state, effects } = step(leaving.state, probed(after));
+    const { state, effects } = stepOn(leaving.state, probed(after));
     expect(state.name).toBe('degraded');
     expect(effects[0]).toMatchObject({ kind, deployment: NEW, reason: 'it was refused' });
   });
@@ -157,7 +164,7 @@ describe('whose fault it was that neither version passes', () => {
   it("is the node's when the services of neither come up, never when an operator asked", () => {
     const failed: Event = { name: 'restart-failed', reason: 'no process', at: AT };
     const conclude = (blame: RollingBack['blame']): Step =>
-      step(
+      stepOn(
         step({ ...rollingBack, blame, baseline: outcome('healthy') }, failed).state,
         probed('healthy'),
       );
@@ -168,14 +175,14 @@ describe('whose fault it was that neither version passes', () => {
 
 describe('a rollback', () => {
   it('that finds the old version failing too is degraded and stays there', () => {
-    const { state } = step(rollingBack, probed('error'));
+    const { state } = stepOn(rollingBack, probed('error'));
     expect(state).toMatchObject({ name: 'degraded', running: { deployment: OLD }, failed: NEW });
   });
 
   it('whose services do not come up is degraded, whatever the page says', () => {
     const failed: Event = { name: 'restart-failed', reason: 'no process was there', at: AT };
     const after = step(rollingBack, failed);
-    expect(step(after.state, probed('healthy')).state).toMatchObject({
+    expect(stepOn(after.state, probed('healthy')).state).toMatchObject({
       name: 'degraded',
       reason: 'no process was there',
     });
@@ -207,8 +214,82 @@ describe('a rollback', () => {
   });
 
   it('with nowhere to go keeps what runs', () => {
-    const { state } = step(rollingBack, { name: 'lost', reason: 'gone', at: AT });
+    const { state } = stepOn(rollingBack, { name: 'lost', reason: 'gone', at: AT });
     expect(state).toMatchObject({ name: 'degraded', running: { deployment: NEW }, reason: 'gone' });
+  });
+});
+
+describe('the golden deployment', () => {
+  const GOLDEN = deployment('0.9.0');
+  const golden: Event = { name: 'golden', to: GOLDEN, at: AT };
+
+  /** From `rollingBack`, whose deployment to go back to turns out to be of no use by `event`. */
+  function toGolden(event: Event): Step {
+    const seeking = step({ ...rollingBack, baseline: outcome('healthy') }, event);
+    expect(find(seeking, 'seek-golden')?.beside).toContain(NEW.id);
+    return step(seeking.state, golden);
+  }
+
+  it.each([
+    ['does not pass', probed('error')],
+    ['is damaged on the disk', { ...probed('healthy'), damage: 'not what was installed' }],
+    ['is not on the disk', { name: 'lost', reason: 'gone', at: AT }],
+  ] as const)('is gone to when what ran before %s, and then nothing else is', (_, event) => {
+    const going = toGolden(event);
+    expect(find(going, 'write-marker')).toMatchObject({
+      marker: { from: GOLDEN, to: NEW, golden: true, unusable: OLD, attempt: 1 },
+    });
+    expect(find(going, 'switch')).toMatchObject({ to: GOLDEN });
+    const there = step(step(going.state, { name: 'switched' }).state, {
+      name: 'restarted',
+      at: AT,
+    });
+    const passed = step(there.state, probed('healthy'));
+    expect(passed.state).toMatchObject({
+      name: 'rolled-back',
+      running: { deployment: GOLDEN },
+      golden: true,
+    });
+    expect(find(passed, 'quarantine'), 'so it was the release').toMatchObject({ deployment: NEW });
+    const failed = step(there.state, probed('refused'));
+    expect(failed.state).toMatchObject({
+      name: 'degraded',
+      running: { deployment: GOLDEN },
+      golden: true,
+    });
+    expect(find(failed, 'postpone'), 'so it was not').toMatchObject({ deployment: NEW });
+    for (const { state } of [passed, failed]) {
+      const to = deployment('0.8.0');
+      expect(next(state, { name: 'last-resort', to, reason: 'x', at: AT })).toHaveProperty(
+        'refused',
+      );
+    }
+  });
+
+  it('is found by a start after a crash, wherever current was left', () => {
+    const { state } = toGolden(probed('error'));
+    for (const current of [GOLDEN, OLD, NEW]) {
+      const again = step(state, { name: 'resumed', current, toWhole: false, at: AT });
+      expect(find(again, 'switch')).toMatchObject({ to: GOLDEN });
+      const gone = step(again.state, { name: 'lost', reason: 'gone', at: AT });
+      expect(gone.state).toMatchObject({ name: 'degraded', running: { deployment: current } });
+    }
+  });
+
+  it('that turns out not to be there leaves the node where it is', () => {
+    const { state } = step(toGolden(probed('error')).state, { name: 'lost', reason: 'x', at: AT });
+    expect(state).toMatchObject({ name: 'degraded', running: { deployment: OLD } });
+    expect(state).toMatchObject({ golden: undefined });
+  });
+
+  it('is gone to from rest when an observer says that nothing else is of use', () => {
+    const running = { deployment: NEW, since: AT, previous: OLD };
+    const event: Event = { name: 'last-resort', to: GOLDEN, reason: 'both are damaged', at: AT };
+    const { state } = step({ name: 'committed', running }, event);
+    expect(state).toMatchObject({ name: 'rolling-back', back: GOLDEN, failed: NEW, blame: 'node' });
+    const first: State = { name: 'degraded', running: { deployment: NEW, since: AT }, reason: 'x' };
+    expect(step(first, event).state).toMatchObject({ blame: 'release' });
+    expect(next({ name: 'idle' }, event)).toHaveProperty('refused');
   });
 });
 
@@ -229,6 +310,7 @@ describe('a first install', () => {
       running: undefined,
       failed: NEW,
       reason: 'it was error',
+      golden: undefined,
     });
   });
 

@@ -42,6 +42,9 @@ function toRow(line: Record<string, unknown>): Row[] {
   if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
   if ('hold' in line) return row(`hold ${text('hold')}`, '', holdWords(line));
   if ('heal' in line) return row(...healRow(line, text));
+  if ('golden' in line) {
+    return row(line['golden'] === null ? 'golden unpinned' : 'golden pinned', text('version'), '');
+  }
   if ('waiting' in line) {
     return row('waiting', text('waiting'), `until ${text('until')}: ${text('reason')}`);
   }

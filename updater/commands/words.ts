@@ -3,6 +3,7 @@ import { ExitCode } from '@landfall/errors';
 import type { Proof } from '../facts.ts';
 import type { Settled } from '../machine.ts';
 import { PACE_CODES, type Decline } from '../offer.ts';
+import type { Golden } from '../records/golden-file.ts';
 import { describeHeld } from '../policy/judge.ts';
 import type { UpdateResult } from '../update.ts';
 
@@ -16,11 +17,37 @@ export function describeState(state: Settled): string {
       return `${version} runs, in probation until ${state.until}: ${describeProof(state.running.proof)}`;
     case 'committed':
       return `${version} runs: ${describeProof(state.running.proof)}`;
-    case 'rolled-back':
-      return `rolled back from ${state.failed.version} to ${version ?? 'nothing, as it was'}: ${state.reason}`;
+    case 'rolled-back': {
+      const to = version ?? 'nothing, as it was';
+      return `rolled back from ${state.failed.version} to ${to}${lastResort(state)}: ${state.reason}`;
+    }
     default:
-      return `degraded: ${version} runs and does not pass: ${state.reason}`;
+      return `degraded: ${version}${lastResort(state)} runs and does not pass: ${state.reason}`;
   }
+}
+
+/** That what runs is the golden deployment, where it is. */
+export function lastResort({ golden }: { golden?: boolean | undefined }): string {
+  return golden === true ? ' (the golden deployment, as the last resort)' : '';
+}
+
+/** What is pinned as the last resort, and whether it could be gone to. `damage`: why it is not whole. */
+export function describeGolden(golden: Golden | 'corrupt' | undefined, damage?: string): string[] {
+  if (golden === undefined) {
+    return [
+      "no deployment is the last resort: 'updater golden VERSION' pins one that is kept here",
+    ];
+  }
+  if (golden === 'corrupt') {
+    return [
+      "golden.json makes no sense, so nothing is tidied: 'updater golden VERSION' writes it anew",
+    ];
+  }
+  const { deployment, at } = golden;
+  const pinned = `${deployment.version} (${deployment.id}) is the last resort, pinned ${at}`;
+  return damage === undefined
+    ? [`${pinned}; it is whole`]
+    : [`${pinned}; it could not be gone to: ${damage}`];
 }
 
 /** How it is known that what runs may run. */

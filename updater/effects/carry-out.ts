@@ -1,8 +1,12 @@
 /** From an effect's name to the code that carries it out, and to the event that tells what became of it. */
+import { findDamage } from '../deployments.ts';
+import type { Deployment } from '../facts.ts';
+import { findGolden } from '../golden.ts';
 import { timestamp, type Host } from '../host.ts';
 import type { Effect, Event } from '../machine.ts';
 import type { Offer } from '../offer.ts';
 import { beginWatch } from '../probation.ts';
+import { readGolden } from '../records/golden-file.ts';
 import { windowLeft } from '../records/marker-file.ts';
 import { runChecks } from './checks.ts';
 import { postpone } from '../waiting.ts';
@@ -70,8 +74,12 @@ export async function carryOut(
     case 'probe': {
       const left = windowLeft(store.marker, config.probe.window);
       const outcome = await probeDeployment(host, effect.deployment, left);
-      return { name: 'probed', outcome, at: timestamp(), until: timestamp(config.probation) };
+      const damage = effect.whole === true ? damageOf(host, effect.deployment) : undefined;
+      const until = timestamp(config.probation);
+      return { name: 'probed', outcome, at: timestamp(), until, damage };
     }
+    case 'seek-golden':
+      return { name: 'golden', to: findGolden(host, effect.beside), at: timestamp() };
     case 'watch':
       await beginWatch(host, effect.deployment);
       return undefined;
@@ -89,6 +97,11 @@ export async function carryOut(
       await pruneSnapshots(host);
       return undefined;
   }
+}
+
+/** Only where it matters is a whole deployment read: where there is something else to go to. */
+function damageOf({ paths }: Host, deployment: Deployment): string | undefined {
+  return readGolden(paths.golden) === undefined ? undefined : findDamage(paths, deployment);
 }
 
 function need(offer: Offer | undefined): Offer {

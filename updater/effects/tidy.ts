@@ -10,6 +10,7 @@ import { removeAllTemporaries, renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
 import { pruneInventories } from '../records/inventory-file.ts';
+import { readGolden } from '../records/golden-file.ts';
 import { linkedDeployments } from '../self/links.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
 
@@ -56,11 +57,14 @@ export function removeDeployment({ paths }: Host, id: string): void {
 /** Recorded deployments that are neither protected nor among the `keep` newest that did not fail here. */
 function pickRemovable({ config, paths, store }: Host): string[] {
   const { state, marker, current, quarantine } = store;
+  const golden = readGolden(paths.golden);
+  if (golden === 'corrupt') return [];
   const isKept = new Set<string | undefined>([
     state.running?.deployment.id,
     state.running?.previous?.id,
     marker?.from?.id,
     marker?.to.id,
+    marker?.unusable?.id,
     current.kind === 'deployment' ? current.id : undefined,
     ...linkedDeployments(paths),
   ]);
@@ -72,5 +76,7 @@ function pickRemovable({ config, paths, store }: Host): string[] {
     const isThere = isDirectory(deploymentPath(paths, id));
     if (isThere && findQuarantined(quarantine, deployment) === undefined) isKept.add(id);
   }
+  // Beside those that `keep` counts.
+  isKept.add(golden?.deployment.id);
   return newestFirst.map((each) => each.id).filter((id) => !isKept.has(id));
 }

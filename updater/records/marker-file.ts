@@ -27,6 +27,9 @@ export const markerSchema = z
     blame: z.enum(['release', 'node', 'operator']).optional(),
     /** The data's snapshot that is to come back with `from`. */
     restore: z.string().optional(),
+    /** `from` is the golden deployment; what was to be gone back to before. */
+    golden: z.boolean().optional(),
+    unusable: deploymentSchema.optional(),
   })
   .refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
     path: ['reason'],
@@ -64,7 +67,7 @@ export function windowLeft(marker: Marker | undefined, windowMs: number): number
 
 /** The state that a marker tells of. `rest` is what `state.json` says was before. */
 export function stateOfMarker(marker: Marker, rest: Resting): PendingVerification | RollingBack {
-  const { from, to, attempt, baseline, reason, blame, phase, restore } = marker;
+  const { from, to, attempt, baseline, reason, blame, phase } = marker;
   if (phase === 'rolling-back') {
     return {
       name: 'rolling-back',
@@ -74,7 +77,9 @@ export function stateOfMarker(marker: Marker, rest: Resting): PendingVerificatio
       blame: blame ?? 'node',
       attempt,
       baseline,
-      restore,
+      restore: marker.restore,
+      golden: marker.golden,
+      unusable: marker.unusable,
     };
   }
   return { name: 'pending-verification', rest, from, to, phase, attempt, baseline };

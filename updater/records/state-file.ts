@@ -22,12 +22,14 @@ const settledSchema: z.ZodType<Settled> = z.discriminatedUnion('name', [
     running: runningSchema.optional(),
     failed: deploymentSchema,
     reason: z.string(),
+    golden: z.boolean().optional(),
   }),
   z.object({
     name: z.literal('degraded'),
     running: runningSchema,
     failed: deploymentSchema.optional(),
     reason: z.string(),
+    golden: z.boolean().optional(),
   }),
 ]);
 

@@ -3,7 +3,7 @@
  * is usual. What needs a person comes first, what to do comes last.
  */
 import { formatDuration } from '@landfall/cli';
-import { describeProof, describeState } from '../commands/words.ts';
+import { describeProof, describeState, lastResort } from '../commands/words.ts';
 import type { Settled } from '../machine.ts';
 import { describeHeld } from '../policy/judge.ts';
 import { describeUpdater } from '../self/words.ts';
@@ -80,7 +80,7 @@ function warnings({ held, corrupt, drift, lost, folders }: StatusView): string[]
   ];
 }
 
-function runningLines({ app, state }: StatusView, now: Date): string[] {
+function runningLines({ app, state, golden }: StatusView, now: Date): string[] {
   const { running } = state;
   if (running === undefined) {
     const reason = state.name === 'rolled-back' ? `; ${describeState(state)}` : '';
@@ -95,7 +95,17 @@ function runningLines({ app, state }: StatusView, now: Date): string[] {
     row('verified', verified),
     row('state', stateWords(state, now)),
     row('previous', previous?.version ?? 'none'),
+    ...goldenLines(golden),
   ];
+}
+
+function goldenLines(golden: StatusView['golden']): string[] {
+  if (golden === null) return [];
+  const words =
+    golden === 'corrupt'
+      ? "golden.json makes no sense: 'updater golden VERSION' writes it anew"
+      : `${golden.deployment.version}, pinned ${time(golden.at)}`;
+  return [row('last resort', words)];
 }
 
 function stateWords(state: Settled, now: Date): string {
@@ -103,9 +113,9 @@ function stateWords(state: Settled, now: Date): string {
     case 'probation':
       return `probation until ${time(state.until)}${ahead(state.until, now)}`;
     case 'rolled-back':
-      return `rolled-back from ${state.failed.version}: ${state.reason}`;
+      return `rolled-back from ${state.failed.version}${lastResort(state)}: ${state.reason}`;
     case 'degraded':
-      return `degraded: ${state.reason}`;
+      return `degraded${lastResort(state)}: ${state.reason}`;
     default:
       return state.name;
   }

@@ -13,6 +13,7 @@ import { judgeWindows, type WindowState } from '../policy/windows.ts';
 import { readAttempts, waitLeft, type Attempt } from '../records/attempts-file.ts';
 import { readClock, type Clock } from '../records/clock.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
+import { readGolden, type Golden } from '../records/golden-file.ts';
 import { readHealFile, type HealFile } from '../records/heal-file.ts';
 import { readHold, type Held } from '../records/hold-file.ts';
 import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
@@ -45,6 +46,8 @@ export interface StatusView {
   lastCheck: LastCheck | null;
   quarantine: readonly QuarantineEntry[];
   deployments: readonly DeploymentRecord[];
+  /** What is pinned as the last resort. */
+  golden: Golden | 'corrupt' | null;
   held: Held | null;
   /** Null without `[[windows]]`. */
   windows: WindowState | null;
@@ -86,6 +89,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     lastCheck: readLastCheck(paths.lastCheck) ?? null,
     quarantine: store.quarantine.entries,
     deployments: store.deployments,
+    golden: readGolden(paths.golden) ?? null,
     held: hold === undefined || 'over' in hold ? null : hold,
     windows: config.windows.length === 0 ? null : judgeWindows(config.windows, clock.now),
     waits: waitsOf(host, clock),
