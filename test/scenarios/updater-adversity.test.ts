@@ -5,7 +5,15 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -63,6 +71,40 @@ describe('an updater that was stopped', () => {
     expect((await node.updater(['verify'])).code).toBe(0);
     expect(node.page()).toContain('version 1.1.0');
     expect((await node.updater(['status'])).stdout).not.toContain('at work');
+  });
+});
+
+describe('many updaters at once', () => {
+  it('do one thing after another, or are told who is at work; nothing is torn', async () => {
+    const { node, ship } = await makeWorld();
+    await ship('1.0.0');
+    expect((await node.updater(['apply'])).code).toBe(0);
+    await ship('1.1.0');
+    // Others can write where the floor is kept: it is closed, and said.
+    chmodSync(node.state, 0o777);
+    const commands = [
+      ['once'],
+      ['apply'],
+      ['verify'],
+      ['heal'],
+      ['rollback', '--reason', 'x'],
+      ['adopt'],
+      ['status'],
+    ];
+    const outcomes = await Promise.all(commands.map((args) => node.updater(args)));
+    for (const [index, { code, stderr }] of outcomes.entries()) {
+      const isTold = stderr.includes('is held by process');
+      expect(code === 0 || code === 3 || isTold, `${commands[index]?.join(' ')}: ${stderr}`).toBe(
+        true,
+      );
+    }
+    expect(outcomes.map(({ stderr }) => stderr).join('')).toContain('could be written by others');
+    expect(statSync(node.state).mode & 0o777).toBe(0o700);
+    expect(node.hasMarker()).toBe(false);
+    expect(node.page()).toMatch(/version 1\.[01]\.0/);
+    expect(node.journal().length, 'every line is whole').toBeGreaterThan(5);
+    expect((await node.updater(['heal'])).stdout).toContain('is as it was installed');
+    expect(readdirSync(node.state).filter((name) => /\.tmp-|claim/.test(name))).toEqual([]);
   });
 });
 

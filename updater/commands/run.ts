@@ -50,12 +50,13 @@ async function loop(
   signal: AbortSignal,
   life: Life,
 ): Promise<void> {
+  const told = new Set<string>();
   let nextCheck = performance.now();
   while (!signal.aborted) {
     const isDue = performance.now() >= nextCheck;
     let passesIn = Number.POSITIVE_INFINITY;
     const lookIn = await life.during(() =>
-      round(context, config, signal, isDue, (ms) => (passesIn = ms)),
+      round(context, config, signal, isDue, (ms) => (passesIn = ms), told),
     );
     if (lookIn === 'handed-over') {
       return context.note('another updater took over: ending, so that it is started');
@@ -80,6 +81,7 @@ async function round(
   signal: AbortSignal,
   isDue: boolean,
   onDecline: (passesInMs: number) => void,
+  told: Set<string>,
 ): Promise<number | 'handed-over'> {
   try {
     return await withLock(context, config, 'run', signal, async (host) => {
@@ -101,6 +103,10 @@ async function round(
     if (!isDue && error instanceof DurableError && error.code === 'LOCKED') {
       return WATCH_INTERVAL_MS;
     }
+    // What stays wrong is told with each check of the mirrors, not with each look.
+    if (!isDue && told.has(messageOf(error))) return WATCH_INTERVAL_MS;
+    if (isDue) told.clear();
+    told.add(messageOf(error));
     context.note(`error: ${messageOf(error)}`);
     if (error instanceof OtaError && error.hint !== undefined)
       context.note(`  hint: ${error.hint}`);

@@ -9,6 +9,7 @@ import { openHost, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
 import { confirmUpdater } from '../self/follow.ts';
+import { secureState } from '../state-folder.ts';
 
 /** What an updater that took over must have done once before the one it took over from may go. */
 const WORK = new Set(['apply', 'once', 'run', 'verify']);
@@ -47,7 +48,7 @@ export async function withLock<T>(
   work: (host: Host) => Promise<T>,
 ): Promise<T> {
   const paths = pathsOf(config.root, config.state);
-  makeDirectoryDurably(paths.state, 0o700);
+  secureState(paths, (line) => context.note(line));
   makeDirectoryDurably(paths.root);
   const lock = lockNode(paths, purpose, (line) => context.note(line));
   try {

@@ -72,6 +72,8 @@ export async function heal(host: Host, options: HealOptions): Promise<HealReport
   if (inventory !== undefined) {
     after = await healEntries(host, inventory, before, isFull, options, report);
   } else {
+    // Reading everything again would tell nothing new: not before it is due again.
+    if (isFull) after = { ...before, full: timestamp(), checked: timestamp() };
     report.problems.push(
       `'${deployment.id}' is not what was installed, and nothing here tells what it should be: the next release replaces it`,
     );

@@ -21,7 +21,7 @@ export function adviceFor(view: Omit<StatusView, 'advice'>, now: Date): Advice {
 
 /** Something is broken or unfinished here. */
 function unsettled(view: Omit<StatusView, 'advice'>): Advice | undefined {
-  const { corrupt, atWork, inProgress, stopped, lost, drift, heal, folders } = view;
+  const { corrupt, atWork, inProgress, stopped, lost, drift, heal, folders, adoption } = view;
   const [file] = corrupt;
   if (atWork?.stopped === true) {
     return { what: 'let the updater that is stopped go on', command: `kill -CONT ${atWork.pid}` };
@@ -32,6 +32,12 @@ function unsettled(view: Omit<StatusView, 'advice'>): Advice | undefined {
       what: 'look at what is corrupt, then put it away',
       command: `mv ${file.kept} /root/`,
     };
+  }
+  if (adoption === 'corrupt') {
+    return { what: `look at adoption.json in ${folders.state}, then put it away` };
+  }
+  if (adoption !== null) {
+    return { what: 'go on with the adoption (or --undo it)', command: 'updater adopt' };
   }
   if (inProgress !== null) {
     return { what: 'finish what was begun', command: 'updater verify' };

@@ -64,7 +64,7 @@ function adviceWords({ advice: { what, command } }: StatusView): string {
   return command === undefined ? what : `${what}: ${command}`;
 }
 
-function warnings({ held, corrupt, drift, lost, folders }: StatusView): string[] {
+function warnings({ held, corrupt, drift, lost, adoption, folders }: StatusView): string[] {
   const where =
     lost === 'link'
       ? `'${folders.current}' does not lead to what runs`
@@ -77,6 +77,7 @@ function warnings({ held, corrupt, drift, lost, folders }: StatusView): string[]
     ),
     ...(drift === null ? [] : [`WARNING: ${drift}`]),
     ...(lost === null ? [] : [`WARNING: ${where}`]),
+    ...(adoption === null ? [] : ['WARNING: an adoption is not finished; no update begins']),
   ];
 }
 

@@ -4,6 +4,7 @@
  */
 import type { LockHolder } from '@landfall/durable';
 import type { SnapshotConfig } from '../config-hooks.ts';
+import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { findHolder } from '../lock.ts';
 import type { Settled } from '../machine.ts';
@@ -14,6 +15,7 @@ import { readAttempts, waitLeft, type Attempt } from '../records/attempts-file.t
 import { readClock, type Clock } from '../records/clock.ts';
 import { findFloor, type FloorEntry } from '../records/floor-file.ts';
 import { readGolden, type Golden } from '../records/golden-file.ts';
+import { type Adoption, readAdoption } from '../records/adoption-file.ts';
 import { readHealFile, type HealFile } from '../records/heal-file.ts';
 import { readHold, type Held } from '../records/hold-file.ts';
 import { readLastCheck, type LastCheck } from '../records/last-check-file.ts';
@@ -41,6 +43,8 @@ export interface StatusView {
   drift: string | null;
   lost: 'link' | 'deployment' | null;
   heal: HealFile | null;
+  /** One that is not finished. */
+  adoption: Pick<Adoption, 'began' | 'deployment'> | 'corrupt' | null;
   corrupt: readonly CorruptFile[];
   floor: FloorEntry | null;
   lastCheck: LastCheck | null;
@@ -84,6 +88,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     drift: store.drift ?? null,
     lost: store.lost ?? null,
     heal: healOf(host) ?? null,
+    adoption: adoptionOf(host) ?? null,
     corrupt: store.corrupt,
     floor: findFloor(store.floors, config.app, indexOf(config)) ?? null,
     lastCheck: readLastCheck(paths.lastCheck) ?? null,
@@ -108,6 +113,16 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
 function healOf({ store, paths, config }: Host): HealFile | undefined {
   const id = store.state.running?.deployment.id;
   return id === undefined || !config.heal.enabled ? undefined : readHealFile(paths.healFile, id);
+}
+
+function adoptionOf({ paths }: Host): Adoption | 'corrupt' | undefined {
+  try {
+    const adoption = readAdoption(paths);
+    return adoption?.committed === undefined ? adoption : undefined;
+  } catch (error) {
+    if (error instanceof UpdaterError) return 'corrupt';
+    throw error;
+  }
 }
 
 function waitsOf({ paths }: Host, clock: Clock): Wait[] {
