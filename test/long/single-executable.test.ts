@@ -1,5 +1,6 @@
 /** The updater as one file: what `npm run build:updater` makes, really run. */
 import { execFileSync } from 'node:child_process';
+import { appendFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOUSE } from '../../scripts/build/bundle.ts';
 import { hashFile } from '../../updater/deployments.ts';
 import { runCommand } from '../harness/command.ts';
+import { exampleWebUi } from '../harness/release-factory.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { makeWorld } from '../harness/world.ts';
 
@@ -59,6 +61,25 @@ describe('the single executable', () => {
     expect(taken.code, taken.stderr).toBe(0);
     expect(node.page()).toContain('1.0.0');
     expect((await node.updater(['status'], { launcher })).stdout).toContain('1.0.0');
+  });
+
+  it('hands over to another edition of itself', async () => {
+    const { ship, node } = await makeWorld({
+      top: ['probation = "0s"'],
+      tables: ['[updater]', 'component = "updater"'],
+    });
+    const launcher = join(node.root, 'updater');
+    symlinkSync(built, launcher);
+    const edition = join(temporaryFolder(), 'updater');
+    copyFileSync(built, edition);
+    appendFileSync(edition, 'another edition');
+    await ship('1.0.0', { webUi: exampleWebUi('1.0.0'), files: { updater: edition } });
+    const taken = await node.updater(['apply'], { launcher, timeoutMs: 300_000 });
+    expect(taken.stderr).toContain('the updater of 1.0.0 takes over');
+    expect(readlinkSync(launcher)).toBe(`deployments/${node.current()}/updater`);
+    expect(readlinkSync(`${launcher}.previous`)).toBe(built);
+    expect((await node.updater(['verify'], { launcher })).code).toBe(0);
+    expect(() => readlinkSync(`${launcher}.previous`)).toThrow('ENOENT');
   });
 
   it('runs nothing that lies beside it or that the environment names', async () => {

@@ -55,6 +55,17 @@ describe('units for systemd', () => {
     );
   });
 
+  it('put back the updater that was there before, where releases bring one', () => {
+    expect(textOf(configOf(), 'updater.service')).not.toContain('ExecStopPost=');
+    const root = ['root = "/opt/a b"'];
+    const config = configOf(...root, '[updater]', 'component = "updater"');
+    for (const name of ['updater', 'updater-run', 'updater-verify', 'updater-failed@']) {
+      expect(textOf(config, `${name}.service`)).toMatch(
+        /^ExecStopPost=-\/bin\/sh -c '.*' updater "\/opt\/a b\/updater\.previous" "\/opt\/a b\/updater"$/m,
+      );
+    }
+  });
+
   it('take paths for what they are, and what the configuration adds comes last', async () => {
     const config = configOf(
       'root = "/opt/a b"',
