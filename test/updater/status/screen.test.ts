@@ -9,6 +9,7 @@ import type { Deployment, Running } from '../../../updater/facts.ts';
 import type { Host } from '../../../updater/host.ts';
 import { withFailure, writeAttempts } from '../../../updater/records/attempts-file.ts';
 import type { Clock } from '../../../updater/records/clock.ts';
+import { writeGolden } from '../../../updater/records/golden-file.ts';
 import { beginHold, writeHold } from '../../../updater/records/hold-file.ts';
 import { writeLastCheck, type LastCheck } from '../../../updater/records/last-check-file.ts';
 import { writeQuiesced } from '../../../updater/records/quiesced-file.ts';
@@ -128,6 +129,17 @@ const SCENES: readonly Scene[] = [
       const reason = 'https://127.0.0.1/: connection refused';
       host.store.saveState({ name: 'degraded', running: running(OLD), failed: MID, reason });
       check(host, { problems: [{ mirror: 'b', problem: 'timed out after 15 s' }] });
+    },
+  },
+  {
+    name: 'on its last resort',
+    make: (host) => {
+      runs(host, OLD);
+      writeGolden(host.paths.golden, OLD, hours(500));
+      const reason = '1.7.41 is damaged on the disk';
+      const state = { name: 'rolled-back', running: running(OLD), failed: MID, reason } as const;
+      host.store.saveState({ ...state, golden: true });
+      check(host);
     },
   },
   {
