@@ -11,6 +11,7 @@ import { restartServices } from '../effects/services.ts';
 import { stage } from '../effects/stage.ts';
 import { switchCurrent } from '../effects/switch.ts';
 import type { Deployment } from '../facts.ts';
+import { findGolden } from '../golden.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { State } from '../machine.ts';
 import { readInventory, toSelected } from '../records/inventory-file.ts';
@@ -44,7 +45,7 @@ export async function recoverGone(host: Host, online: boolean): Promise<State> {
     if (problem !== undefined) host.note(problem.reason);
     return state;
   }
-  const to = store.deployments
+  const kept = store.deployments
     .toReversed()
     .filter(({ verified }) => verified !== undefined)
     .map((each) => each.deployment)
@@ -56,6 +57,7 @@ export async function recoverGone(host: Host, online: boolean): Promise<State> {
         findQuarantined(store.quarantine, each) === undefined &&
         findDamage(paths, each) === undefined,
     );
+  const to = kept ?? findGolden(host, [deployment.id]);
   const result = await drive(host, state, { name: 'gone', to, reason });
   store.lookAgain();
   return result.state;
