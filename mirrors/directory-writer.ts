@@ -33,6 +33,8 @@ const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
 export class WritableDirectoryMirror extends DirectoryMirror implements WritableMirror {
+  /** More would only make a disk seek. */
+  readonly uploadsAtOnce = 1;
   readonly #root: string;
 
   constructor(config: Named<DirectoryConfig> & { path: string }, env?: NodeJS.ProcessEnv) {

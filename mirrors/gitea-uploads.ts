@@ -21,6 +21,8 @@ const GRACE_MS = 10 * 60_000;
 const SHARERS = 32;
 
 export class GiteaUploads {
+  /** Uploads that run at the same time; further ones wait for their turn. */
+  readonly concurrency: number;
   readonly #mirror: string;
   readonly #minRate: number;
   readonly #deadlineMs: number | undefined;
@@ -41,6 +43,7 @@ export class GiteaUploads {
     this.#deadlineMs = deadline === undefined ? undefined : toMs(deadline);
     this.#policy = policy;
     this.#bandwidth = bytesPerSecond === undefined ? undefined : new Bandwidth(bytesPerSecond);
+    this.concurrency = concurrency;
     this.#free = concurrency;
   }
 

@@ -49,6 +49,7 @@ export interface GiteaWriterOptions {
 
 export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   readonly indexBranch: IndexBranch;
+  readonly uploadsAtOnce: number;
   readonly #api: GiteaApi;
   readonly #client: HttpClient;
   readonly #repository: string;
@@ -90,6 +91,7 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     });
     this.#policy = retry;
     this.#uploads = new GiteaUploads(config.name, config.upload ?? {}, retry);
+    this.uploadsAtOnce = this.#uploads.concurrency;
     this.#hasOwnBranch = config.branch !== undefined;
     this.indexBranch = {
       fetchHead: (repository, options) =>

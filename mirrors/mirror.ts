@@ -140,6 +140,8 @@ export interface StoredRelease {
 export interface WritableMirror extends Mirror {
   /** Present when the index is a git branch. */
   readonly indexBranch?: IndexBranch;
+  /** How many artifacts it takes at once. */
+  readonly uploadsAtOnce: number;
   /** Proves that we may publish there, changing nothing. Throws `MirrorError`. */
   checkWritable(options: { signal?: AbortSignal }): Promise<WriteCheck>;
   /** Makes room for the release's artifacts; safe to call again. */

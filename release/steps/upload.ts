@@ -1,6 +1,6 @@
 /**
- * Sends what is missing to every mirror, all mirrors at once, one file after
- * another. Nothing refers to an artifact yet, so a crash anywhere here leaves
+ * Sends what is missing to every mirror, all mirrors at once, to each as many files
+ * at a time as it takes. Nothing refers to an artifact yet, so a crash anywhere here leaves
  * files that nobody knows, and that the next run finds and keeps.
  */
 import { join } from 'node:path';
@@ -37,16 +37,38 @@ export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<v
     );
     crashPoint('ship-release-ensured');
     // Also what is held: only the mirror itself sees second copies that a broken-off upload left.
-    for (const artifact of artifacts) {
+    await eachAtOnce(artifacts, progress.mirror.uploadsAtOnce, async (artifact) => {
       await uploadOne({ ...shipment, signal: stop }, progress, artifact, show);
       crashPoint('ship-artifact-uploaded');
-    }
+    });
   };
   await onEach(mirrors, 'upload', signal, sendAll, patienceOf(shipment));
   const sent = mirrors.reduce((sum, each) => sum + each.sent, 0);
   const failed = mirrors.filter(({ failure }) => failure?.doing === 'upload');
   for (const each of failed) show.line(`${each.mirror.name}: ${failureText(each)}`);
   show.outcome(sent === 0 ? 'nothing was missing' : `${formatBytes(sent)} sent`);
+}
+
+/** Does `work` for all, so many at the same time. After a failure nothing more is begun, and what runs is awaited. */
+async function eachAtOnce<T>(
+  all: readonly T[],
+  most: number,
+  work: (one: T) => Promise<void>,
+): Promise<void> {
+  const waiting = [...all];
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      try {
+        await work(next);
+      } catch (error) {
+        failures.push(error);
+        waiting.length = 0;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: most }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 async function uploadOne(

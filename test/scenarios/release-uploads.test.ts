@@ -1,4 +1,4 @@
-/** A mirror that is slow does not hold up the others: they get the index, and it is left to `mirrors sync`. */
+/** What ship asks of each mirror at a time, and how long it waits for one that is slow. */
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { runCommand } from '../harness/command.ts';
@@ -29,4 +29,32 @@ it('waits for the slowest mirror only so long after a quorum is done', async () 
   const options = { cwd: site.project.directory, env: site.env };
   expect(await runCommand('mirrors', ['sync', '--to', 'west'], options)).toMatchObject({ code: 0 });
   expect(contentsOf(site.server('west'))).toEqual(contentsOf(site.server('north')));
+});
+
+it('sends to each mirror as many artifacts at once as it takes: two unless told', async () => {
+  const names = ['one', 'two', 'three', 'four'];
+  const site = await useGiteaProject(['north'], {
+    configure: (config) => {
+      config.components = names.map((name) => ({ name, kind: 'tree', from: name }));
+      const [north] = config.mirrors;
+      if (north?.type !== 'gitea') throw new Error('no mirror');
+      // So slow that those which are under way together are seen together.
+      north.upload = { rate: '20K' };
+    },
+  });
+  for (const name of names) site.project.write(`${name}/noise.bin`, randomBytes(10_000));
+  const { hooks } = site.server('north');
+  let [under, most] = [0, 0];
+  const isUpload = (method: string, path: string): boolean =>
+    method === 'POST' && path.includes('/assets?');
+  hooks.choose = (method, path) => {
+    if (isUpload(method, path)) most = Math.max(most, (under += 1));
+    return undefined;
+  };
+  hooks.handled = (method, path) => {
+    if (isUpload(method, path)) under -= 1;
+  };
+  expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+  expect(most).toBe(2);
+  expect(contentsOf(site.server('north')).assets['v1.0.0']).toHaveLength(4);
 });
