@@ -8,6 +8,7 @@ import {
   makeMirror,
   publish,
   ReleaseFactory,
+  type ReleaseSpec,
   writeFiles,
 } from './release-factory.ts';
 import { temporaryFolder } from './temporary.ts';
@@ -18,7 +19,7 @@ export interface Field {
   nginx: Nginx;
   /** `<root>/web-ui`, which nginx serves. */
   ui: string;
-  ship: (version: string) => Promise<void>;
+  ship: (version: string, spec?: Partial<ReleaseSpec>) => Promise<void>;
   visit: (path?: string) => Promise<{ status: number; body: string }>;
 }
 
@@ -46,8 +47,8 @@ export async function inTheField(): Promise<Field> {
     node,
     nginx,
     ui: join(node.root, 'web-ui'),
-    ship: async (version) =>
-      publish(await factory.make({ version, webUi: exampleWebUi(version) }), mirror),
+    ship: async (version, spec = {}) =>
+      publish(await factory.make({ version, webUi: exampleWebUi(version), ...spec }), mirror),
     visit: async (path = '/') => {
       const response = await fetch(url + path, { signal: AbortSignal.timeout(10_000) });
       return { status: response.status, body: await response.text() };

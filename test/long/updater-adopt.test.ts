@@ -63,4 +63,28 @@ describe('adopt', () => {
     mkdirSync(join(node.root, 'empty'));
     expect((await node.updater(['adopt'])).stderr).toContain('expected the folder that is served');
   });
+
+  it('takes a program along, in its place, and gives it back', async () => {
+    const { node, ui, ship, folder } = await inTheField();
+    const program = join(folder, 'bin-server');
+    writeFileSync(program, '#!/bin/sh\necho one\n', { mode: 0o755 });
+    const args = ['adopt', '--file', `server=${program}`];
+    const unknown = await node.updater(args);
+    expect(unknown.code).toBe(3);
+    expect(unknown.stderr).toContain("release 1.0.0 has no component 'server'");
+    await ship('1.0.0', { files: { server: program } });
+    const adopted = await node.updater(args);
+    expect(adopted.code, adopted.stderr).toBe(0);
+    expect(adopted.stderr).toContain('it is release 1.0.0, byte for byte');
+    expect([isLink(ui), isLink(program)]).toEqual([true, true]);
+    const next = join(folder, 'next-server');
+    writeFileSync(next, '#!/bin/sh\necho two\n', { mode: 0o755 });
+    await ship('1.1.0', { files: { server: next } });
+    expect((await node.updater(['once'])).code).toBe(0);
+    expect(readFileSync(program, 'utf8')).toContain('two');
+    await node.updater(['rollback', '--reason', 'x']);
+    expect((await node.updater(['adopt', '--undo'])).code).toBe(0);
+    expect([isLink(ui), isLink(program)]).toEqual([false, false]);
+    expect(readFileSync(program, 'utf8')).toContain('one');
+  });
 });

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { gateArchive, type ListingEntry } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
 import { downloadArtifact } from '@landfall/mirrors';
+import { UpdaterError } from '../errors.ts';
 import { describePaths } from '../heal/tell.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import { lookAtMirrors } from '../mirrors.ts';
@@ -32,7 +33,8 @@ export interface Comparison {
 /**
  * Compares with what the mirrors offer, if that is `version`, or if no version
  * was named and it is the same. Undefined, with a note, when that is not so or
- * no mirror answers.
+ * no mirror answers. Throws `UpdaterError` ADOPTION for a component that the
+ * release does not have: the next update would leave a link that leads nowhere.
  */
 export async function compareWithRelease(
   host: Host,
@@ -42,6 +44,7 @@ export async function compareWithRelease(
 ): Promise<Comparison | undefined> {
   const offer = await findOffer(host);
   if (offer === undefined) return undefined;
+  refuseUnknown(components, offer);
   const { version: offered, sequence } = offer.deployment;
   const artifacts = new Map(
     offer.selected.map(({ name, artifact: { platform, file, size, sha256 } }) => [
@@ -67,6 +70,17 @@ export async function compareWithRelease(
       lines.push(`missing of ${offered}: ${describePaths(diff.missing)}`);
   }
   return { ...about, exact: false, foreign, lines };
+}
+
+function refuseUnknown(components: readonly InventoryComponent[], offer: Offer): void {
+  for (const { name } of components) {
+    if (offer.selected.some((each) => each.name === name)) continue;
+    throw new UpdaterError(
+      'ADOPTION',
+      `release ${offer.deployment.version} has no component '${name}'`,
+      { hint: 'only what releases bring can be adopted: correct --file, or leave it out' },
+    );
+  }
 }
 
 async function findOffer(host: Host): Promise<Offer | undefined> {
