@@ -1,12 +1,19 @@
 #!/bin/sh
-# Prints the folder of a small Debian tree with systemd and nginx, for the tests
-# that need a real PID 1. The first call on a machine installs it, with the
-# packages of the machine's own apt sources; later calls find it in /var/tmp.
+# Prints the folder of a small Debian tree with nginx and a real PID 1, for the
+# tests that need one: systemd, or with the argument `openrc` OpenRC. The first
+# call on a machine installs it, with the packages of the machine's own apt
+# sources; later calls find it in /var/tmp.
 # A tree is built beside its final name and renamed: a crash leaves a `.new`
 # folder that the next call removes, never half a tree that looks whole.
 set -eu
 umask 022
-packages=systemd,systemd-sysv,nginx-light,procps,libstdc++6,libatomic1
+init=${1:-systemd}
+case $init in
+  systemd) packages=systemd,systemd-sysv ;;
+  openrc) packages=openrc,sysvinit-utils,mount,iproute2 ;;
+  *) echo "error: expected systemd or openrc, found '$init'" >&2; exit 2 ;;
+esac
+packages=$packages,nginx-light,procps,libstdc++6,libatomic1
 # Never used for as many days: a tree of an older version of this script.
 keep_days=14
 
@@ -21,7 +28,7 @@ command -v mmdebstrap >/dev/null 2>&1 || die "expected the program mmdebstrap; s
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 [ -n "$suite" ] || die "expected a Debian with a codename, found none in /etc/os-release"
 
-key=$({ cat "$0"; echo "$suite"; dpkg --print-architecture; } | sha256sum | cut -c1-12)
+key=$({ cat "$0"; echo "$suite $init"; dpkg --print-architecture; } | sha256sum | cut -c1-12)
 home=/var/tmp/landfall-machine-$key
 mkdir -p -m 0755 "$home"
 # Everyone may write /var/tmp: what somebody else put there is not run as root.
@@ -55,6 +62,22 @@ cat >"$scratch/customize" <<'EOF'
 set -eu
 cd "$1"
 rm -f etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/machine-id
+echo node >etc/hostname
+printf '127.0.0.1 localhost node\n::1 localhost\n' >etc/hosts
+# The checkout is mounted there when a machine starts.
+mkdir -p usr/lib/landfall mnt
+ln -s ../../lib/landfall/updater/bin/updater usr/local/bin/updater
+if [ -x sbin/openrc-init ]; then
+  # What a machine without a kernel of its own needs of a boot: the services.
+  rm -f etc/runlevels/*/*
+  printf '#!/sbin/openrc-run\nstart() {\n  ip link set lo up\n}\n' >etc/init.d/loopback
+  chmod 755 etc/init.d/loopback
+  ln -s /etc/init.d/loopback etc/runlevels/sysinit/loopback
+  mkdir -p etc/runlevels/default
+  ln -s /etc/init.d/nginx etc/runlevels/default/nginx
+  ln -sf openrc-init sbin/init
+  exit
+fi
 # What would look at the host's kernel through the tree, or only costs time.
 for unit in dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount \
   sys-kernel-tracing.mount sys-fs-fuse-connections.mount systemd-remount-fs.service \
@@ -66,11 +89,6 @@ done
 mkdir -p var/log/journal etc/systemd/journald.conf.d
 printf '[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\nSystemMaxUse=64M\n' \
   >etc/systemd/journald.conf.d/test.conf
-echo node >etc/hostname
-printf '127.0.0.1 localhost node\n::1 localhost\n' >etc/hosts
-# The checkout is mounted there when a machine starts.
-mkdir -p usr/lib/landfall mnt
-ln -s ../../lib/landfall/updater/bin/updater usr/local/bin/updater
 EOF
 chmod 755 "$scratch/customize"
 

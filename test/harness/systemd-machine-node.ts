@@ -5,6 +5,7 @@
  */
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   existsSync,
   lstatSync,
@@ -22,6 +23,7 @@ import {
   type ReleaseSpec,
 } from './release-factory.ts';
 import { makeMachine, type SystemdMachine } from './systemd-machine.ts';
+import type { Init } from './systemd-machine-tree.ts';
 import { temporaryFolder } from './temporary.ts';
 
 const ROOT = '/opt/archipelago';
@@ -29,9 +31,13 @@ const STATE = '/var/lib/landfall';
 /** The unit of the backend. */
 export const UNIT = 'archipelago.service';
 const CONFIG = '/etc/landfall/updater.toml';
+/** Where OpenRC keeps the backend's pid. */
+const PID_FILE = '/run/archipelago.pid';
 const MIRROR = '/srv/mirror';
 
 export interface MachineNodeOptions {
+  /** What runs as PID 1; systemd unless told. The options below are for systemd. */
+  init?: Init;
   /** Before the path in the unit's ExecStart: a program that becomes the backend. */
   execPrefix?: string;
   /** More lines of the unit's [Unit]. */
@@ -51,12 +57,20 @@ export interface ConfigurationLines {
 
 /** A running machine with a node on it that has no release yet. */
 export async function makeMachineNode(options: MachineNodeOptions = {}): Promise<MachineNode> {
-  const machine = await makeMachine();
-  const node = new MachineNode(machine, new ReleaseFactory(temporaryFolder()));
+  const { init = 'systemd' } = options;
+  const machine = await makeMachine(init);
+  const node = new MachineNode(machine, new ReleaseFactory(temporaryFolder()), init);
   makeMirror(machine.path(MIRROR));
   machine.write('/etc/nginx/sites-available/default', SITE);
-  machine.write(`/etc/systemd/system/${UNIT}`, unitOf(options));
   node.configure();
+  if (init === 'openrc') {
+    machine.write('/etc/init.d/archipelago', SCRIPT);
+    chmodSync(machine.path('/etc/init.d/archipelago'), 0o755);
+    await machine.read(['rc-update', 'add', 'archipelago', 'default']);
+    await machine.read(['rc-service', 'nginx', 'restart']);
+    return node;
+  }
+  machine.write(`/etc/systemd/system/${UNIT}`, unitOf(options));
   await machine.read(['systemctl', 'daemon-reload']);
   await machine.read(['systemctl', 'enable', UNIT]);
   // Not reload: the distribution's site listens on every address, and so holds the port.
@@ -67,10 +81,12 @@ export async function makeMachineNode(options: MachineNodeOptions = {}): Promise
 export class MachineNode {
   readonly machine: SystemdMachine;
   readonly factory: ReleaseFactory;
+  readonly #init: Init;
 
-  constructor(machine: SystemdMachine, factory: ReleaseFactory) {
+  constructor(machine: SystemdMachine, factory: ReleaseFactory, init: Init) {
     this.machine = machine;
     this.factory = factory;
+    this.#init = init;
   }
 
   /** Writes the updater's configuration. */
@@ -95,13 +111,14 @@ export class MachineNode {
       'interval = "100ms"',
       ...probe,
       '[[services]]',
-      `name = "${UNIT}"`,
-      'manager = "systemd"',
+      `name = "${this.#init === 'systemd' ? UNIT : 'archipelago'}"`,
+      `manager = "${this.#init}"`,
+      ...(this.#init === 'systemd' ? [] : [`pid_file = "${PID_FILE}"`]),
       'component = "server"',
       'timeout = "3s"',
       '[[services]]',
       'name = "nginx"',
-      'manager = "systemd"',
+      `manager = "${this.#init}"`,
       'action = "reload"',
       ...tables,
     ];
@@ -138,7 +155,10 @@ export class MachineNode {
 
   /** The backend's main process: its pid and the file it runs, as seen inside; undefined without one. */
   async backend(): Promise<{ pid: number; exe: string } | undefined> {
-    const pid = await this.machine.mainPid(UNIT);
+    const pid =
+      this.#init === 'systemd'
+        ? await this.machine.mainPid(UNIT)
+        : Number((await this.machine.run(['cat', PID_FILE])).stdout);
     if (pid === 0) return undefined;
     return { pid, exe: await this.machine.read(['readlink', `/proc/${pid}/exe`]) };
   }
@@ -189,6 +209,18 @@ function unitOf({ execPrefix, unit = [], service = [] }: MachineNodeOptions): st
     '',
   ].join('\n');
 }
+
+/** It stops by pid alone: after a switch, the file at the path of the old process is another one. */
+const SCRIPT = `#!/sbin/openrc-run
+pidfile=${PID_FILE}
+start() {
+  start-stop-daemon --start --background --make-pidfile --pidfile "$pidfile" \\
+    --exec ${ROOT}/current/server -- infinity
+}
+stop() {
+  start-stop-daemon --stop --oknodo --pidfile "$pidfile" --retry TERM/2/KILL/2
+}
+`;
 
 const SITE = `server {
   listen 127.0.0.1:80;

@@ -21,7 +21,7 @@ export async function beginStory(options: MachineNodeOptions = {}): Promise<Stor
   const node = await makeMachineNode(options);
   const old = await node.ship('1.0.0');
   const installed = await node.updater('apply');
-  expect(installed, installed.stderr).toMatchObject({ code: 0 });
+  expect(installed, installed.stdout + installed.stderr).toMatchObject({ code: 0 });
   return { node, old, oldPid: await expectRuns(node, old) };
 }
 
@@ -56,7 +56,7 @@ export async function untilState(
 
 export async function installUnits(node: MachineNode, ...args: readonly string[]): Promise<void> {
   const installed = await node.updater('units', 'install', ...args);
-  expect(installed, installed.stderr).toMatchObject({ code: 0 });
+  expect(installed, installed.stdout + installed.stderr).toMatchObject({ code: 0 });
 }
 
 /** Lets the backend crash again and again, until systemd gives it up and calls the updater. */

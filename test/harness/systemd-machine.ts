@@ -1,5 +1,5 @@
 /**
- * A small Debian machine with a real systemd as PID 1: the cached tree of
+ * A small Debian machine with a real systemd (or, where told, OpenRC) as PID 1: the cached tree of
  * scripts/test-machine.sh below an overlay of its own, in namespaces and a
  * cgroup of its own, on the host's kernel. Nothing leaves it: its network is
  * its loopback, its disk is memory, its clock cannot be set. The checkout's
@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Outcome } from './command.ts';
-import { prepareTree } from './systemd-machine-tree.ts';
+import { type Init, prepareTree } from './systemd-machine-tree.ts';
 import {
   type Background,
   runProgram,
@@ -43,11 +43,11 @@ const ENVIRONMENT = [
 export type SystemState = 'running' | 'degraded' | 'maintenance';
 
 /** A machine that has booted; it is removed when the running test ends. */
-export async function makeMachine(): Promise<SystemdMachine> {
-  if (process.getuid?.() !== 0) throw new Error('a machine with systemd needs root');
-  const home = await prepareTree();
+export async function makeMachine(init: Init = 'systemd'): Promise<SystemdMachine> {
+  if (process.getuid?.() !== 0) throw new Error(`a machine with ${init} needs root`);
+  const home = await prepareTree(init);
   const holder = await startProgram(['unshare', '--mount', 'sh', HOLD, home]);
-  const machine = new SystemdMachine(home, holder);
+  const machine = new SystemdMachine(home, holder, init);
   onTestFinished(() => machine.remove());
   await machine.boot();
   return machine;
@@ -56,11 +56,13 @@ export async function makeMachine(): Promise<SystemdMachine> {
 export class SystemdMachine {
   readonly #home: string;
   readonly #holder: Background;
+  readonly #kind: Init;
   #init: { program: Background; pid: number } | undefined;
 
-  constructor(home: string, holder: Background) {
+  constructor(home: string, holder: Background, init: Init) {
     this.#home = home;
     this.#holder = holder;
+    this.#kind = init;
   }
 
   /**
@@ -174,7 +176,9 @@ export class SystemdMachine {
   /** Stops all units in order and switches off. */
   async powerOff(verb: 'poweroff' | 'reboot' = 'poweroff'): Promise<void> {
     // The command may be ended by what it asked for.
-    const asked = this.run(['systemctl', verb]);
+    const asked = this.run(
+      this.#kind === 'systemd' ? ['systemctl', verb] : ['openrc-shutdown', `--${verb}`, 'now'],
+    );
     await this.untilOff(STOP_TIMEOUT_MS);
     await asked;
   }
@@ -219,11 +223,11 @@ export class SystemdMachine {
     let said = '';
     while (performance.now() < deadline) {
       if (this.#init?.program !== program) break;
-      if (!isSystemd(this.pid)) {
+      if (!hasBecome(this.pid, this.#kind)) {
         await sleep(POLL_MS);
         continue;
       }
-      const { stdout, stderr } = await this.run(['systemctl', 'is-system-running', '--wait'], {
+      const { stdout, stderr } = await this.run(ASK_STATE[this.#kind], {
         timeoutMs: BOOT_TIMEOUT_MS,
       });
       said = stdout.trim();
@@ -232,14 +236,24 @@ export class SystemdMachine {
       await sleep(POLL_MS);
     }
     const { stdout, stderr } = program.output;
-    throw new Error(`systemd did not start: ${said}\n${stdout}${stderr}`);
+    throw new Error(`${this.#kind} did not start: ${said}\n${stdout}${stderr}`);
   }
 }
 
-/** Not yet while the shell script that becomes systemd still looks at the host's disk, and not when it has ended. */
-function isSystemd(pid: number): boolean {
+/** Prints the state when everything was started, or given up. */
+const ASK_STATE = {
+  systemd: ['systemctl', 'is-system-running', '--wait'],
+  openrc: [
+    ...['sh', '-c'],
+    'test "$(cat /run/openrc/softlevel)" = default && test ! -e /run/openrc/rc.starting && echo running',
+  ],
+};
+
+/** Not yet while the shell script that becomes init still looks at the host's disk, and not when it has ended. */
+function hasBecome(pid: number, init: Init): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/exe`).endsWith('/systemd/systemd');
+    const program = init === 'systemd' ? '/systemd/systemd' : '/openrc-init';
+    return readlinkSync(`/proc/${pid}/exe`).endsWith(program);
   } catch {
     return false;
   }

@@ -14,7 +14,7 @@ import {
 } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 /** A verdict that takes long enough to do something in between. */
 const SLOW_PROBE = { probe: ['passes = 40'] };

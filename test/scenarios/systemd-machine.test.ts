@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { makeMachine, type SystemdMachine } from '../harness/systemd-machine.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 describe('a machine', () => {
   it('runs systemd as PID 1 and the services of a Debian, and answers', async () => {
@@ -90,7 +90,7 @@ describe('a machine', () => {
     await one.read(['sh', '-c', 'echo one >/etc/only-one; systemctl stop nginx']);
     expect(readFileSync(one.path('/etc/only-one'), 'utf8')).toBe('one\n');
     expect(existsSync(two.path('/etc/only-one'))).toBe(false);
-    expect(existsSync(`${await prepareTree()}/tree/etc/only-one`)).toBe(false);
+    expect(existsSync(`${await prepareTree('systemd')}/tree/etc/only-one`)).toBe(false);
     expect(await two.visit('http://127.0.0.1/')).toMatchObject({ status: 200 });
     expect(readFileSync(one.path('/etc/machine-id'), 'utf8')).not.toBe(
       readFileSync(two.path('/etc/machine-id'), 'utf8'),
@@ -103,7 +103,7 @@ describe('a machine', () => {
     await stubborn;
     expect(existsSync(`/proc/${pid}`)).toBe(false);
     expect(existsSync(disk)).toBe(false);
-    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(await prepareTree());
+    expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(await prepareTree('systemd'));
     expect(await two.read(['systemctl', 'is-system-running'])).toBe('running');
   });
 });

@@ -11,7 +11,7 @@ import {
 } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 /** What `systemd-analyze security` may say of a service of ours, at most. */
 const MOST_EXPOSURE = 3;

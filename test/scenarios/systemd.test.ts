@@ -8,7 +8,7 @@ import { type MachineNode, UNIT } from '../harness/systemd-machine-node.ts';
 import { beginStory, expectRuns } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 async function isGone(node: MachineNode, pid: number): Promise<boolean> {
   return (await node.machine.run(['test', '-e', `/proc/${pid}`])).code !== 0;

@@ -20,6 +20,7 @@ export interface Adapter {
 }
 
 const WANTS = `${UNIT_FOLDER}/multi-user.target.wants`;
+const RUNLEVEL = '/etc/runlevels/default';
 const RELOAD = ['systemctl', 'daemon-reload'];
 
 const systemd: Adapter = {
@@ -68,7 +69,10 @@ const openrc: Adapter = {
       .filter((name) => paths.includes(`${SCRIPT_FOLDER}/${name}`))
       .flatMap((name) => [
         ['rc-service', '--ifstarted', name, 'stop'],
-        ['rc-update', '--quiet', '--all', 'delete', name],
+        // It fails for what is not in the runlevel, because an operator took it out.
+        ...(existsSync(`${RUNLEVEL}/${name}`)
+          ? [['rc-update', '--quiet', 'delete', name, 'default']]
+          : []),
       ]),
   forget: () => [],
 };
