@@ -166,14 +166,15 @@ function availableLines({ lastCheck, running, waits }: StatusView, now: Date): s
     return [row('available', `${what}, it runs; ${asked}`)];
   }
   const wait = waits.find((each) => each.version === newest.version);
-  const again =
-    wait === undefined || wait.leftMs === 0
-      ? ''
-      : `; tried again in ${formatDuration(wait.leftMs)}`;
   const short = refusal === undefined ? undefined : SHORT[refusal.code];
   const refused = short ?? refusal?.reason;
-  const reason = wait === undefined ? refused : `${wait.reason}${again}`;
+  const reason = wait === undefined ? refused : waitWords(wait);
   return [row('available', `${what}; ${asked}`), ...whyNot(reason)];
+}
+
+function waitWords({ version, leftMs, reason }: StatusView['waits'][number]): string {
+  const when = leftMs === 0 ? 'at the next check' : `in ${formatDuration(leftMs)}`;
+  return `${version} is tried again ${when}: ${reason}`;
 }
 
 function whyNot(reason: string | undefined): string[] {
