@@ -196,6 +196,36 @@ describe('mirrors audit', () => {
     expect((await audit(key, folders)).code).toBe(0);
   });
 
+  it('counts an index of 775 entries without a single file, and repairs it with one command', async () => {
+    const key = testKey();
+    const promises = smallRelease([key], 4, (manifest) => {
+      const [webUi] = manifest.components;
+      const [only] = webUi?.kind === 'tree' ? webUi.artifacts : [];
+      if (webUi?.kind !== 'tree' || only === undefined) throw new Error('no web UI');
+      const artifactsOf = (name: string): (typeof only)[] =>
+        Array.from({ length: 25 }, (_, index) => ({
+          ...only,
+          platform: `linux-m${index}`,
+          file: `${name}-1.0.4-linux-m${index}.tar.zst`,
+        }));
+      manifest.components = Array.from({ length: 31 }, (_, index) => ({
+        ...webUi,
+        name: `part-${index}`,
+        artifacts: artifactsOf(`part-${index}`),
+      }));
+    });
+    const empty = mirrorFolder(promises);
+    rmSync(join(empty, 'releases/download'), { recursive: true });
+    const outcome = await audit(key, [empty]);
+    expect(outcome.code).toBe(1);
+    const { findings, mirrors } = read(outcome);
+    expect(findings.filter(({ code }) => code === 'ARTIFACT_MISSING')).toHaveLength(775);
+    expect(mirrors[0]).toMatchObject({ right: false, artifacts: { right: 0, total: 775 } });
+    const { stdout } = await audit(key, [empty], { command: 'doctor', json: false });
+    expect(stdout).toContain('  - and 770 more\n  $ mirrors sync --to ');
+    expect(stdout.split('\n').length).toBeLessThan(20);
+  });
+
   it('raises an alarm for two manifests of one sequence, with exit code 3', async () => {
     const key = testKey();
     const [, release] = makeChain(key);
