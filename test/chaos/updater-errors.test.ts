@@ -106,7 +106,7 @@ class Tally {
     const world = this.#world;
     const found = world.look();
     const known = this.#recoveries.get(found.fingerprint);
-    const recovery = known ?? (await recover(world, found));
+    const recovery = known ?? (await recover(world, found, true));
     this.#recoveries.set(found.fingerprint, recovery);
     const problems = [...seen, ...(known === undefined ? recovery.problems : [])];
     this.#bad.push(...problems.map((each) => `${fault} at ${call} ${path} #${nth}: ${each}`));

@@ -52,8 +52,10 @@ describe.each(CASES)('$name, stopped', ({ name, story, disk, faults }) => {
       const bad: string[] = [];
       for (const fault of faults) {
         const walked = await walk(world, fault, images);
-        const roles = new Set(walked.map(({ operation }) => operation.role));
-        expect([...roles]).toEqual(expect.arrayContaining([...story.touches]));
+        if (disk === 'ext4') {
+          const roles = new Set(walked.map(({ operation }) => operation.role));
+          expect([...roles]).toEqual(expect.arrayContaining([...story.touches]));
+        }
         bad.push(...judgeStops(world, walked).map((problem) => `${fault} ${problem}`));
         if (disk === 'ext4') bad.push(...(await compareWithReal(world, fault, walked)));
         stops.push(...walked);

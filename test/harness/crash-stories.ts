@@ -109,7 +109,7 @@ export const STORIES: readonly Story[] = [
     },
     command: ['verify'],
     ends: () => '1.1.0',
-    tries: ['1.1.0'],
+    tries: ['1.0.0', '1.1.0'],
     touches: ['marker', 'state', 'lock'],
   },
   {

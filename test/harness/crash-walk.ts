@@ -25,6 +25,9 @@ export interface Stop {
   found: DiskState;
 }
 
+/** After this long (vm.dirty_expire_centisecs) the kernel writes data that nobody synced. */
+const WRITEBACK_MS = 30_000;
+
 export interface Walk {
   stops: Stop[];
   /** One image for each fingerprint. */
@@ -48,6 +51,7 @@ export async function walkStops(
   const stops: Stop[] = [];
   let written: string | undefined;
   let found = world.before;
+  const started = performance.now();
   const run = await world.run({
     ...options,
     onOperation: async (operation) => {
@@ -61,6 +65,13 @@ export async function walkStops(
       stops.push({ operation, fault, found });
     },
   });
+  const ms = performance.now() - started;
+  if (fault !== 'kill' && ms > WRITEBACK_MS) {
+    const seconds = Math.round(ms / 1000);
+    console.log(
+      `${world.story.name}, ${fault}: the walk took ${seconds} s; its end is too lenient`,
+    );
+  }
   return { stops, images, code: run.code, stderr: run.stderr };
 }
 
