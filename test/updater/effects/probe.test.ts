@@ -17,14 +17,17 @@ const DEPLOYMENT: Deployment = {
   sequence: 1,
 };
 
-async function makeSite(probe = ''): Promise<{ host: TestHost; web: WebServer }> {
+async function makeSite(
+  probe = '',
+  interval = '20ms',
+): Promise<{ host: TestHost; web: WebServer }> {
   const folder = temporaryFolder();
   const root = join(folder, 'root');
   mkdirSync(root);
   const web = await WebServer.start(root);
   writeFiles(join(root, 'deployments', DEPLOYMENT.id, 'web-ui'), exampleWebUi('1.0.0'));
   symlinkSync(`deployments/${DEPLOYMENT.id}`, join(root, 'current'));
-  const toml = `[probe]\nurl = "${web.url}"\ninterval = "20ms"\ntimeout = "500ms"\nassets = 0\n${probe}`;
+  const toml = `[probe]\nurl = "${web.url}"\ninterval = "${interval}"\ntimeout = "5s"\nassets = 0\n${probe}`;
   return { host: makeHost({ folder, toml }), web };
 }
 
@@ -58,15 +61,15 @@ describe('the verdict', () => {
   it('is the last failure when the window is over, with how often it passed', async () => {
     const { host, web } = await makeSite('passes = 3');
     script(web, '.x.xy');
-    const outcome = await probeDeployment(host, DEPLOYMENT, 400);
+    const outcome = await probeDeployment(host, DEPLOYMENT, 1500);
     expect(outcome.rank).toBe('error');
     expect(outcome.reason).toMatch(/found 500 \(2 of \d+ passed\)$/);
   });
 
   it('does not cut a row off that has begun', async () => {
-    const { host, web } = await makeSite('passes = 10');
+    const { host, web } = await makeSite('passes = 10', '150ms');
     script(web, `x${'.'.repeat(10)}`);
-    expect((await probeDeployment(host, DEPLOYMENT, 60)).rank).toBe('healthy');
+    expect((await probeDeployment(host, DEPLOYMENT, 1200)).rank).toBe('healthy');
     expect(web.requests).toHaveLength(11);
   });
 
