@@ -66,7 +66,7 @@ export async function recover(
   const timer = await node.updater(['once']);
   const ended = world.look();
   // After a fault of the node's the release is tried again, but not at once: the old one serves until then.
-  const waits = mayWait && timer.code === 3 && timer.stdout.includes('is tried again');
+  const waits = mayWait && timer.code === 0 && timer.stdout.includes('is tried again');
   const goal = waits ? ended.version : story.ends(stopped);
   problems.push(...ended.problems, ...(await judgeEnd(world, stopped, ended, goal)));
   if (ended.version === undefined && world.before.version !== undefined)
