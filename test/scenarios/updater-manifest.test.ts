@@ -1,5 +1,5 @@
 /** What a node makes of what a manifest says besides its components; and of a link that somebody moved. */
-import { renameSync } from 'node:fs';
+import { readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '@landfall/manifest';
 import { describe, expect, it } from 'vitest';
@@ -62,10 +62,16 @@ describe('a node whose link was moved by hand', () => {
     const { node, ship } = await makeWorld();
     await ship('1.0.0');
     await node.updater(['apply']);
-    renameSync(join(node.root, 'current'), join(node.root, 'away'));
+    const first = readlinkSync(join(node.root, 'current'));
+    await ship('1.1.0');
+    await node.updater(['apply']);
+    rmSync(join(node.root, 'current'));
+    symlinkSync(first, join(node.root, 'current'));
     const status = (await node.updater(['status'])).stdout;
-    expect(status).toContain("WARNING: 'current' was changed by hand");
+    expect(status).toContain("WARNING: 'current' was changed by hand: expected 1.1.0-");
+    expect(status).toMatch(/^archipelago +1\.0\.0 /m);
     expect((await node.updater(['once'])).code).toBe(0);
-    expect(node.page()).toContain('version 1.0.0');
+    expect(node.page()).toContain('version 1.1.0');
+    expect((await node.updater(['status'])).stdout).not.toContain('WARNING');
   });
 });
