@@ -1,14 +1,18 @@
 import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
 
-type ManifestErrorCode =
+export type ManifestErrorCode =
   /** The bytes are not a manifest. */
   | 'MANIFEST_INVALID'
   /** The manifest is of a schema this version does not know. */
   | 'MANIFEST_SCHEMA'
   /** The manifest has nothing for this platform. */
-  | 'MANIFEST_PLATFORM';
+  | 'MANIFEST_PLATFORM'
+  /** The bytes are not a root document, or one that could trust nobody. */
+  | 'ROOT_INVALID'
+  /** The root document is of a schema this version does not know. */
+  | 'ROOT_SCHEMA';
 
-/** A manifest that cannot be used; refused, exit code 3. */
+/** A manifest or another signed document that cannot be used; refused, exit code 3. */
 export class ManifestError extends OtaError<ManifestErrorCode> {
   constructor(code: ManifestErrorCode, message: string, options: OtaErrorOptions = {}) {
     super(code, message, { exit: ExitCode.refused, ...options });

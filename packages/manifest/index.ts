@@ -1,5 +1,5 @@
 /**
- * What a release is. Schema, canonical bytes, names of files, version and
+ * What a release is, and the form of the documents that are signed. Schema, canonical bytes, names of files, version and
  * sequence rules. Nothing here touches a disk or a network, and nothing here
  * says whether a manifest is to be believed: that is `@landfall/trust`.
  */
@@ -14,6 +14,13 @@ export {
   parseManifest,
   serializeManifest,
 } from './manifest.ts';
+export {
+  MAX_ROOT_BYTES,
+  parseRootDocument,
+  rootPath,
+  serializeRootDocument,
+  type RootDocument,
+} from './root.ts';
 export { ManifestError } from './errors.ts';
 export {
   artifactFileName,

@@ -5,57 +5,57 @@
  * ignored, at every level, so that an older node can read a newer release; an
  * unknown `schema` is refused.
  */
-import { describeIssues } from '@landfall/errors';
 import { z } from 'zod';
-import { ManifestError } from './errors.ts';
-import { isChannelName, isFileName, isPlatform, isSlug } from './names.ts';
+import {
+  channelField,
+  type DocumentKind,
+  parseDocument,
+  serializeDocument,
+  sha256Field,
+  slugField,
+  timestampField,
+} from './document.ts';
+import { isFileName, isPlatform } from './names.ts';
 import { isVersion } from './version.ts';
 
 /** No manifest is larger; a reader stops there. */
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
 const size = z.int().min(0);
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits');
 const version = z
   .string()
   .max(128)
   .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
-const slug = z.string().refine(isSlug, 'expected lower-case letters, digits, dots and dashes');
-const timestamp = z.iso.datetime({
-  offset: false,
-  precision: 0,
-  error: 'expected a UTC time such as 2026-04-22T19:00:00Z',
-});
 const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
 
 const artifactCommon = {
   platform,
   file: z.string().refine(isFileName, 'expected a plain file name'),
   size: size.min(1),
-  sha256,
+  sha256: sha256Field,
   deltas: z.array(z.looseObject({})),
 };
 
 const treeArtifact = z.looseObject({
   ...artifactCommon,
-  tree: z.looseObject({ digest: sha256, size, entries: z.int().min(1) }),
+  tree: z.looseObject({ digest: sha256Field, size, entries: z.int().min(1) }),
 });
 
 const fileArtifact = z.looseObject({
   ...artifactCommon,
   mode: z.union([z.literal(0o644), z.literal(0o755)], 'expected 420 (0644) or 493 (0755)'),
-  contentSha256: sha256,
+  contentSha256: sha256Field,
   contentSize: size,
 });
 
 const component = z.discriminatedUnion('kind', [
   z.looseObject({
-    name: slug,
+    name: slugField,
     kind: z.literal('tree'),
     artifacts: z.array(treeArtifact).min(1).max(32),
   }),
   z.looseObject({
-    name: slug,
+    name: slugField,
     kind: z.literal('file'),
     artifacts: z.array(fileArtifact).min(1).max(32),
   }),
@@ -64,13 +64,13 @@ const component = z.discriminatedUnion('kind', [
 const manifestSchema = z
   .looseObject({
     schema: z.literal(1),
-    app: slug,
-    channel: z.string().refine(isChannelName, 'expected a channel name such as stable'),
+    app: slugField,
+    channel: channelField,
     version,
     sequence: z.int().min(1),
-    published: timestamp,
-    expires: timestamp,
-    previous: z.looseObject({ sequence: z.int().min(1), sha256 }).nullable(),
+    published: timestampField,
+    expires: timestampField,
+    previous: z.looseObject({ sequence: z.int().min(1), sha256: sha256Field }).nullable(),
     commit: z.string().max(64),
     notes: z.string().max(65_536),
     components: z.array(component).min(1).max(64),
@@ -80,6 +80,8 @@ const manifestSchema = z
     }),
     rollout: z.looseObject({ steps: z.array(z.looseObject({})) }),
     withdrawn: z.array(version).max(10_000),
+    /** The newest root document there is: who knows an older one asks for the steps to it. */
+    root: z.int().min(1).optional(),
   })
   .superRefine((manifest, context) => {
     const problem = (message: string): void => context.addIssue({ code: 'custom', message });
@@ -110,45 +112,20 @@ export type Artifact = TreeArtifact | FileArtifact;
 /** `any`, or `<os>-<cpu>` as Node names them: `linux-x64`. */
 export type Platform = string;
 
+const kind: DocumentKind<Manifest> = {
+  name: 'manifest',
+  schema: manifestSchema,
+  maxBytes: MAX_MANIFEST_BYTES,
+  invalid: 'MANIFEST_INVALID',
+  otherSchema: 'MANIFEST_SCHEMA',
+};
+
 /**
  * Reads manifest bytes. Throws `ManifestError`: MANIFEST_SCHEMA for a schema
  * of the future, MANIFEST_INVALID for anything else that does not fit.
  */
 export function parseManifest(bytes: Uint8Array): Manifest {
-  if (bytes.length > MAX_MANIFEST_BYTES) {
-    throw new ManifestError(
-      'MANIFEST_INVALID',
-      `manifest is too large: expected at most ${MAX_MANIFEST_BYTES} bytes, found ${bytes.length}`,
-    );
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
-  } catch (error) {
-    throw new ManifestError('MANIFEST_INVALID', 'manifest is not JSON', { cause: error });
-  }
-  refuseOtherSchema(value);
-  const result = manifestSchema.safeParse(value);
-  if (!result.success) {
-    throw new ManifestError(
-      'MANIFEST_INVALID',
-      `manifest does not fit its schema: ${describeIssues(result.error.issues)}`,
-      { cause: result.error },
-    );
-  }
-  return result.data;
-}
-
-function refuseOtherSchema(value: unknown): void {
-  if (typeof value !== 'object' || value === null || !('schema' in value) || value.schema === 1)
-    return;
-  throw new ManifestError(
-    'MANIFEST_SCHEMA',
-    `manifest is of another schema: expected 1, found ${JSON.stringify(value.schema)?.slice(0, 40)}`,
-    {
-      hint: 'update the updater on this node first: this release was made for a newer one',
-    },
-  );
+  return parseDocument(bytes, kind);
 }
 
 /**
@@ -157,13 +134,5 @@ function refuseOtherSchema(value: unknown): void {
  * MANIFEST_INVALID when `manifest` does not fit its own schema.
  */
 export function serializeManifest(manifest: Manifest): Uint8Array {
-  const result = manifestSchema.safeParse(manifest);
-  if (!result.success) {
-    throw new ManifestError(
-      'MANIFEST_INVALID',
-      `manifest does not fit its schema: ${describeIssues(result.error.issues)}`,
-      { cause: result.error },
-    );
-  }
-  return new TextEncoder().encode(`${JSON.stringify(result.data, null, 2)}\n`);
+  return serializeDocument(manifest, kind);
 }

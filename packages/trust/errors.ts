@@ -10,10 +10,12 @@ type TrustErrorCode =
   | 'WRONG_APP'
   | 'WRONG_CHANNEL'
   | 'EXPIRED'
+  /** A root document that is not the one that follows. */
+  | 'ROOT_STEP'
   /** The configured keys and threshold can trust nobody, or anybody. Exit code 2. */
   | 'POLICY_INVALID';
 
-/** A manifest that is refused: exit code 3, but for a policy that makes no sense. */
+/** A manifest or root document that is refused: exit code 3, but for a policy that makes no sense. */
 export class TrustError extends OtaError<TrustErrorCode> {
   constructor(code: TrustErrorCode, message: string, options: OtaErrorOptions = {}) {
     const exit = code === 'POLICY_INVALID' ? ExitCode.usage : ExitCode.refused;

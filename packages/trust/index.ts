@@ -5,9 +5,23 @@
  * how many must agree; mirrors hold files and are believed in nothing. The
  * order is fixed: signatures over the exact bytes, then parsing, then app and
  * channel (`verifyManifest`), then the floor, then the expiry.
+ *
+ * Root keys say whose the release keys are: a root document lists both, and is
+ * replaced step by step (`verifyNextRoot`) without a word to the nodes.
  */
 export { TrustError } from './errors.ts';
 export { type TrustPolicy } from './policy.ts';
 export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
 export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
 export { checkExpiry, checkFloor, type Floor } from './freshness.ts';
+export { rootPath, type RootDocument } from '@landfall/manifest';
+export {
+  checkRootExpiry,
+  parseRoot,
+  policyFor,
+  rootPolicy,
+  serializeRoot,
+  verifyFirstRoot,
+  verifyNextRoot,
+  type VerifiedRoot,
+} from './root.ts';

@@ -1,0 +1,86 @@
+/**
+ * What all signed documents have in common: JSON of a bounded size, with a
+ * `schema` number, read by a zod schema and written as canonical bytes.
+ *
+ * Parse only bytes whose signature was verified. Unknown fields are kept and
+ * ignored, so that an older node can read a newer document; an unknown
+ * `schema` is refused.
+ */
+import { describeIssues } from '@landfall/errors';
+import { z } from 'zod';
+import { ManifestError, type ManifestErrorCode } from './errors.ts';
+import { isChannelName, isSlug } from './names.ts';
+
+/** How one kind of document is read, and what errors call it. */
+export interface DocumentKind<T> {
+  /** In messages: `manifest`. */
+  name: string;
+  schema: z.ZodType<T>;
+  /** No document of this kind is larger. */
+  maxBytes: number;
+  /** Codes of what does not fit, and of a schema of the future. */
+  invalid: ManifestErrorCode;
+  otherSchema: ManifestErrorCode;
+}
+
+export const sha256Field = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits');
+export const slugField = z
+  .string()
+  .refine(isSlug, 'expected lower-case letters, digits, dots and dashes');
+export const channelField = z
+  .string()
+  .refine(isChannelName, 'expected a channel name such as stable');
+export const timestampField = z.iso.datetime({
+  offset: false,
+  precision: 0,
+  error: 'expected a UTC time such as 2026-04-22T19:00:00Z',
+});
+
+/** Reads a document's bytes. Throws `ManifestError` with the kind's codes. */
+export function parseDocument<T>(bytes: Uint8Array, kind: DocumentKind<T>): T {
+  if (bytes.length > kind.maxBytes) {
+    throw new ManifestError(
+      kind.invalid,
+      `${kind.name} is too large: expected at most ${kind.maxBytes} bytes, found ${bytes.length}`,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (error) {
+    throw new ManifestError(kind.invalid, `${kind.name} is not JSON`, { cause: error });
+  }
+  refuseOtherSchema(value, kind);
+  return fit(value, kind);
+}
+
+/**
+ * The bytes that are signed and published: JSON, two spaces, fields in the
+ * order of the schema, a newline at the end. Throws `ManifestError` with the
+ * kind's `invalid` code when `value` does not fit its own schema.
+ */
+export function serializeDocument<T>(value: T, kind: DocumentKind<T>): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(fit(value, kind), null, 2)}\n`);
+}
+
+function fit<T>(value: unknown, kind: DocumentKind<T>): T {
+  const result = kind.schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ManifestError(
+    kind.invalid,
+    `${kind.name} does not fit its schema: ${describeIssues(result.error.issues)}`,
+    { cause: result.error },
+  );
+}
+
+function refuseOtherSchema<T>(value: unknown, kind: DocumentKind<T>): void {
+  if (typeof value !== 'object' || value === null || !('schema' in value) || value.schema === 1)
+    return;
+  throw new ManifestError(
+    kind.otherSchema,
+    `${kind.name} is of another schema: expected 1, found ${JSON.stringify(value.schema)?.slice(0, 40)}`,
+    {
+      hint: 'update the updater on this node first: this release was made for a newer one',
+    },
+  );
+}
