@@ -9,6 +9,7 @@ import { heal } from './commands/heal.ts';
 import { history } from './commands/history.ts';
 import { hold, unhold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
+import { licences } from './commands/licences.ts';
 import { rollback } from './commands/rollback.ts';
 import { run } from './commands/run.ts';
 import { selfCheck } from './commands/self-check.ts';
@@ -48,6 +49,7 @@ if (first === GATE_FLAG) {
       history,
       units,
       selfCheck,
+      licences,
     ],
   });
 }

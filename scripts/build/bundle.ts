@@ -4,8 +4,8 @@
  * load everything that module could ever hand out. The same sources give the
  * same bytes, in any folder: paths in comments are cut off.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
 
@@ -16,6 +16,8 @@ export const HOUSE = fileURLToPath(new URL('../..', import.meta.url));
 export interface BundleFile {
   name: string;
   code: string;
+  /** Folders, relative to the checkout, of the packages that code of is in it; sorted. */
+  packages: readonly string[];
 }
 
 /**
@@ -49,12 +51,31 @@ export async function bundle(
       chunkFileNames: '[name]-[hash].cjs',
     });
     return output.map((file) => {
-      if (file.type === 'chunk') return { name: file.fileName, code: file.code };
+      if (file.type === 'chunk') {
+        return { name: file.fileName, code: file.code, packages: packagesOf(file.modules) };
+      }
       throw new Error(`bundling: expected only code, found '${file.fileName}'`);
     });
   } finally {
     await build.close();
   }
+}
+
+/** A package is bundled when something of it is left after what nobody uses was dropped. */
+function packagesOf(modules: Readonly<Record<string, { renderedLength: number }>>): string[] {
+  const used = Object.entries(modules).filter(([, { renderedLength }]) => renderedLength > 0);
+  return [...new Set(used.flatMap(([id]) => packageOf(id) ?? []))].toSorted();
+}
+
+/** The nearest folder above a module with a package.json of its own. The bundler's own helpers are in none. */
+function packageOf(module: string): string | undefined {
+  if (!module.startsWith(HOUSE)) return undefined;
+  const [folder] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(module) ?? [];
+  if (folder !== undefined) return relative(HOUSE, folder);
+  for (let at = dirname(module); at.startsWith(HOUSE); at = dirname(at)) {
+    if (existsSync(join(at, 'package.json'))) return relative(HOUSE, at);
+  }
+  return undefined;
 }
 
 /** Writes a bundle's files to `folder`, which is made. */

@@ -19,20 +19,31 @@ interface LockFile {
   packages: Record<string, { version: string; integrity: string } | undefined>;
 }
 
-/** Path of the runtime for `platform`. Throws when it cannot be had, or is not what the lock file says. */
-export function findRuntime(platform: Platform): string {
+/** The npm package that brings the runtime for `platform`, as package-lock.json has it. Digest in hex. */
+export function lockedRuntime(platform: Platform): {
+  name: string;
+  version: string;
+  integrity: string;
+  sha512: string;
+} {
   const name = `node-${platform}`;
-  const installed = join(HOUSE, 'node_modules', name, 'bin/node');
-  if (existsSync(installed)) return installed;
   const lock = JSON.parse(readFileSync(join(HOUSE, 'package-lock.json'), 'utf8')) as LockFile;
   const locked = lock.packages[`node_modules/${name}`];
   if (locked === undefined) throw new Error(`package-lock.json names no '${name}'`);
-  if (`v${locked.version}` !== process.version) {
-    throw new Error(`expected to be run by Node v${locked.version}, found ${process.version}`);
-  }
+  const { version, integrity } = locked;
+  const sha512 = Buffer.from(integrity.replace(/^sha512-/, ''), 'base64').toString('hex');
+  if (`v${version}` === process.version) return { name, version, integrity, sha512 };
+  throw new Error(`expected to be run by Node v${version}, found ${process.version}`);
+}
+
+/** Path of the runtime for `platform`. Throws when it cannot be had, or is not what the lock file says. */
+export function findRuntime(platform: Platform): string {
+  const { name, version, integrity } = lockedRuntime(platform);
+  const installed = join(HOUSE, 'node_modules', name, 'bin/node');
+  if (existsSync(installed)) return installed;
   const cache = join(HOUSE, 'node_modules/.cache/runtimes');
-  const kept = join(cache, `${name}-${locked.version}`);
-  if (!existsSync(kept)) fetchRuntime(`${name}@${locked.version}`, locked.integrity, cache, kept);
+  const kept = join(cache, `${name}-${version}`);
+  if (!existsSync(kept)) fetchRuntime(`${name}@${version}`, integrity, cache, kept);
   return kept;
 }
 

@@ -9,6 +9,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { bundle, writeBundle } from './bundle.ts';
 import { stripElf } from './elf.ts';
+import { collectLicences, LICENCES_ASSET } from './licences.ts';
 import { findRuntime, type Platform } from './runtime.ts';
 
 /** See `node --help`, `--build-sea`. Paths are relative to the folder it runs in: they are built in. */
@@ -23,26 +24,32 @@ const CONFIG = {
   execArgv: ['--disable-sigusr1', '--no-global-search-paths'],
   /** NODE_OPTIONS could make root load anything. */
   execArgvExtension: 'none',
+  assets: { [LICENCES_ASSET]: LICENCES_ASSET },
 };
 
 /**
  * Bundles `source` (relative to the checkout) and writes it with the runtime of
- * `platform` to `output`, mode 0755. A crash leaves what was there before.
+ * `platform` to `output`, mode 0755. A crash leaves what was there before. The
+ * folders of the packages that are in it, relative to the checkout.
  */
 export async function buildSingleExecutable(
   source: string,
   platform: Platform,
   output: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const target = resolve(output);
   const files = await bundle({ updater: source });
-  if (files.length !== 1) throw new Error(`expected one bundled file, found ${files.length}`);
+  const [file] = files;
+  if (file === undefined || files.length > 1) {
+    throw new Error(`expected one bundled file, found ${files.length}`);
+  }
   mkdirSync(dirname(target), { recursive: true });
   const scratch = mkdtempSync(join(dirname(target), '.build-'));
   try {
     writeBundle(scratch, files);
     writeFileSync(join(scratch, 'runtime'), stripElf(readFileSync(findRuntime(platform))));
     chmodSync(join(scratch, 'runtime'), 0o755);
+    writeFileSync(join(scratch, LICENCES_ASSET), collectLicences(file.packages));
     writeFileSync(join(scratch, 'sea.json'), JSON.stringify(CONFIG));
     execFileSync(process.execPath, ['--build-sea', 'sea.json'], {
       cwd: scratch,
@@ -54,4 +61,5 @@ export async function buildSingleExecutable(
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+  return file.packages;
 }

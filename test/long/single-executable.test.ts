@@ -43,6 +43,19 @@ describe('the single executable', () => {
     expect(hashFile(again)).toBe(hashFile(built));
     expect(statSync(again).mode & 0o7777).toBe(0o755);
     expect(readFileSync(built).includes(HOUSE)).toBe(false);
+    const [sbom, other] = [`${built}.cdx.json`, `${again}.cdx.json`].map((file) =>
+      readFileSync(file, 'utf8'),
+    );
+    expect(other).toBe(sbom);
+    expect(sbom).toContain(hashFile(built));
+  });
+
+  it('brings the licences of all that is in it', async () => {
+    const shown = await runCommand('updater', ['licences'], { launcher: built });
+    expect(shown).toMatchObject({ code: 0, stderr: '' });
+    for (const text of ['undici 8', 'Copyright Node.js contributors', 'OpenSSL', 'zstd']) {
+      expect(shown.stdout).toContain(text);
+    }
   });
 
   it('is made for the other machine too', () => {
