@@ -33,8 +33,14 @@ export interface Offer {
   mirrors: readonly Mirror[];
 }
 
-/** The codes of refusals by hold, window, limit and jitter: they pass by themselves. */
-export const PACE_CODES = ['held', 'outside-window', 'enough-today', 'waiting-jitter'] as const;
+/** The codes of refusals by hold, window, limit, jitter and rollout: they pass by themselves. */
+export const PACE_CODES = [
+  'held',
+  'outside-window',
+  'enough-today',
+  'waiting-jitter',
+  'waiting-rollout',
+] as const;
 
 export type DeclineCode =
   | 'up-to-date'
@@ -49,6 +55,8 @@ export type DeclineCode =
   | 'from-not-met'
   | 'older'
   | 'in-probation'
+  /** Its maintainer lets it go out in steps that this updater cannot read. */
+  | 'rollout-unreadable'
   | (typeof PACE_CODES)[number]
   /** Not the release's fault: it is tried again later. */
   | 'waiting'

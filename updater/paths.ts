@@ -29,6 +29,8 @@ export interface Paths {
   hold: string;
   /** When releases were seen and installed. */
   pace: string;
+  /** Tells this node from others, for rollouts in steps. */
+  nodeId: string;
   /** What was stopped for a switch and is to be started again. */
   quiesced: string;
   /** The snapshots of the data that were made here. */
@@ -67,6 +69,7 @@ export function pathsOf(root: string, state: string): Paths {
     lastCheck: join(state, 'last-check.json'),
     hold: join(state, 'hold.json'),
     pace: join(state, 'pace.json'),
+    nodeId: join(state, 'node-id'),
     quiesced: join(state, 'quiesced.json'),
     snapshots: join(state, 'snapshots.json'),
     inventories: join(state, 'inventories'),

@@ -21,7 +21,8 @@ import {
   type Wish,
 } from './offer.ts';
 import { judgePace } from './policy/judge.ts';
-import { keepHold, keepInstall, keepSight } from './policy/keep.ts';
+import { keepHold, keepInstall, keepPlace, keepSight } from './policy/keep.ts';
+import { judgeRollout } from './policy/rollout.ts';
 import type { Held } from './records/hold-file.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
 import { writeLastCheck } from './records/last-check-file.ts';
@@ -64,6 +65,7 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   refuseUnfinishedAdoption(host.paths);
   const held = keepHold(host);
   const seen = await look(host);
+  keepPlace(host, seen.newest);
   const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };
   remember(host, seen, judgement);
   const { offer, decline } = judgement;
@@ -121,7 +123,7 @@ function judgeLook(
   const offer = selectOffer(newest, mirrors);
   const stale = judgeFreshness(config, store, newest, new Date());
   if ('code' in offer) return { problems, decline: stale ?? offer };
-  const refusal = stale ?? judgeOffer(store, offer, wish);
+  const refusal = stale ?? judgeOffer(store, offer, wish) ?? judgeRollout(host, offer, wish);
   if (refusal === undefined) onTakeable(offer);
   const decline =
     refusal ?? judgeWait(host, store.state, offer, wish) ?? judgePace(host, offer, wish);

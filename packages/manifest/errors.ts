@@ -10,7 +10,9 @@ export type ManifestErrorCode =
   /** The bytes are not a root document, or one that could trust nobody. */
   | 'ROOT_INVALID'
   /** The root document is of a schema this version does not know. */
-  | 'ROOT_SCHEMA';
+  | 'ROOT_SCHEMA'
+  /** The steps of a rollout are none that can be followed. */
+  | 'ROLLOUT_INVALID';
 
 /** A manifest or another signed document that cannot be used; refused, exit code 3. */
 export class ManifestError extends OtaError<ManifestErrorCode> {

@@ -39,4 +39,5 @@ export {
   type Content,
   type Selected,
 } from './content.ts';
+export { parseRolloutSteps, type RolloutStep } from './rollout.ts';
 export { compareVersions, isNewer, isVersion, satisfies } from './version.ts';

@@ -62,9 +62,11 @@ export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>)
   return [`not installed: ${reason}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])];
 }
 
-/** Up to date, and what only needs time, is no failure; a refused release is, and a hold to a person who asks. */
+/** Up to date, and what only needs time, is no failure; a refused release is, and to a person who asks a hold or a turn to come. */
 export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): ExitCode {
-  if (code === 'held') return byHand ? ExitCode.refused : ExitCode.done;
+  if (code === 'held' || code === 'waiting-rollout') {
+    return byHand ? ExitCode.refused : ExitCode.done;
+  }
   const passes = ['up-to-date', 'in-probation', 'waiting', ...PACE_CODES].includes(code);
   return passes ? ExitCode.done : ExitCode.refused;
 }

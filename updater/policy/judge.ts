@@ -97,6 +97,7 @@ function seconds(iso: string): string {
   return iso.replace(/\.\d+Z$/, 'Z');
 }
 
-function untilWords(until: Date, now: Date): string {
+/** From when on, for people, and how long that is. */
+export function untilWords(until: Date, now: Date): string {
   return `from ${seconds(until.toISOString())} on (in ${formatDuration(until.getTime() - now.getTime())})`;
 }

@@ -1,13 +1,15 @@
 /**
  * What a holder of the lock writes down so that pace can be judged later: that
- * a hold is over, when a release was first seen, that one is being installed.
+ * a hold is over, when a release was first seen, that one is being installed, who this node is.
  * A crash in here costs a second word about a hold, or some waiting.
  */
 import { crashPoint } from '@landfall/cli';
 import { timestamp, type Host } from '../host.ts';
+import type { Look } from '../mirrors.ts';
 import type { Offer } from '../offer.ts';
 import { readClock } from '../records/clock.ts';
 import { countHold, readHold, removeHold, writeHold, type Held } from '../records/hold-file.ts';
+import { keepNodeId } from '../records/node-id-file.ts';
 import { changePace, readPace, recentInstalls, seenSince } from '../records/pace-file.ts';
 
 /** Lets a hold that is over go, and says so; counts one that stands, and returns it. */
@@ -38,6 +40,12 @@ export function keepSight({ config, paths, journal }: Host, { deployment }: Offe
   if (pace?.seen?.digest === digest && pace.seen.at === at) return;
   changePace(paths.pace, { seen: { digest, at } });
   journal.append({ at: timestamp(), seen: version });
+}
+
+/** Gives this node a place, once there is a release that goes out in steps. */
+export function keepPlace({ paths }: Host, newest: Look['newest']): void {
+  if ('code' in newest || newest.manifest.rollout.steps.length === 0) return;
+  keepNodeId(paths.nodeId);
 }
 
 /** Writes down that something is being installed now. */

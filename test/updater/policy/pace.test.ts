@@ -1,8 +1,7 @@
 /** Holds, jitter and the day's limit: they pass, whatever the clock says. */
 import { writeFileSync } from 'node:fs';
-import { hostPlatform, serializeManifest } from '@landfall/manifest';
 import { describe, expect, it } from 'vitest';
-import { selectOffer, type Decline, type Offer, type Wish } from '../../../updater/offer.ts';
+import type { Decline, Wish } from '../../../updater/offer.ts';
 import { jitterOf } from '../../../updater/policy/jitter.ts';
 import { judgePace } from '../../../updater/policy/judge.ts';
 import { keepHold, keepInstall, keepSight } from '../../../updater/policy/keep.ts';
@@ -16,7 +15,7 @@ import {
 } from '../../../updater/records/hold-file.ts';
 import { changePace, readPace } from '../../../updater/records/pace-file.ts';
 import { makeHost, type TestHost } from '../../harness/host.ts';
-import { exampleManifest } from '../../harness/manifests.ts';
+import { exampleOffer } from '../../harness/offers.ts';
 
 const HOUR = 3_600_000;
 const clock = (now: string, uptimeHours: number, bootId = 'first'): Clock => ({
@@ -71,29 +70,11 @@ describe('jitter', () => {
   });
 });
 
-function offer(): Offer {
-  const manifest = exampleManifest();
-  for (const { artifacts } of manifest.components) {
-    for (const artifact of artifacts) {
-      if (artifact.platform !== 'any') artifact.platform = hostPlatform();
-    }
-  }
-  const verified = {
-    manifest,
-    bytes: serializeManifest(manifest),
-    sha256: 'a'.repeat(64),
-    signers: [],
-  };
-  const selected = selectOffer(verified, []);
-  if ('code' in selected) throw new Error(selected.reason);
-  return selected;
-}
-
 describe('what is on offer', () => {
   const judge = (host: TestHost, wish: Wish = {}, now?: Date): Decline | undefined =>
     now === undefined
-      ? judgePace(host, offer(), wish)
-      : judgePace(host, offer(), wish, { now, bootId: 'x', uptimeMs: 0 });
+      ? judgePace(host, exampleOffer(), wish)
+      : judgePace(host, exampleOffer(), wish, { now, bootId: 'x', uptimeMs: 0 });
   const later = (ms: number): Date => new Date(Date.now() + ms);
 
   it('is taken at once when nothing is configured', () => {
@@ -152,17 +133,17 @@ describe('what is on offer', () => {
       code: 'waiting-jitter',
       reason: expect.stringContaining('at most 10 h') as string,
     });
-    keepSight(host, offer());
+    keepSight(host, exampleOffer());
     const first = judge(host);
     expect(first?.code).toBe('waiting-jitter');
-    keepSight(host, offer());
+    keepSight(host, exampleOffer());
     expect(judge(host)?.until).toBe(first?.until);
     expect(Date.parse(first?.until ?? '')).toBeLessThan(Date.now() + 10 * HOUR);
     expect(judge(host, {}, later(10 * HOUR))).toBeUndefined();
     expect(judge(host, { byHand: true })).toBeUndefined();
     expect(host.journal.read()).toHaveLength(1);
     changePace(host.paths.pace, {
-      seen: { digest: offer().deployment.digest, at: '2106-01-01T00:00:00.000Z' },
+      seen: { digest: exampleOffer().deployment.digest, at: '2106-01-01T00:00:00.000Z' },
     });
     const after = Date.parse(judge(host)?.until ?? '');
     expect(after, 'a wrong clock costs one wait').toBeLessThan(Date.now() + 10 * HOUR);
