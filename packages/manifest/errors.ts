@@ -11,6 +11,10 @@ export type ManifestErrorCode =
   | 'ROOT_INVALID'
   /** The root document is of a schema this version does not know. */
   | 'ROOT_SCHEMA'
+  /** The bytes are not a halt file. */
+  | 'HALT_INVALID'
+  /** The halt file is of a schema this version does not know. */
+  | 'HALT_SCHEMA'
   /** The steps of a rollout are none that can be followed. */
   | 'ROLLOUT_INVALID';
 

@@ -21,6 +21,14 @@ export {
   serializeRootDocument,
   type RootDocument,
 } from './root.ts';
+export {
+  haltPath,
+  MAX_HALT_BYTES,
+  parseHalt,
+  serializeHalt,
+  type Halt,
+  type Halted,
+} from './halt.ts';
 export { ManifestError } from './errors.ts';
 export {
   artifactFileName,

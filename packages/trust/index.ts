@@ -13,6 +13,7 @@ export { TrustError } from './errors.ts';
 export { type TrustPolicy } from './policy.ts';
 export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
 export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
+export { verifyHalt, type VerifiedHalt } from './halt.ts';
 export { checkExpiry, checkFloor, type Floor } from './freshness.ts';
 export { rootPath, type RootDocument } from '@landfall/manifest';
 export {

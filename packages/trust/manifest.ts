@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { parseManifest, type Manifest } from '@landfall/manifest';
 import { formatKeyId } from '@landfall/minisign';
-import { TrustError } from './errors.ts';
 import type { TrustPolicy } from './policy.ts';
 import { verifySignatures } from './signatures.ts';
+import { checkSubject, type Subject } from './subject.ts';
 
 /** A manifest whose signatures were verified, and the very bytes they are over. */
 export interface VerifiedManifest {
@@ -19,11 +19,8 @@ export interface VerifiedManifest {
   readonly signers: string[];
 }
 
-export interface ExpectedManifest {
-  app: string;
-  /** Undefined: the default channel, whatever its name. */
-  channel?: string | undefined;
-}
+/** Without a channel: the default one, whatever its name. */
+export type ExpectedManifest = Subject;
 
 /**
  * Verifies, then parses, then compares:
@@ -48,22 +45,8 @@ export function verifyManifest(
   const { signers } = verifySignatures(bytes, signatureTexts, policy);
   // 2.
   const manifest = parseManifest(bytes);
-  // 3.
-  if (manifest.app !== expected.app) {
-    throw new TrustError(
-      'WRONG_APP',
-      `manifest is of another app: expected '${expected.app}', found '${manifest.app}'`,
-      { hint: "check 'app' and the mirrors in the configuration: these mirrors carry another app" },
-    );
-  }
-  // 4.
-  if (expected.channel !== undefined && manifest.channel !== expected.channel) {
-    throw new TrustError(
-      'WRONG_CHANNEL',
-      `manifest is of another channel: expected '${expected.channel}', found '${manifest.channel}'`,
-      { hint: "check 'channel' in the configuration; a mirror that mixes up channels is broken" },
-    );
-  }
+  // 3. and 4.
+  checkSubject('manifest', manifest, expected);
   return {
     manifest,
     bytes,

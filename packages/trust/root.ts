@@ -23,6 +23,7 @@ import { formatKeyId, parsePublicKey } from '@landfall/minisign';
 import { TrustError } from './errors.ts';
 import { distinctKeys, type TrustPolicy } from './policy.ts';
 import { verifySignatures } from './signatures.ts';
+import { checkSubject } from './subject.ts';
 
 /** A root document whose signatures were verified, and the very bytes they are over. */
 export interface VerifiedRoot {
@@ -63,7 +64,7 @@ export function verifyFirstRoot(
   const bytes = Uint8Array.from(unverified);
   // Its keys are in it: this once the bytes are parsed before they are verified.
   const root = parseRoot(bytes);
-  checkApp(root, expected.app);
+  checkSubject('root document', root, { app: expected.app });
   return toVerified(root, bytes, signersOf(bytes, signatureTexts, rootPolicy(root), root.version));
 }
 
@@ -91,7 +92,7 @@ export function verifyNextRoot(
   // 2.
   const root = parseRoot(bytes);
   // 3.
-  checkApp(root, current.root.app);
+  checkSubject('root document', root, { app: current.root.app });
   // 4.
   if (root.version !== next) {
     throw new TrustError(
@@ -172,15 +173,6 @@ function checkRoles(root: RootDocument): RootDocument {
     );
   }
   return root;
-}
-
-function checkApp(root: RootDocument, app: string): void {
-  if (root.app === app) return;
-  throw new TrustError(
-    'WRONG_APP',
-    `root document is of another app: expected '${app}', found '${root.app}'`,
-    { hint: "check 'app' and the mirrors in the configuration: these mirrors carry another app" },
-  );
 }
 
 function signersOf(
