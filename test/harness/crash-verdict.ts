@@ -95,7 +95,8 @@ async function judgeEnd(
   if (ended.hasMarker) problems.push('a marker is left in the end');
   if (ended.floor < Math.max(stopped.floor, before.floor)) problems.push('the floor went back');
   if (ended.leftovers.length > 0) problems.push(`left over: ${ended.leftovers.join(', ')}`);
-  const state = node.stateName();
+  // A node that nothing was installed on yet has no file of its state: that is idle.
+  const state = node.stateName() ?? (before.version === undefined ? 'idle' : undefined);
   if (!['committed', 'rolled-back', 'idle'].includes(state ?? 'none')) {
     problems.push(`its state is ${state ?? 'not there'}`);
   }
