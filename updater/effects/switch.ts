@@ -19,7 +19,7 @@ import type { Paths } from '../paths.ts';
 import { removeLeftovers } from './tidy.ts';
 
 /** Calls that fail before anything has changed. What failed to sync is never tried again. */
-const HARMLESS = ['symlink', 'rename'];
+const HARMLESS = ['symlink', 'rename', 'unlink'];
 
 /**
  * Switches, and where the disk does not take the link, removes what may go and
