@@ -6,7 +6,10 @@
 import { indexPath, MAX_MANIFEST_BYTES, signaturePath } from '@landfall/manifest';
 import { formatKeyId, MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import {
+  type Authority,
+  MAX_SIGNATURES,
   TrustError,
+  trustIn,
   type TrustPolicy,
   type VerifiedManifest,
   verifyManifest,
@@ -19,7 +22,7 @@ const DEADLINE_MS = 20_000;
 /** Whom to believe about what. */
 export interface Believed {
   app: string;
-  policy: TrustPolicy;
+  policy: Authority;
 }
 
 /** A channel's manifest with what stands beside it. */
@@ -46,21 +49,18 @@ export async function readSignedIndex(
   );
 }
 
-/** The same from anywhere that `read` reaches. */
+/** The same from anywhere that `read` reaches. Throws `TrustError` WRONG_CHANNEL for a channel that nobody may sign. */
 export async function gatherIndex(
   channel: string | undefined,
-  { app, policy }: Believed,
+  { app, policy: authority }: Believed,
   read: ReadIndexFile,
 ): Promise<SignedIndex | undefined> {
+  const { policy, channel: name } = trustIn(authority, channel);
   const path = indexPath(channel);
   const unverified = await read(path, MAX_MANIFEST_BYTES);
   if (unverified === undefined) return undefined;
-  const files = new Map<string, Uint8Array>();
-  for (const name of signatureNames(path, policy)) {
-    const text = await read(name, MAX_SIGNATURE_FILE_BYTES);
-    if (text !== undefined && counts(unverified, text, policy)) files.set(name, text);
-  }
-  const verified = verifyManifest(unverified, [...files.values()], policy, { app, channel });
+  const files = await readSignatures(path, unverified, policy, read);
+  const verified = verifyManifest(unverified, [...files.values()], policy, { app, channel: name });
   files.set(path, verified.bytes);
   return { channel, verified, files };
 }
@@ -70,12 +70,39 @@ function signatureNames(path: string, policy: TrustPolicy): string[] {
   return [signaturePath(path), ...[...keyIds].map((keyId) => signaturePath(path, keyId))];
 }
 
+/** Whether a key of `policy` made `signature` over these bytes. */
 function counts(unverified: Uint8Array, signature: Uint8Array, policy: TrustPolicy): boolean {
+  return isSigned(unverified, [signature], { ...policy, threshold: 1 });
+}
+
+/** Whether enough keys of `policy` made these signatures over these bytes. */
+export function isSigned(
+  unverified: Uint8Array,
+  signatures: readonly Uint8Array[],
+  policy: TrustPolicy,
+): boolean {
   try {
-    verifySignatures(unverified, [signature], { ...policy, threshold: 1 });
+    verifySignatures(unverified, signatures, policy);
     return true;
   } catch (error) {
     if (error instanceof TrustError && error.code === 'UNTRUSTED') return false;
     throw error;
   }
+}
+
+/** The signatures beside the file at `path` that keys of `policy` made over its bytes, by path; those of `known` are not read again. */
+export async function readSignatures(
+  path: string,
+  unverified: Uint8Array,
+  policy: TrustPolicy,
+  read: ReadIndexFile,
+  known: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<Map<string, Uint8Array>> {
+  const found = new Map(known);
+  for (const name of signatureNames(path, policy)) {
+    if (found.has(name) || found.size >= MAX_SIGNATURES) continue;
+    const text = await read(name, MAX_SIGNATURE_FILE_BYTES);
+    if (text !== undefined && counts(unverified, text, policy)) found.set(name, text);
+  }
+  return found;
 }

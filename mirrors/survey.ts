@@ -10,9 +10,11 @@ import { OtaError } from '@landfall/errors';
 import { indexPath, MAX_MANIFEST_BYTES, signaturePath } from '@landfall/manifest';
 import { formatKeyId, MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import {
+  type Authority,
+  type ChannelTrust,
   MAX_SIGNATURES,
   TrustError,
-  type TrustPolicy,
+  trustIn,
   type VerifiedManifest,
   verifyManifest,
 } from '@landfall/trust';
@@ -28,7 +30,7 @@ export interface SurveyOptions {
   app: string;
   /** Undefined: the default channel. */
   channel?: string | undefined;
-  policy: TrustPolicy;
+  policy: Authority;
   /** `deadlineMs` bounds a mirror's whole row, and so the survey. */
   limits?: Partial<ReadLimits>;
   signal?: AbortSignal;
@@ -57,12 +59,16 @@ export interface Survey {
   equivocation?: SurveyRow[];
 }
 
-/** Asks all mirrors. Never throws for what a mirror does; throws the abort reason of `signal`. */
+/**
+ * Asks all mirrors. Never throws for what a mirror does; throws the abort
+ * reason of `signal`, and `TrustError` WRONG_CHANNEL for a channel that nobody may sign.
+ */
 export async function surveyMirrors(
   mirrors: readonly Mirror[],
   options: SurveyOptions,
 ): Promise<Survey> {
-  const rows = await Promise.all(mirrors.map((mirror) => surveyOne(mirror, options)));
+  const trust = trustIn(options.policy, options.channel);
+  const rows = await Promise.all(mirrors.map((mirror) => surveyOne(mirror, options, trust)));
   options.signal?.throwIfAborted();
   const equivocation = findEquivocation(rows);
   const top = Math.max(0, ...rows.map(sequenceOf));
@@ -88,7 +94,11 @@ function findEquivocation(rows: readonly SurveyRow[]): SurveyRow[] | undefined {
   return undefined;
 }
 
-async function surveyOne(mirror: Mirror, options: SurveyOptions): Promise<SurveyRow> {
+async function surveyOne(
+  mirror: Mirror,
+  options: SurveyOptions,
+  trust: ChannelTrust,
+): Promise<SurveyRow> {
   const started = performance.now();
   const deadlineMs = options.limits?.deadlineMs ?? DEADLINE_MS;
   const controller = new AbortController();
@@ -104,7 +114,7 @@ async function surveyOne(mirror: Mirror, options: SurveyOptions): Promise<Survey
       ? controller.signal
       : AbortSignal.any([options.signal, controller.signal]);
   try {
-    const verified = await readVerified(mirror, options, signal);
+    const verified = await readVerified(mirror, options, trust, signal);
     return { mirror, ms: performance.now() - started, verified };
   } catch (error) {
     if (!(error instanceof OtaError)) options.signal?.throwIfAborted();
@@ -120,21 +130,23 @@ async function surveyOne(mirror: Mirror, options: SurveyOptions): Promise<Survey
 async function readVerified(
   mirror: Mirror,
   options: SurveyOptions,
+  trust: ChannelTrust,
   signal: AbortSignal,
 ): Promise<VerifiedManifest> {
   try {
-    return await readOnce(mirror, options, signal);
+    return await readOnce(mirror, options, trust, signal);
   } catch (error) {
     if (!(error instanceof TrustError) || error.code !== 'UNTRUSTED') throw error;
     // Perhaps we read the manifest of one release and the signature of the next.
     await sleep(REREAD_AFTER_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-    return await readOnce(mirror, options, signal);
+    return await readOnce(mirror, options, trust, signal);
   }
 }
 
 async function readOnce(
   mirror: Mirror,
-  { app, channel, policy, limits }: SurveyOptions,
+  { app, channel, limits }: SurveyOptions,
+  { policy, channel: name }: ChannelTrust,
   signal: AbortSignal,
 ): Promise<VerifiedManifest> {
   const path = indexPath(channel);
@@ -161,7 +173,7 @@ async function readOnce(
     });
   }
   const verify = (signatures: readonly Uint8Array[]): VerifiedManifest =>
-    verifyManifest(unverified, signatures, policy, { app, channel });
+    verifyManifest(unverified, signatures, policy, { app, channel: name });
   if (policy.threshold === 1) {
     try {
       return verify(first);

@@ -128,8 +128,11 @@ const updaterSchema = z.strictObject({
 const configSchema = z.strictObject({
   app: component,
   channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
-  public_keys: z.array(z.string()).min(1, 'expected at least one public key (RW…)'),
-  threshold: z.int().min(1).default(1),
+  public_keys: z.array(z.string()).min(1, 'expected at least one public key (RW…)').optional(),
+  /** Of `public_keys`; 1 unless told. */
+  threshold: z.int().min(1).optional(),
+  /** In place of them: the root document that is believed, and whatever follows from it. */
+  trusted_root: path.optional(),
   mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
   root: path.optional(),
   state: path.default('/var/lib/landfall'),
@@ -168,7 +171,8 @@ export type ServiceConfig = FileConfig['services'][number];
 /** The configuration with every default filled in. Durations in milliseconds. */
 export interface Config extends FileConfig {
   root: string;
-  policy: TrustPolicy;
+  /** Of `public_keys`; undefined with `trusted_root`. */
+  policy: TrustPolicy | undefined;
   /** The file it came from. */
   file: string;
 }
@@ -197,21 +201,33 @@ export function parseConfig(text: string, file: string): Config {
   };
 }
 
-function policyOf(config: FileConfig, file: string): TrustPolicy {
-  const keys = config.public_keys.map((text, index) => {
+function policyOf(config: FileConfig, file: string): TrustPolicy | undefined {
+  const { public_keys: listed, threshold = 1, trusted_root: root } = config;
+  if (root !== undefined) {
+    const other = listed !== undefined ? 'public_keys' : 'threshold';
+    if (listed === undefined && config.threshold === undefined) return undefined;
+    throw wrong(
+      file,
+      `expected 'public_keys' or 'trusted_root', found both 'trusted_root' and '${other}'`,
+    );
+  }
+  if (listed === undefined) {
+    throw wrong(file, "expected 'public_keys' or 'trusted_root', found neither");
+  }
+  const keys = listed.map((text, index) => {
     try {
       return parsePublicKey(text);
     } catch (error) {
       throw wrong(file, `'public_keys.${index}': ${messageOf(error)}`, error);
     }
   });
-  if (config.threshold > keys.length) {
+  if (threshold > keys.length) {
     throw wrong(
       file,
-      `'threshold': expected at most the number of public keys (${keys.length}), found ${config.threshold}`,
+      `'threshold': expected at most the number of public keys (${keys.length}), found ${threshold}`,
     );
   }
-  return { keys, threshold: config.threshold };
+  return { keys, threshold };
 }
 
 function readConfig(file: string): string {

@@ -4,12 +4,14 @@
  */
 import { ExitCode } from '@landfall/errors';
 import { openMirrors, surveyMirrors, type Mirror, type Survey } from '@landfall/mirrors';
-import type { VerifiedManifest } from '@landfall/trust';
+import { type Authority, isRoot, type VerifiedManifest } from '@landfall/trust';
 import { UpdaterError } from './errors.ts';
 import type { Host } from './host.ts';
 import { stopIfTold } from './host.ts';
 import { indexOf, type Decline } from './offer.ts';
 import { findFloor } from './records/floor-file.ts';
+import { foreseeTrust, type KeepTrust } from './trust/keep.ts';
+import { isDue, judgeTrust, openTrust, type TrustLook, walkOn } from './trust/chain.ts';
 
 export interface MirrorProblem {
   mirror: string;
@@ -26,39 +28,97 @@ export interface Look {
 }
 
 /**
- * Asks all mirrors at once. Throws `UpdaterError` NO_MANIFEST when none shows
- * a manifest that can be believed, with every mirror's reason.
+ * Asks all mirrors at once. Where a root document says who is believed, the
+ * mirrors are asked for the next one first if a day has passed, and again when
+ * what they show calls for it; `keep` is told at once, before anything else is
+ * decided. Throws `UpdaterError` NO_MANIFEST when none shows a manifest that
+ * can be believed, with every mirror's reason.
  */
-export async function lookAtMirrors(host: Host): Promise<Look> {
-  const { config, signal } = host;
-  const all = openMirrors(config.mirrors);
-  const problems: MirrorProblem[] = [];
-  let asked = all;
-  let survey = await ask(host, asked);
-  // A mirror that shows another channel in place of the one this node follows is left out, and the rest is asked again.
-  for (;;) {
-    const strays = findStrays(host, survey);
-    if (strays.length === 0) break;
-    problems.push(...strays);
-    asked = asked.filter((each) => strays.every((stray) => stray.mirror !== each.name));
-    survey = await ask(host, asked);
+export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust): Promise<Look> {
+  const all = openMirrors(host.config.mirrors);
+  const known = await openTrust(host);
+  if (known === undefined) return lookWith(host, all, undefined);
+  const walk = async (): Promise<TrustLook> => {
+    const walked = await walkOn(host, known, all);
+    keep(host, walked);
+    return walked;
+  };
+  if (isDue(host, known, new Date())) return lookWith(host, all, await walk());
+  const seen = await surveyAll(host, all, known.newest.root);
+  if (!callsForRoot(seen.survey, known)) return toLook(host, all, seen, known);
+  return lookWith(host, all, await walk());
+}
+
+interface Seen {
+  survey: Survey;
+  /** Mirrors that were left out of it. */
+  strays: MirrorProblem[];
+}
+
+async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Look> {
+  const refusal = trust && judgeTrust(host, trust, new Date());
+  if (trust !== undefined && refusal !== undefined) {
+    return { newest: refusal, mirrors: all, problems: trust.problems };
   }
-  stopIfTold(signal);
-  problems.push(...describeProblems(host, survey));
+  const authority = trust?.newest.root ?? host.config.policy;
+  if (authority === undefined) throw new Error('neither keys nor a root document');
+  return toLook(host, all, await surveyAll(host, all, authority), trust);
+}
+
+function toLook(
+  host: Host,
+  all: readonly Mirror[],
+  { survey, strays }: Seen,
+  trust: TrustLook | undefined,
+): Look {
+  const found = [...strays, ...describeProblems(host, survey)];
+  const others = (trust?.problems ?? []).filter(({ mirror }) =>
+    found.every((each) => each.mirror !== mirror),
+  );
+  const problems = [...found, ...others];
   if (survey.rows.every((row) => row.verified === undefined)) {
     throw nothingToBelieve(survey, problems);
   }
   const { best, holders } = survey;
-  const others = all.filter((mirror) => !holders.includes(mirror));
   return {
     newest: best ?? declineEquivocation(survey),
-    mirrors: [...holders, ...others],
+    mirrors: [...holders, ...all.filter((mirror) => !holders.includes(mirror))],
     problems,
   };
 }
 
-async function ask({ config, signal }: Host, mirrors: readonly Mirror[]): Promise<Survey> {
-  const { app, channel, policy } = config;
+/** Whether what mirrors show hints at a root document that is not known here. */
+function callsForRoot({ rows }: Survey, { newest }: TrustLook): boolean {
+  return rows.some(
+    ({ verified, problem }) =>
+      problem?.code === 'UNTRUSTED' ||
+      problem?.code === 'WRONG_CHANNEL' ||
+      (verified?.manifest.root ?? 0) > newest.root.version,
+  );
+}
+
+async function surveyAll(host: Host, all: readonly Mirror[], authority: Authority): Promise<Seen> {
+  const strays: MirrorProblem[] = [];
+  let asked = all;
+  let survey = await ask(host, asked, authority);
+  // A mirror that shows another channel in place of the one this node follows is left out, and the rest is asked again.
+  for (;;) {
+    const found = isRoot(authority) ? [] : findStrays(host, survey);
+    if (found.length === 0) break;
+    strays.push(...found);
+    asked = asked.filter((each) => found.every((stray) => stray.mirror !== each.name));
+    survey = await ask(host, asked, authority);
+  }
+  stopIfTold(host.signal);
+  return { survey, strays };
+}
+
+async function ask(
+  { config, signal }: Host,
+  mirrors: readonly Mirror[],
+  policy: Authority,
+): Promise<Survey> {
+  const { app, channel } = config;
   try {
     return await surveyMirrors(mirrors, { app, channel, policy, signal });
   } catch (error) {

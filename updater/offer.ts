@@ -51,6 +51,11 @@ export type DeclineCode =
   | 'not-newest'
   | 'withdrawn'
   | 'quarantined'
+  /** The root documents stand against believing anybody. */
+  | 'root-expired'
+  | 'root-equivocation'
+  | 'root-lost'
+  | 'channel-unlisted'
   | 'updater-too-old'
   | 'from-not-met'
   | 'older'

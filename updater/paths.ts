@@ -17,6 +17,8 @@ export interface Paths {
   marker: string;
   floor: string;
   quarantine: string;
+  /** The steps from the pinned root document to the newest that is known. */
+  trust: string;
   /** The deployment that is the last resort. */
   golden: string;
   /** What waits before it is tried again. */
@@ -63,6 +65,7 @@ export function pathsOf(root: string, state: string): Paths {
     marker: join(state, 'pending-verification.json'),
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
+    trust: join(state, 'trust'),
     golden: join(state, 'golden.json'),
     attempts: join(state, 'attempts.json'),
     watch: join(state, 'watch.json'),

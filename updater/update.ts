@@ -29,6 +29,7 @@ import { writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
+import { foreseeTrust, keepTrust, type KeepTrust } from './trust/keep.ts';
 import { judgeWait, stopWaiting } from './waiting.ts';
 
 /** What is on offer, and whether it would be taken. */
@@ -49,7 +50,7 @@ export interface UpdateResult extends Judgement {
 
 /** What the mirrors offer and what this node thinks of it. Changes nothing. */
 export async function judgeMirrors(host: Host, wish: Wish): Promise<Judgement> {
-  return judgeLook(host, await look(host), wish);
+  return judgeLook(host, await look(host, foreseeTrust), wish);
 }
 
 /** Whether an offer would get through preflight; throws what stands against it. Changes nothing. */
@@ -64,7 +65,7 @@ export async function rehearse(host: Host, offer: Offer): Promise<void> {
 export async function update(host: Host, state: Settled, wish: Wish): Promise<UpdateResult> {
   refuseUnfinishedAdoption(host.paths);
   const held = keepHold(host);
-  const seen = await look(host);
+  const seen = await look(host, keepTrust);
   keepPlace(host, seen.newest);
   const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };
   remember(host, seen, judgement);
@@ -104,8 +105,8 @@ async function install(
   return settleProbation(host, after);
 }
 
-async function look(host: Host): Promise<Look> {
-  const seen = await lookAtMirrors(host);
+async function look(host: Host, keep: KeepTrust): Promise<Look> {
+  const seen = await lookAtMirrors(host, keep);
   for (const { mirror, problem } of seen.problems) host.note(`mirror '${mirror}': ${problem}`);
   return seen;
 }

@@ -15,6 +15,7 @@ export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
 export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
 export { verifyHalt, type VerifiedHalt } from './halt.ts';
 export { checkExpiry, checkFloor, type Floor } from './freshness.ts';
+export { type Authority, type ChannelTrust, isRoot, trustIn } from './authority.ts';
 export { rootPath, type RootDocument } from '@landfall/manifest';
 export {
   checkRootExpiry,

@@ -12,8 +12,10 @@ export interface TestHost extends Host {
   stop: () => void;
 }
 
-/** Opens a host on `folder` (a fresh one unless given). `toml` is added to a small configuration. */
-export function makeHost(options: { folder?: string; toml?: string; top?: string } = {}): TestHost {
+/** Opens a host on `folder` (a fresh one unless given). `toml` is added to a small configuration; `trust` stands in for its key. */
+export function makeHost(
+  options: { folder?: string; toml?: string; top?: string; trust?: string } = {},
+): TestHost {
   const folder = options.folder ?? temporaryFolder();
   const [root, state] = [join(folder, 'root'), join(folder, 'state')];
   for (const each of [root, state]) mkdirSync(each, { recursive: true });
@@ -21,7 +23,7 @@ export function makeHost(options: { folder?: string; toml?: string; top?: string
   const config = parseConfig(
     [
       'app = "archipelago"',
-      `public_keys = ["${key}"]`,
+      options.trust ?? `public_keys = ["${key}"]`,
       `root = "${root}"`,
       `state = "${state}"`,
       options.top ?? '',

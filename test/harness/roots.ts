@@ -1,6 +1,7 @@
 /** Root documents with real signatures: chains as maintainers would make them, and steps as they must not. */
-import { publicKeyBase64, sign, type SecretKey } from '@landfall/minisign';
-import { serializeRoot, type RootDocument } from '@landfall/trust';
+import { signaturePath } from '@landfall/manifest';
+import { formatKeyId, publicKeyBase64, sign, type SecretKey } from '@landfall/minisign';
+import { rootPath, serializeRoot, type RootDocument } from '@landfall/trust';
 
 /** Who holds what in a version of a test's root document. */
 export interface RootHolders {
@@ -54,4 +55,17 @@ export function signRoot(root: RootDocument, signers: readonly SecretKey[]): Sig
   const comment = `root document ${root.version} of ${root.app}`;
   const signatures = signers.map((key) => sign(key, bytes, { trustedComment: comment }));
   return { root, bytes, signatures, signers };
+}
+
+/** The files of a document below a mirror or beside a pin: path → content, the first signer's under the plain name. */
+export function rootFiles(
+  { root, bytes, signatures, signers }: SignedRoot,
+  path = rootPath(root.version),
+): Map<string, string | Uint8Array> {
+  const files = new Map<string, string | Uint8Array>([[path, bytes]]);
+  for (const [index, key] of signers.entries()) {
+    const keyId = index === 0 ? undefined : formatKeyId(key.keyId);
+    files.set(signaturePath(path, keyId), signatures[index] ?? '');
+  }
+  return files;
 }

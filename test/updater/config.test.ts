@@ -18,7 +18,6 @@ describe('the configuration', () => {
       root: '/opt/archipelago',
       state: '/var/lib/landfall',
       keep: 3,
-      threshold: 1,
       probation: 600_000,
       services: [],
       probe: {
@@ -84,11 +83,27 @@ describe('the configuration', () => {
     expect(error.message).toContain(key);
   });
 
+  it('trusts keys or a root document, and never both', async () => {
+    const rooted = SMALLEST.replace(/^public_keys.*$/m, 'trusted_root = "/etc/landfall/root.json"');
+    const config = parseConfig(rooted, 'f');
+    expect(config).toMatchObject({ trusted_root: '/etc/landfall/root.json', policy: undefined });
+    const written = configText({ app: 'a', trust: { root: '/r' }, mirrors: [], services: [] });
+    expect(written).toContain('trusted_root = "/r"');
+    expect(written).not.toContain('public_keys');
+    for (const [text, words] of [
+      [`trusted_root = "/r"\n${SMALLEST}`, "found both 'trusted_root' and 'public_keys'"],
+      [`threshold = 1\n${rooted}`, "found both 'trusted_root' and 'threshold'"],
+      [SMALLEST.replace(/^public_keys.*$/m, ''), "'public_keys' or 'trusted_root', found neither"],
+      [`threshold = 2\n${SMALLEST}`, 'at most the number of public keys (1), found 2'],
+    ] as const) {
+      expect((await errorOf(() => parseConfig(text, 'f'))).message).toContain(words);
+    }
+  });
+
   it('that init writes is one, whatever the answers', () => {
     const text = configText({
       app: 'archipelago',
-      keys: [KEY],
-      threshold: 1,
+      trust: { keys: [KEY], threshold: 1 },
       channel: 'beta',
       mirrors: [
         { type: 'directory', path: '/srv/mirror "quoted"\\' },
@@ -114,7 +129,7 @@ describe('the configuration', () => {
   });
 
   it('that init writes names every key that may stand in it', () => {
-    const text = configText({ app: 'a', keys: [KEY], mirrors: [], services: [] });
+    const text = configText({ app: 'a', trust: { keys: [KEY] }, mirrors: [], services: [] });
     for (const key of Object.keys(parseConfig(SMALLEST, 'f').probe))
       expect(text).toContain(`${key} =`);
     for (const key of ['interval', 'jitter', 'keep', 'probation', 'web_user', 'channel', 'root']) {

@@ -3,13 +3,13 @@
  * is there. It never overwrites a configuration, and installs nothing.
  */
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Command, CliError, type Context } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
-import type { MirrorConfig } from '@landfall/mirrors';
-import type { TrustPolicy } from '@landfall/trust';
+import type { MirrorConfig, SignedRoot } from '@landfall/mirrors';
+import type { TrustPolicy, VerifiedRoot } from '@landfall/trust';
 import { DEFAULT_CONFIG_PATH, parseConfig, type Config } from '../config.ts';
 import { detectWebUser, isRoot } from '../effects/web-user.ts';
 import { UpdaterError } from '../errors.ts';
@@ -21,6 +21,7 @@ import {
   pickMirror,
 } from '../init/detect.ts';
 import { configText, type Answers } from '../init/template.ts';
+import { placePin, readTrustedRoot } from '../trust/pin.ts';
 import { DRY_RUN, untilToldToStop } from './session.ts';
 
 export const init: Command = {
@@ -34,6 +35,10 @@ export const init: Command = {
       help: 'a Gitea repository, or a folder in our layout: https://, file:// or a path; repeatable',
     },
     key: { value: 'RW…', multiple: true, help: "the maintainer's public key; repeatable" },
+    'trusted-root': {
+      value: 'FILE',
+      help: 'in place of keys: the root document, with its signatures beside it; copied to root.json',
+    },
     threshold: { value: 'N', help: 'how many of the keys must have signed; 1 unless told' },
     channel: { value: 'NAME', help: 'a channel other than the default one' },
     root: { value: 'DIR', help: 'where releases go; /opt/<app> unless told' },
@@ -63,7 +68,9 @@ export const init: Command = {
         hint: 'edit it, or move it away first',
       });
     }
-    const { answers, findings } = await untilToldToStop((signal) => gather(context, signal));
+    const { answers, findings, pin } = await untilToldToStop((signal) =>
+      gather(context, file, signal),
+    );
     const text = configText(answers);
     const config = parseConfig(text, file);
     if (context.flag('dry-run')) {
@@ -72,6 +79,7 @@ export const init: Command = {
     }
     makeFolders(config);
     makeDirectoryDurably(dirname(file));
+    if (pin !== undefined) placePin(pin, pinPath(file));
     writeFileDurably(file, text, { mode: 0o644 });
     context.result({ file, root: config.root, state: config.state, findings }, [
       ...findings,
@@ -84,22 +92,27 @@ export const init: Command = {
 
 async function gather(
   context: Context,
+  file: string,
   signal: AbortSignal,
-): Promise<{ answers: Answers; findings: string[] }> {
+): Promise<{ answers: Answers; findings: string[]; pin: SignedRoot | undefined }> {
   const app = need('app', context.text('app'));
-  const keys = requireSome(context, 'key');
+  const { trust, believed, pin } = await readTrust(context, app, file);
   const texts = requireSome(context, 'mirror');
-  const { threshold, policy } = policyOf(context, keys);
   const channel = context.text('channel');
   const findings: string[] = [];
   const mirrors: MirrorConfig[] = [];
   for (const text of texts) {
     // A first reading without the network: what cannot be right is told before anybody is asked.
     parseConfig(
-      configText({ app, keys, mirrors: mirrorCandidates(text), services: [] }),
+      configText({ app, trust, mirrors: mirrorCandidates(text), services: [] }),
       '--mirror',
     );
-    const { config, finding } = await pickMirror(text, { app, channel, policy, signal });
+    const { config, finding } = await pickMirror(text, {
+      app,
+      channel,
+      trust: believed,
+      signal,
+    });
     mirrors.push(config);
     findings.push(`mirror ${text} (${config.type}): ${finding}`);
   }
@@ -114,8 +127,7 @@ async function gather(
   const manager = detectServiceManager();
   const answers: Answers = {
     app,
-    keys,
-    threshold,
+    trust,
     channel,
     mirrors,
     root: context.text('root'),
@@ -125,16 +137,44 @@ async function gather(
     tls: server?.tls,
     services: context.list('service').map((name) => ({ name, manager })),
   };
-  return { answers, findings };
+  return { answers, findings, pin };
 }
 
-function policyOf(
+/** Whom the node is to believe: for its configuration, and for the look at the mirrors. */
+async function readTrust(
   context: Context,
-  keys: readonly string[],
-): { threshold: number | undefined; policy: TrustPolicy } {
+  app: string,
+  file: string,
+): Promise<{
+  trust: Answers['trust'];
+  believed: TrustPolicy | VerifiedRoot;
+  pin: SignedRoot | undefined;
+}> {
+  const from = context.text('trusted-root');
   const threshold = context.count('threshold');
+  if (from !== undefined) {
+    if (context.list('key').length > 0 || threshold !== undefined) {
+      throw new CliError(
+        'USAGE',
+        '--trusted-root: expected it, or --key and --threshold, found both',
+        'a root document lists the keys and their threshold itself',
+      );
+    }
+    const pin = await readTrustedRoot(resolve(from), app);
+    return { trust: { root: pinPath(file) }, believed: pin.verified, pin };
+  }
+  const keys = requireSome(context, 'key');
   const parsed = keys.map((text, index) => parsePublicKey(text, `--key ${index + 1}`));
-  return { threshold, policy: { keys: parsed, threshold: threshold ?? 1 } };
+  return {
+    trust: { keys, threshold },
+    believed: { keys: parsed, threshold: threshold ?? 1 },
+    pin: undefined,
+  };
+}
+
+/** Where the pin stands: beside the configuration. */
+function pinPath(file: string): string {
+  return join(dirname(resolve(file)), 'root.json');
 }
 
 function makeFolders(config: Config): void {

@@ -2,8 +2,14 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { messageOf } from '@landfall/errors';
-import { openMirrors, surveyMirrors, type MirrorConfig, type Survey } from '@landfall/mirrors';
-import type { TrustPolicy } from '@landfall/trust';
+import {
+  openMirrors,
+  surveyMirrors,
+  walkRoot,
+  type MirrorConfig,
+  type Survey,
+} from '@landfall/mirrors';
+import type { TrustPolicy, VerifiedRoot } from '@landfall/trust';
 import { certificatePin, getBounded } from '../probe/request.ts';
 
 const ANSWER_TIMEOUT_MS = 5000;
@@ -30,12 +36,20 @@ export function mirrorCandidates(text: string): MirrorConfig[] {
 /** The candidate that shows a release to believe, else the last; and what became of asking. */
 export async function pickMirror(
   text: string,
-  options: { app: string; channel?: string | undefined; policy: TrustPolicy; signal: AbortSignal },
+  options: {
+    app: string;
+    channel?: string | undefined;
+    trust: TrustPolicy | VerifiedRoot;
+    signal: AbortSignal;
+  },
 ): Promise<{ config: MirrorConfig; finding: string }> {
   const candidates = mirrorCandidates(text);
   let finding = 'not asked';
   for (const config of candidates) {
-    const survey = await surveyMirrors(openMirrors([config]), options);
+    const mirrors = openMirrors([config]);
+    const { trust, ...asked } = options;
+    const policy = 'root' in trust ? (await walkRoot(mirrors, trust, asked)).newest.root : trust;
+    const survey = await surveyMirrors(mirrors, { ...asked, policy });
     finding = describeSurvey(survey);
     if (survey.best !== undefined) return { config, finding };
   }

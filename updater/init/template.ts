@@ -3,8 +3,8 @@ import type { MirrorConfig } from '@landfall/mirrors';
 
 export interface Answers {
   app: string;
-  keys: readonly string[];
-  threshold?: number | undefined;
+  /** Public keys, or the path of the root document in their place. */
+  trust: { keys: readonly string[]; threshold?: number | undefined } | { root: string };
   channel?: string | undefined;
   mirrors: readonly MirrorConfig[];
   root?: string | undefined;
@@ -17,13 +17,11 @@ export interface Answers {
 
 /** The text of the file: TOML with comments. */
 export function configText(answers: Answers): string {
-  const { app, keys, threshold, channel, mirrors, root, state, webUser, services } = answers;
+  const { app, channel, mirrors, root, state, webUser, services } = answers;
   return [
     '# What this node runs, where it comes from, and how it is known to work.',
     `app = ${quote(app)}`,
-    "# The maintainer's public keys (minisign), and how many of them must have signed.",
-    `public_keys = [${keys.map(quote).join(', ')}]`,
-    setting('threshold', threshold, 1),
+    ...trustLines(answers.trust),
     '# Unset: the default channel, whatever its name.',
     setting('channel', channel, 'stable'),
     '',
@@ -80,6 +78,22 @@ export function configText(answers: Answers): string {
     ...AROUND_A_SWITCH,
     '',
   ].join('\n');
+}
+
+function trustLines(trust: Answers['trust']): string[] {
+  if ('root' in trust) {
+    return [
+      '# The root document that says whose signatures count, and what may follow it; signatures beside it.',
+      `trusted_root = ${quote(trust.root)}`,
+    ];
+  }
+  return [
+    "# The maintainer's public keys (minisign), and how many of them must have signed. Where maintainers",
+    '# publish root documents, name the first in place of both: keys are then replaced without a visit.',
+    `public_keys = [${trust.keys.map(quote).join(', ')}]`,
+    setting('threshold', trust.threshold, 1),
+    '# trusted_root = "/etc/landfall/root.json"',
+  ];
 }
 
 const WINDOWS = [

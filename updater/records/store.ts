@@ -21,7 +21,14 @@ import {
 import type { Deployment } from '../facts.ts';
 import type { MarkerFacts, Settled } from '../machine.ts';
 import type { Paths } from '../paths.ts';
-import { floorFileSchema, NO_FLOORS, raiseFloor, writeFloorFile } from './floor-file.ts';
+import {
+  floorFileSchema,
+  type FloorReset,
+  NO_FLOORS,
+  raiseFloor,
+  resetFloor,
+  writeFloorFile,
+} from './floor-file.ts';
 import { markerSchema, writeMarker, type Marker } from './marker-file.ts';
 import {
   NO_QUARANTINE,
@@ -178,6 +185,14 @@ export class Store {
     writeFloorFile(this.#paths.floor, raised);
     this.#floors = raised;
     return true;
+  }
+
+  /** Sets floors as a root document says; with `write: false` in what this process knows alone. */
+  resetFloors(resets: readonly FloorReset[], at: string, options = { write: true }): void {
+    const file = resets.reduce((each, reset) => resetFloor(each, reset, at), this.#floors);
+    if (file === this.#floors) return;
+    if (options.write) writeFloorFile(this.#paths.floor, file);
+    this.#floors = file;
   }
 
   quarantineRelease(failure: Failure, at: string): void {

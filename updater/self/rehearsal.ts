@@ -16,6 +16,7 @@ import { digestTree } from '@landfall/archive';
 import { makeDirectoryDurably } from '@landfall/durable';
 import { contentDigest, deploymentId } from '@landfall/manifest';
 import type { Manifest, Selected } from '@landfall/manifest';
+import { generateKeyPair, publicKeyBase64 } from '@landfall/minisign';
 import { parseConfig } from '../config.ts';
 import { deploymentPath, findDamage, readCurrent } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
@@ -46,8 +47,7 @@ export async function rehearse({ config, signal }: Host): Promise<void> {
   });
   try {
     const url = await listen(server);
-    const [key = ''] = config.public_keys;
-    await goForwardAndBack(openRehearsal(folder, url, key, signal));
+    await goForwardAndBack(openRehearsal(folder, url, signal));
   } finally {
     server.closeAllConnections();
     server.close();
@@ -55,10 +55,12 @@ export async function rehearse({ config, signal }: Host): Promise<void> {
   }
 }
 
-function openRehearsal(folder: string, url: string, key: string, signal: AbortSignal): Host {
+/** Its releases are on the disk already: nobody has to sign them. */
+function openRehearsal(folder: string, url: string, signal: AbortSignal): Host {
+  const { publicKey } = generateKeyPair();
   const text = [
     'app = "rehearsal"',
-    `public_keys = [${JSON.stringify(key)}]`,
+    `public_keys = [${JSON.stringify(publicKeyBase64(publicKey))}]`,
     `root = ${JSON.stringify(join(folder, 'root'))}`,
     `state = ${JSON.stringify(join(folder, 'state'))}`,
     '[[mirrors]]',

@@ -12,6 +12,8 @@ import type { StatusView } from './view.ts';
 /** Of a list, so many are shown; the rest is counted. */
 const MOST = 3;
 const NAME_COLUMNS = 12;
+/** A root document that ends within this time is worth a word. */
+const ROOT_SOON_MS = 30 * 86_400_000;
 
 /** Reasons that stand on the screen already. */
 const SHORT: Readonly<Record<string, string>> = {
@@ -40,6 +42,7 @@ export function toScreen(view: StatusView, now: Date): string[] {
       'floor',
       view.floor ? `sequence ${view.floor.sequence}, channel ${view.floor.channel}` : 'none yet',
     ),
+    ...trustLines(view, now),
     ...updaterLines(view),
     row(
       'web user',
@@ -220,6 +223,19 @@ function mirrorLines({ lastCheck }: StatusView): string[] {
     row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
     ...some(problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`))),
   ];
+}
+
+/** Where a root document says who is believed. */
+function trustLines({ trust }: StatusView, now: Date): string[] {
+  if (trust === null) return [];
+  if (trust === 'unasked')
+    return [row('trust', 'the pinned root document; no mirror was asked yet')];
+  const { version, expires, asked, problem } = trust;
+  if (problem !== undefined) return [row('trust', `NOTHING IS INSTALLED: ${problem}`)];
+  const left = Date.parse(expires) - now.getTime();
+  const soon = left < ROOT_SOON_MS ? '; the maintainers must publish the next' : '';
+  const when = asked === undefined ? '' : `; asked ${time(asked)}${ago(asked, now)}`;
+  return [row('trust', `root document ${version} until ${time(expires)}${soon}${when}`)];
 }
 
 /** Where releases bring one. */

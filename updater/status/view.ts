@@ -24,6 +24,7 @@ import { readPace, recentInstalls } from '../records/pace-file.ts';
 import type { QuarantineEntry } from '../records/quarantine-file.ts';
 import { readQuiesced, type Quiesced } from '../records/quiesced-file.ts';
 import { readSnapshots, type SnapshotEntry } from '../records/snapshot-file.ts';
+import { readRootFile, type RootFile } from '../records/root-file.ts';
 import type { DeploymentRecord } from '../records/state-file.ts';
 import type { CorruptFile } from '../records/store.ts';
 import { snapshotOffered } from '../restore.ts';
@@ -70,6 +71,8 @@ export interface StatusView {
   stopped: Quiesced | 'corrupt' | null;
   webUser: string | null;
   updater: UpdaterFacts;
+  /** What is known of root documents: null on a node that trusts configured keys, `unasked` before the first look. */
+  trust: RootFile | 'unasked' | null;
   folders: { root: string; current: string; state: string; logs: string };
   advice: Advice;
 }
@@ -105,6 +108,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     stopped: readQuiesced(paths.quiesced) ?? null,
     webUser: config.web_user ?? null,
     updater: updaterFacts(host),
+    trust: config.trusted_root === undefined ? null : (readRootFile(paths) ?? 'unasked'),
     folders: { root: paths.root, current: paths.current, state: paths.state, logs: paths.logs },
   };
   return { ...view, advice: adviceFor(view, clock.now) };

@@ -5,6 +5,7 @@ import {
   findFloor,
   NO_FLOORS,
   raiseFloor,
+  resetFloor,
   type FloorFile,
 } from '../../../updater/records/floor-file.ts';
 import { exampleManifest } from '../../harness/manifests.ts';
@@ -52,5 +53,23 @@ describe('the floor', () => {
     const twin = { ...verified(3), sha256: 'f'.repeat(64) };
     expect(raiseFloor(file, INDEX, twin, AT)).toBe(file);
     expect(findFloor(file, 'archipelago', INDEX)).toMatchObject({ channel: 'alpha', sequence: 3 });
+  });
+
+  it('is set by a root document once, also downwards; later versions set it again', () => {
+    const reset = (sequence: number, root: number): Parameters<typeof resetFloor>[1] => ({
+      app: 'archipelago',
+      index: INDEX,
+      channel: 'alpha',
+      sequence,
+      sha256: String(sequence).padStart(64, '0'),
+      root,
+    });
+    const far = raiseFloor(NO_FLOORS, INDEX, verified(9000), AT);
+    const back = resetFloor(far, reset(41, 2), AT);
+    expect(findFloor(back, 'archipelago', INDEX)?.sequence).toBe(41);
+    const on = raiseFloor(back, INDEX, verified(43), AT);
+    expect(findFloor(on, 'archipelago', INDEX)?.sequence).toBe(43);
+    for (const root of [1, 2]) expect(resetFloor(on, reset(41, root), AT)).toBe(on);
+    expect(findFloor(resetFloor(on, reset(42, 3), AT), 'archipelago', INDEX)?.sequence).toBe(42);
   });
 });

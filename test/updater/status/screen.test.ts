@@ -13,6 +13,7 @@ import { writeGolden } from '../../../updater/records/golden-file.ts';
 import { beginHold, writeHold } from '../../../updater/records/hold-file.ts';
 import { writeLastCheck, type LastCheck } from '../../../updater/records/last-check-file.ts';
 import { writeQuiesced } from '../../../updater/records/quiesced-file.ts';
+import { writeRootFile, type RootFile } from '../../../updater/records/root-file.ts';
 import { changeSnapshots } from '../../../updater/records/snapshot-file.ts';
 import { Store } from '../../../updater/records/store.ts';
 import { fit, toScreen } from '../../../updater/status/screen.ts';
@@ -52,6 +53,12 @@ function check(host: Host, change: Partial<LastCheck> = {}): void {
   });
 }
 
+function writeRoot({ paths }: Host, change: Partial<RootFile>): void {
+  mkdirSync(paths.trust);
+  const digests = { pin: '0'.repeat(64), sha256: '1'.repeat(64) };
+  writeRootFile(paths, { schema: 1, ...digests, version: 2, expires: '', ...change });
+}
+
 function runs(host: TestHost, deployment: Deployment): void {
   mkdirSync(join(host.paths.deployments, deployment.id), { recursive: true });
   symlinkSync(`deployments/${deployment.id}`, host.paths.current);
@@ -63,6 +70,7 @@ interface Scene {
   name: string;
   toml?: string;
   top?: string;
+  trust?: string;
   make: (host: TestHost) => void;
 }
 
@@ -190,6 +198,26 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'a root document that ends soon',
+    trust: 'trusted_root = "/etc/landfall/root.json"',
+    make: (host) => {
+      committed(host);
+      writeRoot(host, { expires: hours(-48), asked: hours(3) });
+    },
+  },
+  {
+    name: 'two root documents of one version',
+    trust: 'trusted_root = "/etc/landfall/root.json"',
+    make: (host) => {
+      committed(host);
+      const reason =
+        "two different root documents have version 3: 'a' shows 0123…, 'b' shows 4567…";
+      writeRoot(host, { expires: hours(-4800), problem: reason });
+      const hint = 'ask the maintainers at once';
+      check(host, { newest: undefined, refusal: { code: 'root-equivocation', reason, hint } });
+    },
+  },
+  {
     name: 'available, as of a check that changed nothing',
     make: (host) => {
       committed(host);
@@ -221,8 +249,8 @@ const SCENES: readonly Scene[] = [
 ];
 
 /** The node as a later start finds it. */
-function screenOf({ toml, top, make }: Scene): string[] {
-  const host = makeHost({ toml: toml ?? '', top: top ?? '' });
+function screenOf({ toml, top, trust, make }: Scene): string[] {
+  const host = makeHost({ toml: toml ?? '', top: top ?? '', ...(trust ? { trust } : {}) });
   make(host);
   const store = new Store(host.paths, { preserve: false });
   const view = readStatus({ ...host, store }, NOW);
