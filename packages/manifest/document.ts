@@ -36,6 +36,16 @@ export const timestampField = z.iso.datetime({
   error: 'expected a UTC time such as 2026-04-22T19:00:00Z',
 });
 
+/**
+ * Words for people, shown on the terminals of those who run nodes: one line,
+ * and nothing that a terminal would obey. A stolen key must not hide what it does.
+ */
+export const wordsField = (most: number): z.ZodString =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'expected one line without control characters');
+
 /** Reads a document's bytes. Throws `ManifestError` with the kind's codes. */
 export function parseDocument<T>(bytes: Uint8Array, kind: DocumentKind<T>): T {
   if (bytes.length > kind.maxBytes) {

@@ -14,6 +14,7 @@ import {
   serializeDocument,
   slugField,
   timestampField,
+  wordsField,
 } from './document.ts';
 import { isVersion } from './version.ts';
 
@@ -34,7 +35,7 @@ const haltSchema = z
         z.looseObject({
           version: z.string().max(128).refine(isVersion, 'expected a semantic version'),
           /** Why, for people. */
-          reason: z.string().max(500),
+          reason: wordsField(500),
           at: timestampField,
         }),
       )

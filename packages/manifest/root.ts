@@ -14,6 +14,7 @@ import {
   sha256Field,
   slugField,
   timestampField,
+  wordsField,
 } from './document.ts';
 
 /** No root document is larger; a reader stops there. */
@@ -53,7 +54,7 @@ const rootSchema = z
       .max(64)
       .optional(),
     /** Why this version was made, for people. */
-    reason: z.string().max(4096),
+    reason: wordsField(4096),
   })
   .superRefine((root, context) => {
     const problem = (message: string): void => context.addIssue({ code: 'custom', message });
