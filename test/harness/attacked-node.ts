@@ -146,7 +146,8 @@ function imageOf(node: TestNode): Record<string, string> {
   const names = readdirSync(place, { recursive: true, encoding: 'utf8' });
   for (const name of names.toSorted()) {
     const isState = name.startsWith('state/');
-    const decides = /^state\/((quarantine|state|pending-verification)\.json$|downloads\/)/;
+    const decides =
+      /^state\/((quarantine|state|pending-verification)\.json$|(downloads|trust)\/(?!newest))/;
     if (!isState || decides.test(name)) image[name] = describe(join(place, name));
   }
   return image;
