@@ -17,8 +17,8 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   truncateSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -76,7 +76,7 @@ export function acquireLock(path: string, purpose: string): Lock {
       const generation = claimGeneration(path, mine);
       return { release: () => releaseGeneration(`${path}.${generation}`) };
     } finally {
-      rmSync(mine, { force: true });
+      clearAway(mine);
     }
   } catch (error) {
     throw error instanceof DurableError ? error : writeFailed('lock', path, error);
@@ -92,7 +92,7 @@ function claimGeneration(path: string, mine: string): number {
     if (!linkExclusively(mine, `${path}.${next}`)) continue;
     if (newestGeneration(path) > next) {
       // We were slow: this number was used and cleared away while we were looking at its predecessor.
-      rmSync(`${path}.${next}`, { force: true });
+      removeIfThere(`${path}.${next}`);
       continue;
     }
     removeOlder(path, next);
@@ -122,7 +122,7 @@ function writeClaim(path: string, purpose: string): void {
   const { start, boot } = identify(process.pid);
   const since = new Date().toISOString();
   const holder: Holder = { pid: process.pid, start, boot, purpose, since };
-  rmSync(path, { force: true });
+  removeIfThere(path);
   const fd = openSync(path, 'wx', 0o600);
   try {
     writeSync(fd, JSON.stringify(holder));
@@ -155,8 +155,7 @@ function removeOlder(path: string, than: number): void {
   const prefix = `${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
     const generation = Number(name.slice(prefix.length));
-    if (name.startsWith(prefix) && generation < than)
-      rmSync(join(dirname(path), name), { force: true });
+    if (name.startsWith(prefix) && generation < than) clearAway(join(dirname(path), name));
   }
 }
 
@@ -165,7 +164,24 @@ function removeDeadClaims(path: string): void {
   const prefix = `${basename(path)}.claim-`;
   for (const name of readdirSync(dirname(path))) {
     if (!name.startsWith(prefix) || isRunning(Number(name.slice(prefix.length)))) continue;
-    rmSync(join(dirname(path), name), { force: true });
+    clearAway(join(dirname(path), name));
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** For what holds nobody: the next one to lock tries again. A disk that does not take it must not cost the lock. */
+function clearAway(path: string): void {
+  try {
+    removeIfThere(path);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
   }
 }
 

@@ -79,8 +79,8 @@ function judgeRun(
   if (/^ {4}at /m.test(stderr)) problems.push(`a stack for an operator: ${stderr}`);
   if (before.version !== undefined && found.version === undefined) problems.push('nothing runs');
   if (found.floor < before.floor) problems.push('the floor went back');
-  // On a disk that takes no writes nothing can be switched; the marker says what is to be done.
-  const mayStay = fault === 'read-only' && found.hasMarker;
+  // Where no write is taken, or no lock, nothing can be switched; the marker says what is to be done.
+  const mayStay = found.hasMarker && (fault === 'read-only' || stderr.includes('cannot lock'));
   if (story.breaks !== undefined && found.version === story.breaks && !mayStay) {
     problems.push(`${story.breaks}, which is broken, is left running (${code}): ${stderr}`);
   }

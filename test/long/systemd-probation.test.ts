@@ -5,7 +5,7 @@ import { type MachineNode, UNIT } from '../harness/systemd-machine-node.ts';
 import { beginStory, expectRuns } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 it('a service that systemd starts again and again in probation leaves the release', async () => {
   const { node, old } = await beginStory({

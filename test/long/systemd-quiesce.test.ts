@@ -3,7 +3,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { makeMachineNode } from '../harness/systemd-machine-node.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 const worker = (more = ''): string =>
   `[Service]\nExecStart=/bin/sh -c '${more}exec sleep infinity'\n[Install]\nWantedBy=multi-user.target\n`;

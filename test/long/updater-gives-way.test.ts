@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { beginStory, installUnits } from '../harness/systemd-machine-story.ts';
 import { prepareTree, TREE_TIMEOUT_MS } from '../harness/systemd-machine-tree.ts';
 
-beforeAll(prepareTree, TREE_TIMEOUT_MS);
+beforeAll(() => prepareTree('systemd'), TREE_TIMEOUT_MS);
 
 it('puts the updater back that was there before, and goes on with it', async () => {
   const { node } = await beginStory();
