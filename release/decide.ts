@@ -43,6 +43,8 @@ export type Decision =
   | { readonly kind: 'new'; readonly place: Place }
   /** Sign a new manifest for artifacts that were released before, as they are. */
   | { readonly kind: 'reissue'; readonly place: Place; readonly base: Manifest }
+  /** Go on collecting signatures for a manifest that was made here. */
+  | { readonly kind: 'collect' }
   /** Finish what was signed here. */
   | { readonly kind: 'resume' }
   /** Finish what a mirror serves: it was signed elsewhere, or the folder is gone. */

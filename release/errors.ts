@@ -12,6 +12,8 @@ type ReleaseErrorCode =
   | 'KEY_MISSING'
   /** A secret key whose public half is not configured. */
   | 'KEY_MISMATCH'
+  /** Not a document that can be signed, or not the way it was made. */
+  | 'NOT_SIGNABLE'
   /** Not a semantic version, or none given and none found. */
   | 'VERSION_INVALID'
   /** The mirrors have this version or a newer one. */
@@ -61,6 +63,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   EXISTS: ExitCode.usage,
   KEY_MISSING: ExitCode.usage,
   KEY_MISMATCH: ExitCode.usage,
+  NOT_SIGNABLE: ExitCode.refused,
   VERSION_INVALID: ExitCode.usage,
   VERSION_NOT_NEWER: ExitCode.usage,
   SUPERSEDED: ExitCode.refused,

@@ -1,6 +1,8 @@
 /** Reading files whole or from the front: digests, magic numbers, comparison. Changes nothing. */
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { describeSystemError, messageOf } from '@landfall/errors';
+import { ReleaseError } from './errors.ts';
 
 /** Size in bytes and SHA-256 in hex. */
 export async function sha256File(path: string): Promise<{ size: number; sha256: string }> {
@@ -48,5 +50,28 @@ export function isPrefix(part: string, whole: string): boolean {
   } finally {
     closeSync(a);
     closeSync(b);
+  }
+}
+
+/**
+ * A small file's bytes, or undefined when it is not there. Throws
+ * `ReleaseError` DAMAGED for one that is larger than `maxBytes` or cannot be read.
+ */
+export function readSmallFile(path: string, maxBytes: number): Buffer | undefined {
+  try {
+    const { size } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    if (size === undefined) return undefined;
+    if (size <= maxBytes) return readFileSync(path);
+    throw new Error(`expected at most ${maxBytes} bytes, found ${size}`);
+  } catch (error) {
+    const system = describeSystemError(error);
+    throw new ReleaseError(
+      'DAMAGED',
+      `cannot read '${path}': ${system?.what ?? messageOf(error)}`,
+      {
+        cause: error,
+        ...(system === undefined ? {} : { hint: system.hint }),
+      },
+    );
   }
 }

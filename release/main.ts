@@ -9,6 +9,7 @@ import { notesCommand } from './commands/notes.ts';
 import { promoteCommand } from './commands/promote.ts';
 import { renewCommand } from './commands/renew.ts';
 import { shipCommand } from './commands/ship.ts';
+import { signCommand } from './commands/sign.ts';
 import { statusCommand } from './commands/status.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
@@ -25,6 +26,7 @@ void runAsProcess({
     buildCommand,
     checkCommand,
     shipCommand,
+    signCommand,
     promoteCommand,
     withdrawCommand,
     renewCommand,

@@ -5,16 +5,18 @@
  */
 import { compareVersions, type Manifest } from '@landfall/manifest';
 import type { VerifiedManifest } from '@landfall/trust';
-import { decide, type Decision, placeAfter } from './decide.ts';
+import { type Decision, placeAfter } from './decide.ts';
+import { waitingDraft } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
 import { knownManifests } from './known.ts';
 import type { Decide } from './ship.ts';
 import { need, nextCommand, type Shipment, turnTo } from './shipment.ts';
 import type { Show } from './show.ts';
-import { findSituation, signedHere } from './situation.ts';
+import { decideHere, findSituation, signedHere } from './situation.ts';
 
 /** Says what was decided. */
 export function sayDecision({ decision, version }: Shipment, show: Show): void {
+  if (decision?.kind === 'collect') show.outcome('go on with what waits for signatures');
   if (decision?.kind === 'resume') show.outcome('finish what was signed here');
   if (decision?.kind === 'adopt') show.outcome('finish what a mirror serves');
   if (decision?.kind !== 'reissue') return;
@@ -35,7 +37,7 @@ export const decideRenewal: Decide = (shipment, show) => {
 /** What `--from` has, as the next release of this channel. `base` is verified. */
 export function decidePromotion(base: Manifest): Decide {
   return (shipment, show) => {
-    const decision = decide(findSituation(shipment));
+    const decision = decideHere(shipment);
     if (decision.kind === 'new')
       reissue(shipment, { ...base, rollout: { steps: [] } }, decision.place);
     else shipment.decision = decision;
@@ -66,7 +68,7 @@ export function decideWithdrawal(withdrawal: Withdrawal): Decide {
     if (names(manifest)) {
       show.line(`${version} is withdrawn already, since sequence ${manifest.sequence} or before`);
       turnTo(shipment, manifest.version);
-      shipment.decision = decide(findSituation(shipment));
+      shipment.decision = decideHere(shipment);
       return sayDecision(shipment, show);
     }
     refuseUnknown(shipment, version, manifest);
@@ -105,7 +107,7 @@ function publishedOn({ survey, channel }: Shipment): VerifiedManifest {
   });
 }
 
-/** Goes on with a manifest that was signed here, is next in the chain, and says what is wanted. */
+/** Goes on with a manifest that was signed here by all or some, is next in the chain, and says what is wanted. */
 function finishUnpublished(
   shipment: Shipment,
   best: VerifiedManifest,
@@ -114,9 +116,18 @@ function finishUnpublished(
   const found = signedHere(shipment).find(
     ({ verified: { manifest } }) => manifest.previous?.sha256 === best.sha256 && wanted(manifest),
   );
-  if (found === undefined) return false;
-  turnTo(shipment, found.verified.manifest.version);
-  shipment.decision = { kind: 'resume' };
+  const sequence = found?.verified.manifest.sequence ?? 0;
+  const draft = waitingDraft(
+    shipment.settings,
+    shipment.channel,
+    best,
+    (manifest) => manifest.sequence > sequence && wanted(manifest),
+  );
+  const version = draft?.manifest.version ?? found?.verified.manifest.version;
+  if (version === undefined) return false;
+  turnTo(shipment, version);
+  shipment.decision = { kind: draft === undefined ? 'resume' : 'collect' };
+  if (draft !== undefined) shipment.draft = draft;
   return true;
 }
 

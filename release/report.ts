@@ -4,6 +4,7 @@ import { ExitCode } from '@landfall/errors';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
 import { failureText, type MirrorProgress } from './mirror-progress.ts';
 import { need, nextCommand, type Shipment } from './shipment.ts';
+import { describeCount, describeWaiting, reportWaiting, type Waiting } from './waiting.ts';
 
 /** A mirror in the report. */
 interface MirrorReport {
@@ -66,6 +67,35 @@ export function reportOf(shipment: Shipment, durationMs: number): ShipReport {
     })),
     mirrors: shipment.mirrors.map(reportMirror),
   };
+}
+
+/** The data of a report on what waits for signatures. */
+export function reportWaitingShipment(shipment: Shipment, waiting: Waiting): object {
+  const { app, version, channel, sequence } = waiting.manifest;
+  const { dryRun } = shipment;
+  return {
+    app,
+    version,
+    channel,
+    sequence,
+    dryRun,
+    waiting: reportWaiting(waiting),
+    next: nextCommand(shipment),
+  };
+}
+
+/** The same as lines. */
+export function describeWaitingShipment(shipment: Shipment, waiting: Waiting): string[] {
+  const { app, version, channel, sequence } = waiting.manifest;
+  const release = `${app} ${version} (channel ${channel}, sequence ${sequence})`;
+  const count = describeCount(waiting);
+  if (shipment.dryRun && shipment.draft === undefined) {
+    return [`dry run, nothing was changed: ${release} would wait: ${count}`];
+  }
+  return [
+    `${release} is not published: it ${count}`,
+    ...describeWaiting(waiting, nextCommand(shipment)),
+  ];
 }
 
 /** The report as lines. */

@@ -17,14 +17,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { gate, pack, recordBuild, runCommands } from './build.ts';
-import { decide } from './decide.ts';
+import { removeDrafts } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
+import { openKeys } from './keys.ts';
 import { alive } from './mirror-progress.ts';
 import { need, type Shipment, turnTo } from './shipment.ts';
 import { runSteps, type ShowMode, type Step } from './show.ts';
 import { compareMirrors } from './steps/compare.ts';
 import { lookAtMirrors } from './steps/look.ts';
-import { adoptFromMirrors, resumeLocal, takeArtifacts } from './steps/obtain.ts';
+import { adoptFromMirrors, resumeDraft, resumeLocal, takeArtifacts } from './steps/obtain.ts';
 import {
   publishIndex,
   readIndexBack,
@@ -32,12 +33,13 @@ import {
   withoutIndex,
 } from './steps/publish.ts';
 import { readArtifactsBack } from './steps/read-back.ts';
-import { composeManifest, openKeys, signManifest } from './steps/sign.ts';
+import { composeManifest, signDraft, signManifest } from './steps/sign.ts';
 import { sourceOf } from './steps/source.ts';
 import { isDone, uploadArtifacts } from './steps/upload.ts';
 import { notesOf } from './notes.ts';
 import { sayDecision } from './reissue.ts';
-import { findSituation, reuseArtifacts } from './situation.ts';
+import { decideHere, reuseArtifacts } from './situation.ts';
+import { describeCount, isWaiting } from './waiting.ts';
 import { versionFolder, writeSigned } from './workspace.ts';
 
 /** How a publication is decided on: what `release ship` does, or one of its relatives. */
@@ -51,22 +53,25 @@ export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] 
     { title: 'look at the source', when: isNew, run: lookAtSource },
     { title: 'open the keys', when: isSigning, run: openSecretKeys, asks: true },
     { title: 'take it from here', when: isResume, run: resumeLocal },
+    { title: 'take what waits for signatures', when: isCollect, run: resumeDraft },
     { title: 'take it from a mirror', when: isAdopt, run: adoptFromMirrors },
     { title: 'take the artifacts as they are', when: isReissue, run: takeArtifacts },
     { ...runCommands, when: isBuilding },
     { ...pack, when: isBuilding },
     gate,
     { title: 'sign', when: isSigning, run: signRelease },
-    { title: 'see what mirrors hold', run: compareMirrors },
   ];
   const publish: Step<Shipment>[] = [
+    { title: 'see what mirrors hold', run: compareMirrors },
     { title: 'upload', skip: whenAllDone, run: uploadArtifacts },
     { title: 'read back', skip: whenAllDone, run: readBack },
     { title: 'quorum', run: requireArtifactQuorum },
     { title: 'index', skip: whenAllIndexed, run: publishIndex },
     { title: 'read the index back', run: readIndexBack },
   ];
-  return dryRun ? prepare : [...prepare, ...publish];
+  const after = dryRun ? publish.slice(0, 1) : publish;
+  // What is not signed by enough goes nowhere.
+  return [...prepare, ...after.map((step) => ({ ...step, when: isSigned }))];
 }
 
 /** Runs the list. Throws what ends it; what one mirror did is in `shipment.mirrors`. */
@@ -93,7 +98,7 @@ export async function ship(
 }
 
 const decideWhat: Decide = (shipment, show) => {
-  const decision = decide(findSituation(shipment));
+  const decision = decideHere(shipment);
   shipment.decision = decision;
   if (decision.kind !== 'new') return sayDecision(shipment, show);
   show.outcome(`new release ${shipment.version}, sequence ${decision.place.sequence}`);
@@ -114,21 +119,33 @@ const lookAtSource: Step<Shipment>['run'] = async (shipment, show) => {
 };
 
 const openSecretKeys: Step<Shipment>['run'] = async (shipment, show) => {
-  shipment.keys = await openKeys(shipment.settings);
-  show.outcome(`${shipment.keys.length} opened`);
+  const { keys, notes } = await openKeys(shipment);
+  shipment.keys = keys;
+  for (const note of notes) show.line(note);
+  show.outcome(`${keys.length} opened`);
 };
 
 const signRelease: Step<Shipment>['run'] = (shipment, show) => {
-  const decision = need(shipment.decision, 'decision');
-  if (decision.kind !== 'new' && decision.kind !== 'reissue') return;
-  if (!shipment.dryRun) recordBuild(shipment);
-  const manifest = composeManifest(shipment, decision, new Date());
-  const signed = signManifest(manifest, need(shipment.keys, 'keys'), shipment);
-  const isReal = shipment.folder === versionFolder(shipment.settings, shipment.version);
-  if (!shipment.dryRun || !isReal) writeSigned(shipment.folder, shipment.channelPath, signed);
+  const { decision, draft, dryRun, folder, settings, channelPath } = shipment;
+  const keys = need(shipment.keys, 'keys');
+  if (decision?.kind === 'new' || decision?.kind === 'reissue') {
+    if (!dryRun) recordBuild(shipment);
+  }
+  const signed =
+    decision?.kind === 'new' || decision?.kind === 'reissue'
+      ? signManifest(composeManifest(shipment, decision, new Date()), keys, shipment)
+      : signDraft(need(draft, 'draft'), keys, shipment);
+  if (isWaiting(signed)) {
+    shipment.waiting = signed;
+    return show.outcome(`sequence ${signed.manifest.sequence}, ${describeCount(signed)}`);
+  }
+  const { manifest, signers } = signed.verified;
+  const isReal = folder === versionFolder(settings, shipment.version);
+  if (!dryRun || !isReal) writeSigned(folder, channelPath, signed);
   crashPoint('ship-signed');
+  if (!dryRun) removeDrafts(settings, manifest.channel, manifest.sequence);
   shipment.signed = signed;
-  show.outcome(`sequence ${manifest.sequence}, by ${signed.verified.signers.join(', ')}`);
+  show.outcome(`sequence ${manifest.sequence}, by ${signers.join(', ')}`);
 };
 
 const readBack: Step<Shipment>['run'] = async (shipment, show) => {
@@ -145,8 +162,16 @@ function isReissue({ decision }: Shipment): boolean {
   return decision?.kind === 'reissue';
 }
 
+function isCollect({ decision }: Shipment): boolean {
+  return decision?.kind === 'collect';
+}
+
 function isSigning(shipment: Shipment): boolean {
-  return isNew(shipment) || isReissue(shipment);
+  return isNew(shipment) || isReissue(shipment) || isCollect(shipment);
+}
+
+function isSigned({ waiting }: Shipment): boolean {
+  return waiting === undefined;
 }
 
 function isResume({ decision }: Shipment): boolean {

@@ -4,11 +4,13 @@ import type { SecretKey } from '@landfall/minisign';
 import type { Survey } from '@landfall/mirrors';
 import { type Settings, toMs } from './config.ts';
 import type { Decision } from './decide.ts';
+import type { Draft } from './drafts.ts';
 import type { MirrorProgress, Patience } from './mirror-progress.ts';
 import type { Proofs } from './proofs.ts';
 import type { Expected, SignedManifest } from './signed.ts';
 import type { Packed } from './steps/pack.ts';
 import type { Source } from './steps/source.ts';
+import type { Waiting } from './waiting.ts';
 import { readSigned, scratchOf, versionFolder } from './workspace.ts';
 
 /** What building needs; `release build` has only this. */
@@ -43,6 +45,10 @@ export interface Shipment extends Build {
   notes?: string;
   survey?: Survey;
   decision?: Decision;
+  /** The manifest that signatures are collected for, when an earlier run began that. */
+  draft?: Draft;
+  /** Why nothing can be published yet: signatures of others are missing. */
+  waiting?: Waiting;
   keys?: readonly SecretKey[];
   /** The release, once it is signed here, found signed here, or taken from a mirror. */
   signed?: SignedManifest;

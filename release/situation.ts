@@ -1,7 +1,8 @@
 /** Collects what `decide` needs to know from the working folder. Changes nothing. */
 import { OtaError } from '@landfall/errors';
 import type { Manifest } from '@landfall/manifest';
-import type { Situation } from './decide.ts';
+import { decide, type Decision, type Situation } from './decide.ts';
+import { listDrafts, waitingDraft } from './drafts.ts';
 import { need, type Shipment } from './shipment.ts';
 import type { SignedManifest } from './signed.ts';
 import {
@@ -11,6 +12,28 @@ import {
   signedChannels,
   versionFolder,
 } from './workspace.ts';
+
+/**
+ * Decides on this version. What waits here for signatures counts as begun: its
+ * manifest becomes the shipment's draft. Throws what `decide` throws.
+ */
+export function decideHere(shipment: Shipment): Decision {
+  const { settings, version, channel, local, survey } = shipment;
+  const signed = local?.verified.manifest.sequence ?? 0;
+  const { best } = need(survey, 'survey');
+  const draft = waitingDraft(
+    settings,
+    channel,
+    best,
+    (manifest) => manifest.version === version && manifest.sequence > signed,
+  );
+  const situation = findSituation(shipment);
+  if (draft === undefined) return decide(situation);
+  const decision = decide({ ...situation, local: draft });
+  if (decision.kind !== 'resume') return decision;
+  shipment.draft = draft;
+  return { kind: 'collect' };
+}
 
 /** What is known about this version and channel, here and on the mirrors. */
 export function findSituation(shipment: Shipment): Situation {
@@ -27,12 +50,16 @@ export function findSituation(shipment: Shipment): Situation {
 }
 
 /**
- * The highest sequence that was ever signed in this folder for the channel. A
- * signed manifest may have reached a mirror that is down now, so its number is
- * never given to another.
+ * The highest sequence that was ever signed in this folder for the channel, by
+ * all who must or by some. A signed manifest may have reached a mirror that is
+ * down now, and the signatures that one lacks may be on their way, so its
+ * number is never given to another.
  */
 function highestSignedHere(shipment: Shipment): number {
-  return newestSignedHere(shipment)?.sequence ?? 0;
+  const waiting = listDrafts(shipment.settings)
+    .filter(({ manifest }) => manifest.channel === shipment.channel)
+    .map(({ manifest }) => manifest.sequence);
+  return Math.max(newestSignedHere(shipment)?.sequence ?? 0, ...waiting);
 }
 
 /** The manifest with the highest sequence that was signed in this folder for the channel. */

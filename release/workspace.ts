@@ -10,7 +10,7 @@
  * later manifest of the same version is first written whole to
  * `manifest.json.next`, which counts from there on, and then over the old one.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import {
@@ -21,11 +21,13 @@ import {
   removeDurably,
   writeFileDurably,
 } from '@landfall/durable';
-import { describeSystemError, messageOf, OtaError } from '@landfall/errors';
+import { OtaError } from '@landfall/errors';
 import { compareVersions, isVersion, MAX_MANIFEST_BYTES } from '@landfall/manifest';
+import { MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import { z } from 'zod';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
+import { readSmallFile } from './files.ts';
 import { type Expected, type SignedManifest, signatureEndings, toSigned } from './signed.ts';
 
 const MANIFEST = 'manifest.json';
@@ -152,11 +154,11 @@ function readNext(directory: string): Unverified | undefined {
 }
 
 function readPlain(directory: string, expected: Expected): Unverified | undefined {
-  const unverified = readSmall(join(directory, MANIFEST));
+  const unverified = readSmallFile(join(directory, MANIFEST), MAX_MANIFEST_BYTES);
   if (unverified === undefined) return undefined;
   const signatures = new Map<string, string>();
   for (const ending of signatureEndings(expected.policy)) {
-    const text = readSmall(join(directory, `${MANIFEST}${ending}`));
+    const text = readSmallFile(join(directory, `${MANIFEST}${ending}`), MAX_SIGNATURE_FILE_BYTES);
     if (text !== undefined) signatures.set(ending, text.toString());
   }
   return { unverified, signatures };
@@ -179,26 +181,6 @@ export function signedChannels(folder: string): (string | undefined)[] {
     .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, MANIFEST)))
     .map((entry) => entry.name);
   return existsSync(join(folder, MANIFEST)) ? [undefined, ...named] : named;
-}
-
-/** A small file's bytes, or undefined when it is not there. */
-function readSmall(path: string): Buffer | undefined {
-  try {
-    const { size } = statSync(path, { throwIfNoEntry: false }) ?? {};
-    if (size === undefined) return undefined;
-    if (size <= MAX_MANIFEST_BYTES) return readFileSync(path);
-    throw new Error(`expected at most ${MAX_MANIFEST_BYTES} bytes, found ${size}`);
-  } catch (error) {
-    const system = describeSystemError(error);
-    throw new ReleaseError(
-      'DAMAGED',
-      `cannot read '${path}': ${system?.what ?? messageOf(error)}`,
-      {
-        cause: error,
-        ...(system === undefined ? {} : { hint: system.hint }),
-      },
-    );
-  }
 }
 
 /** Where copies of what mirrors serve go while they are checked. No channel can have that name. */

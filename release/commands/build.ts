@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Command, formatBytes, formatTable } from '@landfall/cli';
 import { gate, pack, recordBuild, runCommands } from '../build.ts';
 import type { Settings } from '../config.ts';
+import { listDrafts } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
@@ -63,13 +64,14 @@ export const buildCommand: Command = {
   },
 };
 
-/** What was signed may be on a mirror already: it is never built over. */
+/** What was signed may be on a mirror already, or be signed by somebody right now: it is never built over. */
 function refuseSigned(settings: Settings, version: string): void {
   const folder = versionFolder(settings, version);
-  if (signedChannels(folder).length === 0) return;
+  const waits = listDrafts(settings).some(({ manifest }) => manifest.version === version);
+  if (signedChannels(folder).length === 0 && !waits) return;
   throw new ReleaseError(
     'ALREADY_SIGNED',
-    `release ${version} is built and signed already: '${folder}'`,
+    `release ${version} is built and ${waits ? 'waits for signatures' : 'signed already'}: '${folder}'`,
     {
       hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder if the release reached no mirror`,
     },

@@ -1,11 +1,17 @@
 /** What the commands that publish a manifest have in common: one way from options to the report. */
 import type { Context } from '@landfall/cli';
-import type { ExitCode } from '@landfall/errors';
+import { ExitCode } from '@landfall/errors';
 import { openWritableMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import { interruptible } from '../interrupt.ts';
 import { startProgress } from '../mirror-progress.ts';
-import { describeReport, exitOf, reportOf } from '../report.ts';
+import {
+  describeReport,
+  describeWaitingShipment,
+  exitOf,
+  reportOf,
+  reportWaitingShipment,
+} from '../report.ts';
 import { type Decide, ship } from '../ship.ts';
 import type { Shipment } from '../shipment.ts';
 import { showModeFor } from '../show.ts';
@@ -54,6 +60,11 @@ export async function publish(context: Context, publication: Publication): Promi
         local: undefined,
       };
       await ship(shipment, showModeFor(context.json), decideHow);
+      if (shipment.waiting !== undefined) {
+        const waiting = reportWaitingShipment(shipment, shipment.waiting);
+        context.result(waiting, describeWaitingShipment(shipment, shipment.waiting));
+        return ExitCode.refused;
+      }
       const report = reportOf(shipment, performance.now() - started);
       context.result(report, describeReport(shipment, report));
       return exitOf(shipment);

@@ -5,11 +5,14 @@ import { type Command, formatDuration, formatTable } from '@landfall/cli';
 import { OtaError } from '@landfall/errors';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
 import { type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
+import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
+import { listDrafts } from '../drafts.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings, policyOf } from '../load-config.ts';
 import { withoutName } from '../mirror-progress.ts';
 import { type ProvenPublication, readProofs } from '../proofs.ts';
+import { describeCount } from '../waiting.ts';
 import {
   listVersions,
   readBuildRecord,
@@ -46,7 +49,7 @@ export const statusCommand: Command = {
   async run(context) {
     const settings = await loadSettings(context.text('config'));
     const { channel, channelPath, expected } = channelOf(context, settings);
-    const here = localRows(settings);
+    const here = [...localRows(settings), ...waitingRows(settings)];
     const mirrors = await interruptible(async (signal) => {
       const survey = await surveyMirrors(
         openMirrors(settings.mirrors, { directory: settings.directory }),
@@ -116,6 +119,16 @@ function localRows(settings: Settings): LocalRow[] {
       return [{ version, channel: null, sequence: null, state }];
     }
     return channels.map((channelPath) => signedRow(settings, version, channelPath));
+  });
+}
+
+/** One row per manifest that waits for signatures. */
+function waitingRows(settings: Settings): LocalRow[] {
+  const policy = policyOf(settings);
+  return listDrafts(settings).map(({ path, bytes, manifest: { version, channel, sequence } }) => {
+    const { signers } = collectSignatures(path, bytes, policy);
+    const state = describeCount({ threshold: policy.threshold, signers });
+    return { version, channel, sequence, state };
   });
 }
 

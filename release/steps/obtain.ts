@@ -29,6 +29,16 @@ export async function resumeLocal(shipment: Shipment, show: Show): Promise<void>
   );
 }
 
+/** The artifacts of a release that waits here for signatures. Missing or damaged ones are fetched from mirrors. */
+export async function resumeDraft(shipment: Shipment, show: Show): Promise<void> {
+  const { manifest } = need(shipment.draft, 'draft');
+  // Its artifacts stand here, where it was made: also in a dry run.
+  shipment.folder = versionFolder(shipment.settings, manifest.version);
+  const fetched = await obtainArtifacts(shipment, manifest, show);
+  shipment.components = manifest.components;
+  show.outcome(`sequence ${manifest.sequence}${fetched === 0 ? '' : `, ${fetched} fetched again`}`);
+}
+
 /** The release that a mirror serves, taken over whole and verified. */
 export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<void> {
   const { survey, channelPath, expected, signal } = shipment;

@@ -1,54 +1,17 @@
 /**
  * Puts the manifest together and signs it. The signatures are verified with
- * the configured public keys before anything else sees them.
+ * the configured public keys before anything else sees them. Where the keys
+ * here are too few, what is to be signed waits in the working folder.
  */
 import { type Manifest, serializeManifest, signaturePath } from '@landfall/manifest';
-import {
-  formatKeyId,
-  publicKeyBase64,
-  readSecretKeyFile,
-  sameKey,
-  type SecretKey,
-  sign,
-} from '@landfall/minisign';
-import { resolve } from 'node:path';
-import type { Settings } from '../config.ts';
+import { formatKeyId, sameKey, type SecretKey, sign } from '@landfall/minisign';
+import { addSignature, collectSignatures, hasSigned } from '../collect.ts';
 import type { Decision, Place } from '../decide.ts';
-import { ReleaseError } from '../errors.ts';
-import { policyOf } from '../load-config.ts';
-import { passwordFor } from '../password.ts';
+import { type Draft, draftPath, writeDraft } from '../drafts.ts';
 import { need, type Shipment } from '../shipment.ts';
 import { type SignedManifest, toSigned } from '../signed.ts';
+import { commentOf, type Waiting } from '../waiting.ts';
 import { withdrawalFields } from '../withdrawals.ts';
-
-/**
- * Opens every secret key and checks that its public half is configured. Throws
- * `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH. Callers destroy the keys.
- */
-export async function openKeys(settings: Settings): Promise<SecretKey[]> {
-  const { secret, threshold } = settings.keys;
-  if (secret.length < threshold) {
-    throw new ReleaseError(
-      'KEY_MISSING',
-      `'keys.secret': expected at least ${threshold} secret key file${threshold === 1 ? '' : 's'}, found ${secret.length}`,
-      { hint: "'release keygen' makes one; name its file in the configuration" },
-    );
-  }
-  const trusted = policyOf(settings).keys;
-  const keys: SecretKey[] = [];
-  for (const file of secret) {
-    const path = resolve(settings.directory, file);
-    const key = await readSecretKeyFile(path, () => passwordFor(file));
-    keys.push(key);
-    if (trusted.some((each) => sameKey(each, key.publicKey))) continue;
-    throw new ReleaseError(
-      'KEY_MISMATCH',
-      `secret key '${file}' is ${formatKeyId(key.keyId)}: expected its public key in 'keys.public', found ${trusted.map((each) => formatKeyId(each.keyId)).join(', ')}`,
-      { hint: `if it is the right key, add '${publicKeyBase64(key.publicKey)}' to 'keys.public'` },
-    );
-  }
-  return keys;
-}
 
 /**
  * The manifest to be signed; `now` becomes `published`. One of a release that
@@ -89,21 +52,50 @@ export function composeManifest(
   };
 }
 
-/** Signs with every key; the first one's signature gets the plain name. */
+/**
+ * Signs a new manifest with the keys that are here. Where they are fewer than
+ * must sign it is put where others can sign it first, and waits; a dry run only
+ * says so.
+ */
 export function signManifest(
   manifest: Manifest,
   keys: readonly SecretKey[],
   shipment: Shipment,
-): SignedManifest {
+): SignedManifest | Waiting {
+  const { settings, expected, dryRun } = shipment;
   const bytes = serializeManifest(manifest);
-  const { app, channel, version, sequence } = manifest;
-  const trustedComment = `app=${app} channel=${channel} version=${version} sequence=${sequence}`;
-  const signatures = new Map<string, string>();
-  for (const [index, key] of keys.entries()) {
-    const ending = signaturePath('', index === 0 ? undefined : formatKeyId(key.keyId));
-    signatures.set(ending, sign(key, bytes, { trustedComment }));
+  const { policy } = expected;
+  const signers = policy.keys.filter((key) => keys.some((each) => sameKey(each.publicKey, key)));
+  if (signers.length >= policy.threshold) {
+    const signatures = new Map<string, string>();
+    for (const [index, key] of keys.entries()) {
+      const ending = signaturePath('', index === 0 ? undefined : formatKeyId(key.keyId));
+      signatures.set(ending, sign(key, bytes, { trustedComment: commentOf(manifest) }));
+    }
+    return toSigned(bytes, signatures, expected);
   }
-  return toSigned(bytes, signatures, shipment.expected);
+  if (!dryRun) return signDraft(writeDraft(settings, manifest, bytes), keys, shipment);
+  const missing = policy.keys.filter((key) => !hasSigned(signers, key));
+  const path = draftPath(settings, manifest);
+  return { manifest, path, threshold: policy.threshold, signers, missing, ignored: [] };
+}
+
+/** Adds what the keys here have not signed yet, and looks whether that is enough by now. */
+export function signDraft(
+  { path, bytes, manifest }: Draft,
+  keys: readonly SecretKey[],
+  { expected, dryRun }: Shipment,
+): SignedManifest | Waiting {
+  const { policy } = expected;
+  const before = collectSignatures(path, bytes, policy);
+  for (const key of keys) {
+    if (dryRun || hasSigned(before.signers, key.publicKey)) continue;
+    addSignature(path, bytes, key, commentOf(manifest));
+  }
+  const { signers, missing, ignored, signatures } = collectSignatures(path, bytes, policy);
+  const { threshold } = policy;
+  if (signers.length < threshold) return { manifest, path, threshold, signers, missing, ignored };
+  return toSigned(bytes, signatures, expected);
 }
 
 function toSeconds(time: Date): string {

@@ -1,0 +1,91 @@
+/**
+ * Opening the secret keys that sign here. A key that nodes would not count
+ * signs nothing. Callers destroy what they get; nothing is written.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { OtaError } from '@landfall/errors';
+import {
+  formatKeyId,
+  parsePublicKey,
+  publicKeyBase64,
+  type PublicKey,
+  readSecretKeyFile,
+  sameKey,
+  type SecretKey,
+} from '@landfall/minisign';
+import { collectSignatures, hasSigned } from './collect.ts';
+import { ReleaseError } from './errors.ts';
+import { passwordFor } from './password.ts';
+import type { Shipment } from './shipment.ts';
+
+export interface Opened {
+  readonly keys: SecretKey[];
+  /** What people should know: keys that are left out, and why. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The secret keys of the configuration that are needed: none for a draft that
+ * has its signatures, and not those that signed it already. Where several must
+ * sign, a file that is not on this machine is somebody else's, and left out.
+ * Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
+ */
+export async function openKeys({
+  settings,
+  expected: { policy },
+  draft,
+}: Pick<Shipment, 'settings' | 'expected' | 'draft'>): Promise<Opened> {
+  const { secret } = settings.keys;
+  const signers =
+    draft === undefined ? [] : collectSignatures(draft.path, draft.bytes, policy).signers;
+  if (signers.length >= policy.threshold) return { keys: [], notes: [] };
+  if (secret.length === 0) {
+    throw new ReleaseError(
+      'KEY_MISSING',
+      "'keys.secret': expected at least 1 secret key file, found 0",
+      { hint: "'release keygen' makes one; name its file in the configuration" },
+    );
+  }
+  const isHere = (file: string): boolean => existsSync(resolve(settings.directory, file));
+  const mayBeAway = policy.threshold > 1 && secret.some(isHere);
+  const away = secret.filter((file) => mayBeAway && !isHere(file));
+  const keys: SecretKey[] = [];
+  for (const file of secret) {
+    const path = resolve(settings.directory, file);
+    if (away.includes(file) || isKnownSigner(path, signers)) continue;
+    keys.push(await openKey(file, path, policy.keys));
+  }
+  return { keys, notes: away.map((file) => `secret key '${file}' is not on this machine`) };
+}
+
+/**
+ * Opens one secret key; with `trusted`, only if it is one of those. `file` is
+ * what it is called. Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
+ */
+export async function openKey(
+  file: string,
+  path: string,
+  trusted: readonly PublicKey[] | undefined,
+): Promise<SecretKey> {
+  const key = await readSecretKeyFile(path, () => passwordFor(file));
+  if (trusted === undefined || trusted.some((each) => sameKey(each, key.publicKey))) return key;
+  key.destroy();
+  throw new ReleaseError(
+    'KEY_MISMATCH',
+    `secret key '${file}' is ${formatKeyId(key.keyId)}: expected its public key in 'keys.public', found ${trusted.map((each) => formatKeyId(each.keyId)).join(', ')}`,
+    { hint: `if it is the right key, add '${publicKeyBase64(key.publicKey)}' to 'keys.public'` },
+  );
+}
+
+/** Whether the public key beside the secret one signed already: then no password is asked for. */
+function isKnownSigner(path: string, signers: readonly PublicKey[]): boolean {
+  const file = `${path.replace(/\.key$/, '')}.pub`;
+  if (signers.length === 0 || !existsSync(file)) return false;
+  try {
+    return hasSigned(signers, parsePublicKey(readFileSync(file)));
+  } catch (error) {
+    if (error instanceof OtaError) return false;
+    throw error;
+  }
+}
