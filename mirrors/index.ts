@@ -6,6 +6,7 @@
 export { type DirectoryConfig, type MirrorConfig, mirrorConfigSchema } from './config.ts';
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
+export { historyPath } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
 export { MirrorError, type MirrorErrorCode } from './errors.ts';
 export { openScratch, type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';

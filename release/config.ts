@@ -12,6 +12,7 @@ import { parsePublicKey } from '@landfall/minisign';
 import { mirrorConfigSchema } from '@landfall/mirrors';
 import semver from 'semver';
 import { z } from 'zod';
+import type { RootStep } from './roots.ts';
 
 const slug = z
   .string()
@@ -80,18 +81,24 @@ export const configSchema = z
   .strictObject({
     app: slug,
     /** The default channel's name: the one whose manifest is `releases/manifest.json`. */
-    channel: z
-      .string()
-      .refine(isChannelName, 'expected a channel name such as stable')
-      .default('stable'),
-    keys: z.strictObject({
-      /** Secret key files. The first signs `manifest.json.minisig`, each further one its own file. */
-      secret: z.array(path).default([]),
-      /** Public keys (`RW…`) that count. */
-      public: z.array(publicKey).min(1, 'expected at least one public key'),
-      /** How many of them must have signed. */
-      threshold: z.int().min(1).default(1),
-    }),
+    channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
+    keys: z
+      .strictObject({
+        /** Secret key files. The first signs `manifest.json.minisig`, each further one its own file. */
+        secret: z.array(path).default([]),
+        /** Public keys (`RW…`) that count. */
+        public: z.array(publicKey).min(1, 'expected at least one public key').optional(),
+        /** How many of them must have signed. */
+        threshold: z.int().min(1).optional(),
+        /** Instead of both: the folder of root documents, which say it for every channel. */
+        root: path.optional(),
+      })
+      .superRefine(checkKeys)
+      .transform((keys) => ({
+        ...keys,
+        public: keys.public ?? [],
+        threshold: keys.threshold ?? 1,
+      })),
     mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
     /** Mirrors that must have everything before any index names it; the majority unless told. */
     quorum: z.int().min(1).optional(),
@@ -110,12 +117,6 @@ export const configSchema = z
   .superRefine((config, context) => {
     const problem = (at: (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', path: at, message });
-    if (config.keys.threshold > config.keys.public.length) {
-      problem(
-        ['keys', 'threshold'],
-        `expected at most the number of public keys (${config.keys.public.length}), found ${config.keys.threshold}`,
-      );
-    }
     if (config.quorum !== undefined && config.quorum > config.mirrors.length) {
       problem(
         ['quorum'],
@@ -134,6 +135,32 @@ export const configSchema = z
         checkTreeSource(component, (key, message) => problem([...where, key], message));
     }
   });
+
+/** One of two says who may sign: keys and a threshold, or root documents. */
+function checkKeys(
+  keys: {
+    public?: string[] | undefined;
+    threshold?: number | undefined;
+    root?: string | undefined;
+  },
+  context: z.RefinementCtx,
+): void {
+  const problem = (at: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [at], message });
+  if (keys.root !== undefined) {
+    for (const name of ['public', 'threshold'] as const) {
+      if (keys[name] !== undefined) problem(name, "expected none with 'root', which says it");
+    }
+    return;
+  }
+  if (keys.public === undefined) return problem('public', "expected public keys, or 'root'");
+  const threshold = keys.threshold ?? 1;
+  if (threshold <= keys.public.length) return;
+  problem(
+    'threshold',
+    `expected at most the number of public keys (${keys.public.length}), found ${threshold}`,
+  );
+}
 
 function checkTreeSource(
   component: z.output<typeof treeComponent>,
@@ -155,10 +182,17 @@ export type TreeComponentConfig = z.output<typeof treeComponent>;
 export type FileComponentConfig = z.output<typeof fileComponent>;
 export type ComponentConfig = z.output<typeof componentSchema>;
 
-/** The checked configuration, with every default filled in, and the folder its paths start from. */
-export type Settings = z.output<typeof configSchema> & {
+/** The checked configuration, and the folder its paths start from. */
+export type LooseSettings = z.output<typeof configSchema> & {
   /** Absolute. */
   readonly directory: string;
+};
+
+/** The same with every default filled in, and with the root documents that it names. */
+export type Settings = LooseSettings & {
+  readonly channel: string;
+  /** From the first to the newest that enough signed; none with `keys.public`. */
+  readonly roots: readonly RootStep[];
 };
 
 /** Types a configuration in the editor; the checking is done by the command that reads it. */

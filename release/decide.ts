@@ -6,7 +6,6 @@
  * signatures, and every later run finishes that very manifest or refuses.
  */
 import { compareVersions, isNewer, type Manifest } from '@landfall/manifest';
-import type { VerifiedManifest } from '@landfall/trust';
 import { ReleaseError } from './errors.ts';
 import { reasonsOf } from './withdrawals.ts';
 
@@ -20,7 +19,7 @@ export interface Situation {
   readonly version: string;
   readonly channel: string;
   /** The newest manifest of the channel on any mirror. */
-  readonly best: VerifiedManifest | undefined;
+  readonly best: Known | undefined;
   /** The manifest that was signed here for this version and channel. */
   readonly local: Known | undefined;
   /** Highest sequence that was ever signed here for the channel; 0 for none. */
@@ -79,7 +78,7 @@ export function placeAfter({
 }
 
 /** The mirrors already have this version. */
-function decideSame(situation: Situation, best: VerifiedManifest): Decision {
+function decideSame(situation: Situation, best: Known): Decision {
   const { local, built, version } = situation;
   if (local?.sha256 === best.sha256) return { kind: 'resume' };
   const here = local === undefined ? built : listArtifacts(local.manifest);
@@ -102,11 +101,7 @@ function decideSame(situation: Situation, best: VerifiedManifest): Decision {
 }
 
 /** A release was signed here. It may be finished unless another took its place in the chain. */
-function decideResume(
-  situation: Situation,
-  best: VerifiedManifest | undefined,
-  local: Known,
-): Decision {
+function decideResume(situation: Situation, best: Known | undefined, local: Known): Decision {
   const { version, channel } = situation;
   const { sequence, previous } = local.manifest;
   if (best === undefined || best.manifest.sequence < (previous?.sequence ?? 0)) {
@@ -153,7 +148,7 @@ function notNewer(version: string, best: Manifest): ReleaseError {
 }
 
 /** The place in the chain that was signed for here belongs to another manifest by now. */
-function taken(local: Known, best: VerifiedManifest): ReleaseError {
+function taken(local: Known, best: Known): ReleaseError {
   const { version, sequence } = local.manifest;
   const other = best.manifest.version;
   return new ReleaseError(

@@ -5,16 +5,29 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Manifest,
   MAX_MANIFEST_BYTES,
+  MAX_ROOT_BYTES,
   parseManifest,
   serializeManifest,
 } from '@landfall/manifest';
+import { formatKeyId, parsePublicKey } from '@landfall/minisign';
+import { parseRoot, type RootDocument, serializeRoot, type TrustPolicy } from '@landfall/trust';
+import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
 import { readSmallFile } from './files.ts';
+import { ROOT_DOCUMENT, whereKeysAre } from './keys.ts';
+import { policyOf } from './load-config.ts';
+import { policiesOf, rootComment, rootFile } from './roots.ts';
 import { commentOf } from './waiting.ts';
+
+/** A set of keys of which enough must sign. */
+export interface Role {
+  readonly whose: string;
+  readonly policy: TrustPolicy;
+}
 
 /** A document to be signed. */
 export interface Signable {
@@ -22,37 +35,78 @@ export interface Signable {
   readonly bytes: Uint8Array;
   /** SHA-256 of `bytes`, in hex. */
   readonly sha256: string;
-  readonly app: string;
-  /** The channel whose keys sign it. */
-  readonly channel: string;
   /** What it is, in a few words. */
   readonly title: string;
   /** What signing it does, line by line. */
   readonly says: readonly string[];
   /** The trusted comment of its signatures. */
   readonly comment: string;
+  /** Who may sign it; undefined where nothing here tells. */
+  readonly roles: readonly Role[] | undefined;
+  /** What says so, for messages. */
+  readonly where: string;
 }
 
-/** Reads the document at `path`, or the one in that folder. Throws `ReleaseError` NOT_SIGNABLE. */
-export function readSignable(path: string): Signable {
+/**
+ * Reads the document at `path`, or the manifest in that folder. Throws
+ * `ReleaseError` NOT_SIGNABLE, `ManifestError`, `TrustError` WRONG_CHANNEL.
+ */
+export function readSignable(path: string, settings: Settings | undefined): Signable {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const file = isFolder ? join(path, 'manifest.json') : path;
   if (!existsSync(file)) {
     throw notSignable(file, 'there is no such file', 'give the path of what you were sent');
   }
   const bytes = Uint8Array.from(readSmallFile(file, MAX_MANIFEST_BYTES) ?? []);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const common = { path: file, bytes, sha256 };
+  const app = settings?.app;
+  if (isRoot(bytes)) return { ...common, ...aboutRoot(file, bytes, app) };
+  return { ...common, ...aboutManifest(file, bytes, settings) };
+}
+
+type About = Omit<Signable, 'path' | 'bytes' | 'sha256'>;
+
+function aboutManifest(file: string, bytes: Uint8Array, settings: Settings | undefined): About {
   const manifest = parseManifest(bytes);
   requireCanonical(file, bytes, serializeManifest(manifest));
+  const { app, version, channel, sequence } = manifest;
+  requireApp(file, app, settings?.app);
   return {
-    path: file,
-    bytes,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    app: manifest.app,
-    channel: manifest.channel,
-    title: `manifest of ${manifest.app} ${manifest.version} (channel ${manifest.channel}, sequence ${manifest.sequence})`,
+    title: `manifest of ${app} ${version} (channel ${channel}, sequence ${sequence})`,
     says: describeManifest(manifest),
     comment: commentOf(manifest),
+    roles:
+      settings === undefined
+        ? undefined
+        : [{ whose: `keys of channel ${channel}`, policy: policyOf(settings, channel) }],
+    where: settings === undefined ? '' : whereKeysAre(settings),
   };
+}
+
+/** The version before it is looked for beside it: its root keys must sign as well. */
+function aboutRoot(file: string, bytes: Uint8Array, expectedApp: string | undefined): About {
+  const root = parseRoot(bytes);
+  requireCanonical(file, bytes, serializeRoot(root));
+  requireApp(file, root.app, expectedApp);
+  const before = readSmallFile(rootFile(dirname(file), root.version - 1), MAX_ROOT_BYTES);
+  return {
+    title: `root document ${root.version} of ${root.app}`,
+    says: describeRoot(root),
+    comment: rootComment(root),
+    roles: policiesOf(root, before === undefined ? undefined : parseRoot(before)),
+    where: ROOT_DOCUMENT,
+  };
+}
+
+/** Whether bytes say that they are a root document. */
+function isRoot(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'root';
+  } catch {
+    return false;
+  }
 }
 
 /** Throws `ReleaseError` NOT_SIGNABLE for bytes that are not those we would have written. */
@@ -62,6 +116,15 @@ function requireCanonical(path: string, bytes: Uint8Array, canonical: Uint8Array
     path,
     'it is not written the way release writes it',
     'sign the file as it was made; an editor or a mail program may have changed it',
+  );
+}
+
+function requireApp(path: string, found: string, expected: string | undefined): void {
+  if (expected === undefined || found === expected) return;
+  throw notSignable(
+    path,
+    `it is of another app: expected '${expected}', found '${found}'`,
+    'run it in the project it belongs to, or outside of any',
   );
 }
 
@@ -82,4 +145,27 @@ function describeManifest(manifest: Manifest): string[] {
       ),
     ),
   ];
+}
+
+/** What a root document says, line by line: who may replace it, who may sign what. */
+export function describeRoot(root: RootDocument): string[] {
+  const { published, expires, reason, channels, floors = [] } = root;
+  return [
+    `published: ${published}, expires ${expires}`,
+    `reason:    ${reason === '' ? 'none given' : reason}`,
+    `root:      ${describeKeys(root.root)}`,
+    ...channels.map(
+      (each) =>
+        `channel:   ${each.channel}${each.channel === root.channel ? ' (default)' : ''}, ${describeKeys(each)}`,
+    ),
+    ...floors.map(
+      ({ channel, sequence, sha256 }) =>
+        `floor:     ${channel} goes on after sequence ${sequence}, sha256 ${sha256}`,
+    ),
+  ];
+}
+
+function describeKeys({ keys, threshold }: { keys: readonly string[]; threshold: number }): string {
+  const ids = keys.map((text) => formatKeyId(parsePublicKey(text).keyId));
+  return `${threshold} of ${ids.join(', ')}`;
 }

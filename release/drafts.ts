@@ -15,7 +15,6 @@ import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from '@landfall/manifest';
-import type { VerifiedManifest } from '@landfall/trust';
 import type { Settings } from './config.ts';
 import type { Known } from './decide.ts';
 import { ReleaseError } from './errors.ts';
@@ -66,7 +65,7 @@ export function listDrafts(settings: Settings): Draft[] {
 export function waitingDraft(
   settings: Settings,
   channel: string,
-  best: VerifiedManifest | undefined,
+  best: Known | undefined,
   wanted: (manifest: Manifest) => boolean,
 ): Draft | undefined {
   return listDrafts(settings).find(
@@ -83,7 +82,7 @@ export function removeDrafts(settings: Settings, channel: string, sequence: numb
   }
 }
 
-function stillFollows({ previous }: Manifest, best: VerifiedManifest | undefined): boolean {
+function stillFollows({ previous }: Manifest, best: Known | undefined): boolean {
   if (best === undefined || best.manifest.sequence < (previous?.sequence ?? 0)) return true;
   return best.sha256 === previous?.sha256;
 }

@@ -12,6 +12,8 @@ type ReleaseErrorCode =
   | 'KEY_MISSING'
   /** A secret key whose public half is not configured. */
   | 'KEY_MISMATCH'
+  /** There is no root document that enough have signed, or none can be made like this. */
+  | 'NO_ROOT'
   /** Not a document that can be signed, or not the way it was made. */
   | 'NOT_SIGNABLE'
   /** Not a semantic version, or none given and none found. */
@@ -63,6 +65,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   EXISTS: ExitCode.usage,
   KEY_MISSING: ExitCode.usage,
   KEY_MISMATCH: ExitCode.usage,
+  NO_ROOT: ExitCode.usage,
   NOT_SIGNABLE: ExitCode.refused,
   VERSION_INVALID: ExitCode.usage,
   VERSION_NOT_NEWER: ExitCode.usage,

@@ -30,14 +30,18 @@ export async function commitsOf(
   return listed.split('\n').filter((line) => line !== '');
 }
 
+/** The bytes of the file at `path` of a commit, believed by nobody yet. Throws `ReleaseError` GIT_FAILED. */
+export async function blobIn({ repository, id }: Commit, path: string): Promise<Uint8Array> {
+  return git(repository, ['cat-file', 'blob', `${id}:${path}`]);
+}
+
 /** The manifest at `path` of a commit that holds the files `names`. Throws what `verifyManifest` throws. */
 export async function signedIn(
   commit: Commit,
   options: { path: string; names: readonly string[]; expected: Expected },
 ): Promise<SignedManifest> {
   const { path, names, expected } = options;
-  const read = (name: string): Promise<Uint8Array> =>
-    git(commit.repository, ['cat-file', 'blob', `${commit.id}:${name}`]);
+  const read = (name: string): Promise<Uint8Array> => blobIn(commit, name);
   const signatures = new Map<string, string>();
   for (const ending of signatureEndings(expected.policy)) {
     if (!names.includes(`${path}${ending}`)) continue;

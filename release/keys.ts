@@ -15,9 +15,18 @@ import {
   type SecretKey,
 } from '@landfall/minisign';
 import { collectSignatures, hasSigned } from './collect.ts';
+import type { LooseSettings } from './config.ts';
 import { ReleaseError } from './errors.ts';
 import { passwordFor } from './password.ts';
 import type { Shipment } from './shipment.ts';
+
+const KEYS_PUBLIC = "'keys.public'";
+
+/** What says which keys count, for messages. */
+export function whereKeysAre({ keys }: LooseSettings): string {
+  return keys.root === undefined ? KEYS_PUBLIC : ROOT_DOCUMENT;
+}
+export const ROOT_DOCUMENT = 'the root document';
 
 export interface Opened {
   readonly keys: SecretKey[];
@@ -54,27 +63,31 @@ export async function openKeys({
   for (const file of secret) {
     const path = resolve(settings.directory, file);
     if (away.includes(file) || isKnownSigner(path, signers)) continue;
-    keys.push(await openKey(file, path, policy.keys));
+    keys.push(await openKey(file, path, policy.keys, whereKeysAre(settings)));
   }
   return { keys, notes: away.map((file) => `secret key '${file}' is not on this machine`) };
 }
 
 /**
- * Opens one secret key; with `trusted`, only if it is one of those. `file` is
- * what it is called. Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
+ * Opens one secret key; with `trusted`, only if it is one of those, which stand
+ * in `where`. `file` is what the key is called. Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
  */
 export async function openKey(
   file: string,
   path: string,
   trusted: readonly PublicKey[] | undefined,
+  where: string,
 ): Promise<SecretKey> {
   const key = await readSecretKeyFile(path, () => passwordFor(file));
   if (trusted === undefined || trusted.some((each) => sameKey(each, key.publicKey))) return key;
   key.destroy();
+  const line = publicKeyBase64(key.publicKey);
   throw new ReleaseError(
     'KEY_MISMATCH',
-    `secret key '${file}' is ${formatKeyId(key.keyId)}: expected its public key in 'keys.public', found ${trusted.map((each) => formatKeyId(each.keyId)).join(', ')}`,
-    { hint: `if it is the right key, add '${publicKeyBase64(key.publicKey)}' to 'keys.public'` },
+    `secret key '${file}' is ${formatKeyId(key.keyId)}: expected its public key in ${where}, found ${trusted.map((each) => formatKeyId(each.keyId)).join(', ')}`,
+    {
+      hint: `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`,
+    },
   );
 }
 

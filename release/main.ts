@@ -11,6 +11,7 @@ import { renewCommand } from './commands/renew.ts';
 import { shipCommand } from './commands/ship.ts';
 import { signCommand } from './commands/sign.ts';
 import { statusCommand } from './commands/status.ts';
+import { trustCommand } from './commands/trust.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { withdrawCommand } from './commands/withdraw.ts';
 import { CONFIG_FILE } from './load-config.ts';
@@ -27,6 +28,7 @@ void runAsProcess({
     checkCommand,
     shipCommand,
     signCommand,
+    trustCommand,
     promoteCommand,
     withdrawCommand,
     renewCommand,

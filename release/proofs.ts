@@ -15,6 +15,7 @@ import type { Mirror } from '@landfall/mirrors';
 import type { VerifiedManifest } from '@landfall/trust';
 import { z } from 'zod';
 import type { Settings } from './config.ts';
+import { toSeconds } from './time.ts';
 import { workspaceOf } from './workspace.ts';
 
 /** ISO, UTC, whole seconds. */
@@ -156,5 +157,5 @@ export class Proofs {
 }
 
 function now(): string {
-  return new Date().toISOString().replace(/\.\d{3}Z$/, 'Z');
+  return toSeconds(new Date());
 }

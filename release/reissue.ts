@@ -4,15 +4,14 @@
  * again after a crash: what was signed here and is not out yet is finished.
  */
 import { compareVersions, type Manifest } from '@landfall/manifest';
-import type { VerifiedManifest } from '@landfall/trust';
-import { type Decision, placeAfter } from './decide.ts';
+import { type Decision, type Known, placeAfter } from './decide.ts';
 import { waitingDraft } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
 import { knownManifests } from './known.ts';
 import type { Decide } from './ship.ts';
-import { need, nextCommand, type Shipment, turnTo } from './shipment.ts';
+import { nextCommand, type Shipment, turnTo } from './shipment.ts';
 import type { Show } from './show.ts';
-import { decideHere, findSituation, signedHere } from './situation.ts';
+import { bestOf, decideHere, findSituation, signedHere } from './situation.ts';
 
 /** Says what was decided. */
 export function sayDecision({ decision, version }: Shipment, show: Show): void {
@@ -99,8 +98,9 @@ function reissue(
 }
 
 /** The channel's current release. Throws `ReleaseError` NOT_PUBLISHED. */
-function publishedOn({ survey, channel }: Shipment): VerifiedManifest {
-  const best = need(survey, 'survey').best;
+function publishedOn(shipment: Shipment): Known {
+  const { channel } = shipment;
+  const best = bestOf(shipment);
   if (best !== undefined) return best;
   throw new ReleaseError('NOT_PUBLISHED', `channel '${channel}' has no release on any mirror`, {
     hint: "'release status' shows what each mirror has; 'release ship' publishes the first",
@@ -110,7 +110,7 @@ function publishedOn({ survey, channel }: Shipment): VerifiedManifest {
 /** Goes on with a manifest that was signed here by all or some, is next in the chain, and says what is wanted. */
 function finishUnpublished(
   shipment: Shipment,
-  best: VerifiedManifest,
+  best: Known,
   wanted: (manifest: Manifest) => boolean,
 ): boolean {
   const found = signedHere(shipment).find(

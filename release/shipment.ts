@@ -2,9 +2,12 @@
 import type { Component } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
 import type { Survey } from '@landfall/mirrors';
+import { policyFor } from '@landfall/trust';
+import { OtaError } from '@landfall/errors';
 import { type Settings, toMs } from './config.ts';
-import type { Decision } from './decide.ts';
+import type { Decision, Known } from './decide.ts';
 import type { Draft } from './drafts.ts';
+import { ReleaseError } from './errors.ts';
 import type { MirrorProgress, Patience } from './mirror-progress.ts';
 import type { Proofs } from './proofs.ts';
 import type { Expected, SignedManifest } from './signed.ts';
@@ -44,6 +47,10 @@ export interface Shipment extends Build {
   /** What the release says about itself, for people. */
   notes?: string;
   survey?: Survey;
+  /** What the channel goes on from after its keys were replaced; see `floor.ts`. */
+  floor?: Known;
+  /** Names of mirrors that lack root documents. */
+  withoutRoots?: ReadonlySet<string>;
   decision?: Decision;
   /** The manifest that signatures are collected for, when an earlier run began that. */
   draft?: Draft;
@@ -69,12 +76,38 @@ export function need<T>(value: T | undefined, what: string): T {
 
 /** Makes `version` the one that is shipped, and looks for what was signed here for it. */
 export function turnTo(shipment: Shipment, version: string): void {
-  const { settings, channelPath, expected, temporary } = shipment;
+  const { settings, temporary } = shipment;
   const here = versionFolder(settings, version);
   shipment.version = version;
-  shipment.local = readSigned(here, channelPath, expected);
+  shipment.local = readCurrent(here, shipment);
   shipment.folder = temporary === undefined || shipment.local !== undefined ? here : temporary;
   shipment.scratch = scratchOf(temporary ?? here);
+}
+
+/**
+ * What was signed here, unless the keys were replaced since: then nobody
+ * believes it any more, and its release is signed anew. Throws `ReleaseError`
+ * DAMAGED for what no keys of any time signed.
+ */
+function readCurrent(
+  here: string,
+  { settings, channel, channelPath, expected }: Shipment,
+): SignedManifest | undefined {
+  try {
+    return readSigned(here, channelPath, expected);
+  } catch (error) {
+    if (!(error instanceof ReleaseError) || error.code !== 'DAMAGED') throw error;
+    const isOutdated = settings.roots.slice(0, -1).some(({ root }) => {
+      try {
+        return readSigned(here, channelPath, { ...expected, policy: policyFor(root, channel) });
+      } catch (earlier) {
+        if (earlier instanceof OtaError) return false;
+        throw earlier;
+      }
+    });
+    if (isOutdated) return undefined;
+    throw error;
+  }
 }
 
 /** The one command that completes what is missing. */

@@ -1,8 +1,9 @@
 /** Collects what `decide` needs to know from the working folder. Changes nothing. */
 import { OtaError } from '@landfall/errors';
 import type { Manifest } from '@landfall/manifest';
-import { decide, type Decision, type Situation } from './decide.ts';
+import { decide, type Decision, type Known, placeAfter, type Situation } from './decide.ts';
 import { listDrafts, waitingDraft } from './drafts.ts';
+import { expectedOf } from './load-config.ts';
 import { need, type Shipment } from './shipment.ts';
 import type { SignedManifest } from './signed.ts';
 import {
@@ -18,9 +19,9 @@ import {
  * manifest becomes the shipment's draft. Throws what `decide` throws.
  */
 export function decideHere(shipment: Shipment): Decision {
-  const { settings, version, channel, local, survey } = shipment;
+  const { settings, version, channel, local } = shipment;
   const signed = local?.verified.manifest.sequence ?? 0;
-  const { best } = need(survey, 'survey');
+  const best = bestOf(shipment);
   const draft = waitingDraft(
     settings,
     channel,
@@ -28,21 +29,33 @@ export function decideHere(shipment: Shipment): Decision {
     (manifest) => manifest.version === version && manifest.sequence > signed,
   );
   const situation = findSituation(shipment);
-  if (draft === undefined) return decide(situation);
+  if (draft === undefined) return adoptAnew(decide(situation), shipment);
   const decision = decide({ ...situation, local: draft });
   if (decision.kind !== 'resume') return decision;
   shipment.draft = draft;
   return { kind: 'collect' };
 }
 
+/** What the channel's next manifest follows: the newest on any mirror, or what a root document says. */
+export function bestOf({ survey, floor }: Shipment): Known | undefined {
+  return need(survey, 'survey').best ?? floor;
+}
+
+/** What only replaced keys signed is not finished, but signed once more by today's. */
+function adoptAnew(decision: Decision, shipment: Shipment): Decision {
+  const { floor } = shipment;
+  if (decision.kind !== 'adopt' || floor === undefined) return decision;
+  return { kind: 'reissue', base: floor.manifest, place: placeAfter(findSituation(shipment)) };
+}
+
 /** What is known about this version and channel, here and on the mirrors. */
 export function findSituation(shipment: Shipment): Situation {
-  const { settings, version, channel, local, survey } = shipment;
+  const { settings, version, channel, local } = shipment;
   const here = versionFolder(settings, version);
   return {
     version,
     channel,
-    best: need(survey, 'survey').best,
+    best: bestOf(shipment),
     local: local?.verified,
     localSequence: highestSignedHere(shipment),
     built: local === undefined ? readBuildRecord(here)?.artifacts : undefined,
@@ -68,9 +81,7 @@ export function newestSignedHere(shipment: Shipment): Manifest | undefined {
 }
 
 /** Every manifest that was signed in this folder for the channel and still verifies, newest first. */
-export function signedHere(
-  shipment: Pick<Shipment, 'settings' | 'channelPath' | 'expected'>,
-): SignedManifest[] {
+export function signedHere(shipment: Pick<Shipment, 'settings' | 'channelPath'>): SignedManifest[] {
   const { settings, channelPath } = shipment;
   return listVersions(settings)
     .flatMap(
@@ -97,13 +108,13 @@ export function reuseArtifacts(shipment: Shipment): void {
 
 /** Undefined also for what does not verify any more: keys may have changed since. */
 function tryReadSigned(
-  shipment: Pick<Shipment, 'settings' | 'expected'>,
+  shipment: Pick<Shipment, 'settings'>,
   folder: string,
   channelPath: string | undefined,
 ): SignedManifest | undefined {
   const channel = channelPath ?? shipment.settings.channel;
   try {
-    return readSigned(folder, channelPath, { ...shipment.expected, channel });
+    return readSigned(folder, channelPath, expectedOf(shipment.settings, channel));
   } catch (error) {
     if (error instanceof OtaError) return undefined;
     throw error;

@@ -3,7 +3,7 @@ import { CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { isChannelName } from '@landfall/manifest';
 import type { WritableMirror } from '@landfall/mirrors';
 import { quorumOf, type Settings } from '../config.ts';
-import { policyOf } from '../load-config.ts';
+import { expectedOf } from '../load-config.ts';
 import type { Expected } from '../signed.ts';
 import { channelPathOf } from '../workspace.ts';
 
@@ -61,7 +61,7 @@ export function channelOf(context: Context, settings: Settings, option = 'channe
   return {
     channel,
     channelPath: channelPathOf(settings, channel),
-    expected: { app: settings.app, channel, policy: policyOf(settings) },
+    expected: expectedOf(settings, channel),
   };
 }
 

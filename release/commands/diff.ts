@@ -11,7 +11,7 @@ import { compareListings, type FileChange, type Pair, pairsOf } from '../differe
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { knownManifests } from '../known.ts';
-import { loadSettings } from '../load-config.ts';
+import { expectedOf, loadSettings } from '../load-config.ts';
 import { isTree } from '../steps/gate.ts';
 import { isWhole } from '../steps/obtain.ts';
 import { versionOf } from '../version.ts';
@@ -86,7 +86,7 @@ async function finderOf(
   const known = await knownManifests({ ...sources, ...channel, survey, mirrors: [] });
   return (version) => {
     const found = known.find(({ manifest }) => manifest.version === version)?.manifest;
-    const manifest = found ?? signedForAnyChannel(settings, version, channel);
+    const manifest = found ?? signedForAnyChannel(settings, version);
     if (manifest !== undefined) return manifest;
     throw new ReleaseError(
       'NOT_PUBLISHED',
@@ -97,16 +97,12 @@ async function finderOf(
 }
 
 /** A version has one set of artifacts, whatever channel it was signed for. */
-function signedForAnyChannel(
-  settings: Settings,
-  version: string,
-  { expected }: ChannelChoice,
-): Manifest | undefined {
+function signedForAnyChannel(settings: Settings, version: string): Manifest | undefined {
   const folder = versionFolder(settings, version);
   const [path] = signedChannels(folder);
   const channel = path ?? settings.channel;
   const channelPath = channelPathOf(settings, channel);
-  return readSigned(folder, channelPath, { ...expected, channel })?.verified.manifest;
+  return readSigned(folder, channelPath, expectedOf(settings, channel))?.verified.manifest;
 }
 
 async function diffPair(

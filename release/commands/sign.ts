@@ -2,14 +2,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CliError, type Command, type Context } from '@landfall/cli';
-import { formatKeyId, type PublicKey, type SecretKey } from '@landfall/minisign';
-import type { TrustPolicy } from '@landfall/trust';
+import { formatKeyId, type PublicKey } from '@landfall/minisign';
 import { addSignature, collectSignatures, hasSigned } from '../collect.ts';
 import type { Settings } from '../config.ts';
 import { readSignable, type Signable } from '../documents.ts';
-import { ReleaseError } from '../errors.ts';
 import { openKey } from '../keys.ts';
-import { CONFIG_FILE, loadSettings, policyOf } from '../load-config.ts';
+import { CONFIG_FILE, loadConfig, loadSettings } from '../load-config.ts';
+import { readRoots } from '../roots.ts';
 import { describeCount } from '../waiting.ts';
 import { DRY_RUN } from './common.ts';
 
@@ -17,7 +16,7 @@ export const signCommand: Command = {
   name: 'sign',
   args: 'FILE',
   arity: [1, 1],
-  summary: 'add your signature to a manifest that waits for several',
+  summary: 'add your signature to a manifest or a root document that waits for several',
   options: {
     key: {
       value: 'FILE',
@@ -27,38 +26,33 @@ export const signCommand: Command = {
     'dry-run': DRY_RUN,
   },
   details: [
-    'FILE is what you were sent: a manifest, or the folder it is in. What it says is shown, and the',
-    'signature goes into a file beside it, to be sent back. It needs no project: with a configuration',
-    'it also checks that the key is one that counts.',
+    'FILE is what you were sent: a manifest, the folder it is in, or a root document. What it says is',
+    'shown, and the signature goes into a file beside it, to be sent back. It needs no project: with a',
+    'configuration it also checks that the key is one that counts.',
   ],
   async run(context) {
     const [file = ''] = context.positionals;
     const settings = await settingsIfAny(context);
-    const document = readSignable(resolve(file));
-    const policy = settings === undefined ? undefined : policyFor(document, settings);
+    const document = readSignable(resolve(file), settings);
     for (const line of [document.title, ...document.says.map((each) => `  ${each}`)]) {
       context.note(line);
     }
     context.note(`  sha256:    ${document.sha256}`);
     const files = keyFiles(context, settings);
-    const written = context.flag('dry-run') ? [] : await signWith(document, files, policy);
-    report(context, { document, policy, written });
+    const written = context.flag('dry-run') ? [] : await signWith(document, files);
+    report(context, document, written);
   },
 };
 
+/** The configuration, if there is one; also while its first root document waits to be signed. */
 async function settingsIfAny(context: Context): Promise<Settings | undefined> {
   const path = context.text('config');
-  return path === undefined && !existsSync(CONFIG_FILE) ? undefined : loadSettings(path);
-}
-
-/** Whose signatures count. Throws `ReleaseError` NOT_SIGNABLE for another app's document. */
-function policyFor({ app, path }: Signable, settings: Settings): TrustPolicy {
-  if (app === settings.app) return policyOf(settings);
-  throw new ReleaseError(
-    'NOT_SIGNABLE',
-    `'${path}' is of another app: expected '${settings.app}', found '${app}'`,
-    { hint: 'run it in the project it belongs to, or outside of any' },
-  );
+  if (path === undefined && !existsSync(CONFIG_FILE)) return undefined;
+  const config = await loadConfig(path);
+  const { root } = config.keys;
+  if (root === undefined) return loadSettings(path);
+  const chain = readRoots(resolve(config.directory, root), config.app);
+  return chain.steps.length === 0 ? undefined : loadSettings(path);
 }
 
 /** Secret key files, by what they are called. Throws `CliError` USAGE when there is none. */
@@ -86,13 +80,13 @@ interface Written {
 
 /** Signs with each key that has not. */
 async function signWith(
-  { path, bytes, comment }: Signable,
+  { path, bytes, comment, roles, where }: Signable,
   files: ReadonlyMap<string, string>,
-  policy: TrustPolicy | undefined,
 ): Promise<Written[]> {
   const written: Written[] = [];
+  const trusted = roles?.flatMap(({ policy }) => policy.keys);
   for (const [file, at] of files) {
-    const key: SecretKey = await openKey(file, at, policy?.keys);
+    const key = await openKey(file, at, trusted, where);
     try {
       const own = { keys: [key.publicKey], threshold: 1 };
       const { signers } = collectSignatures(path, bytes, own);
@@ -108,44 +102,44 @@ async function signWith(
 
 function report(
   context: Context,
-  {
-    document,
-    policy,
-    written,
-  }: { document: Signable; policy: TrustPolicy | undefined; written: readonly Written[] },
+  { path, bytes, title, sha256, roles }: Signable,
+  written: readonly Written[],
 ): void {
   const dryRun = context.flag('dry-run');
-  const collected =
-    policy === undefined ? undefined : collectSignatures(document.path, document.bytes, policy);
-  const ids = collected?.signers.map((key) => formatKeyId(key.keyId));
+  const counts = (roles ?? []).map(({ whose, policy }) => {
+    const { signers } = collectSignatures(path, bytes, policy);
+    return { whose, threshold: policy.threshold, signers };
+  });
   context.result(
     {
-      path: document.path,
-      title: document.title,
-      sha256: document.sha256,
+      path,
+      title,
+      sha256,
       dryRun,
-      signatures: written.map(({ key, path }) => ({
-        key: formatKeyId(key.keyId),
-        path: path ?? null,
-      })),
-      ...(ids === undefined ? {} : { signers: ids, threshold: policy?.threshold }),
+      signatures: written.map(({ key, path: to }) => ({ key: idOf(key), path: to ?? null })),
+      roles: counts.map((each) => ({ ...each, signers: each.signers.map(idOf) })),
     },
     [
       ...(dryRun ? ['dry run: nothing was signed'] : written.map(describeWritten)),
-      ...(collected === undefined || policy === undefined
+      ...(roles === undefined
         ? ['not checked whether the key counts: there is no configuration here']
-        : [describeState({ threshold: policy.threshold, signers: collected.signers })]),
+        : counts.map((each) => `${each.whose}: ${describeState(each)}`)),
     ],
   );
 }
 
 function describeWritten({ key, path }: Written): string {
-  const id = formatKeyId(key.keyId);
-  return path === undefined ? `${id} has signed it already` : `signed by ${id}: send back ${path}`;
+  return path === undefined
+    ? `${idOf(key)} has signed it already`
+    : `signed by ${idOf(key)}: send back ${path}`;
 }
 
 function describeState(count: { threshold: number; signers: readonly PublicKey[] }): string {
   return count.signers.length >= count.threshold
-    ? `all ${count.threshold} signatures are there: the command that made it goes on when run again`
-    : `it ${describeCount(count)}`;
+    ? `all ${count.threshold} signatures are there`
+    : describeCount(count);
+}
+
+function idOf(key: PublicKey): string {
+  return formatKeyId(key.keyId);
 }

@@ -9,7 +9,7 @@ import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
 import { interruptible } from '../interrupt.ts';
-import { loadSettings, policyOf } from '../load-config.ts';
+import { expectedOf, loadSettings, policyOf } from '../load-config.ts';
 import { withoutName } from '../mirror-progress.ts';
 import { type ProvenPublication, readProofs } from '../proofs.ts';
 import { describeCount } from '../waiting.ts';
@@ -124,8 +124,8 @@ function localRows(settings: Settings): LocalRow[] {
 
 /** One row per manifest that waits for signatures. */
 function waitingRows(settings: Settings): LocalRow[] {
-  const policy = policyOf(settings);
   return listDrafts(settings).map(({ path, bytes, manifest: { version, channel, sequence } }) => {
+    const policy = policyOf(settings, channel);
     const { signers } = collectSignatures(path, bytes, policy);
     const state = describeCount({ threshold: policy.threshold, signers });
     return { version, channel, sequence, state };
@@ -136,8 +136,7 @@ function signedRow(settings: Settings, version: string, channelPath: string | un
   const channel = channelPath ?? settings.channel;
   const folder = versionFolder(settings, version);
   try {
-    const expected = { app: settings.app, channel, policy: policyOf(settings) };
-    const verified = readSigned(folder, channelPath, expected)?.verified;
+    const verified = readSigned(folder, channelPath, expectedOf(settings, channel))?.verified;
     if (verified === undefined) return { version, channel, sequence: null, state: 'not signed' };
     const { manifest, sha256 } = verified;
     const proven = readProofs(settings, version).find((each) => each.sha256 === sha256)?.mirrors;

@@ -6,10 +6,12 @@ import { formatDuration } from '@landfall/cli';
 import { indexPath, ManifestError, MAX_MANIFEST_BYTES, parseManifest } from '@landfall/manifest';
 import { surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
+import { findFloor } from '../floor.ts';
 import { alive, fail, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { nextCommand, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { newestSignedHere } from '../situation.ts';
+import { checkRootLife, mirrorsWithoutRoots } from './roots.ts';
 
 /**
  * Checks and surveys all mirrors at once. Throws `ReleaseError` NO_QUORUM when
@@ -40,10 +42,25 @@ export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<voi
     show.line(describeRow(progress, row));
   }
   refuseEquivocation(shipment);
+  await lookAtRoots(shipment, show);
   refuseUntrusted(shipment);
   refuseOtherDefault(shipment);
   requireQuorum(mirrors, shipment.quorum, 'can be published to');
   show.outcome(`${alive(mirrors).length} of ${mirrors.length} can be published to`);
+}
+
+/** Which mirrors lack root documents, and what the channel goes on from if its keys were replaced. */
+async function lookAtRoots(shipment: Shipment, show: Show): Promise<void> {
+  const { mirrors, settings, signal } = shipment;
+  checkRootLife(settings, show);
+  shipment.withoutRoots = await mirrorsWithoutRoots(mirrors, settings, signal);
+  const floor = await findFloor(shipment);
+  if (floor === undefined) return;
+  shipment.floor = floor;
+  const { version, sequence } = floor.manifest;
+  show.line(
+    `the keys were replaced after ${version} (sequence ${sequence}): it goes on from there`,
+  );
 }
 
 /** Problems that mean the mirror cannot be used; all others are about an index that is ours to replace. */
@@ -129,6 +146,7 @@ function refuseEquivocation({ survey }: Shipment): void {
 function refuseUntrusted(shipment: Shipment): void {
   const { survey } = shipment;
   if (survey === undefined || survey.best !== undefined || shipment.local !== undefined) return;
+  if (shipment.floor !== undefined) return;
   const used = new Set(alive(shipment.mirrors).map(({ mirror }) => mirror.name));
   const bad = survey.rows.filter(
     ({ mirror, problem }) =>

@@ -5,11 +5,12 @@
  * artifacts it lacks. Changes nothing.
  */
 import { OtaError } from '@landfall/errors';
-import { artifactsOf, indexPath, type Manifest, MAX_MANIFEST_BYTES } from '@landfall/manifest';
+import { artifactsOf, type Manifest, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import type { IndexUpdate, WritableMirror } from '@landfall/mirrors';
+import type { Settings } from '../config.ts';
 import { ReleaseError } from '../errors.ts';
-import type { Shipment } from '../shipment.ts';
 import { filesIn, signedIn } from '../index-git.ts';
+import { expectedOf } from '../load-config.ts';
 
 /** A manifest of another channel that the commit holds. */
 export interface OtherChannel {
@@ -21,22 +22,22 @@ export interface OtherChannel {
 
 const STAT_DEADLINE_MS = 20_000;
 
-/** The other channels' manifests in the commit of `update`; those that nobody would believe are left out. */
+/** The manifests in the commit of `update` that stand elsewhere than at `own`; those that nobody would believe are left out. */
 export async function otherChannels(
   update: IndexUpdate,
-  shipment: Shipment,
+  settings: Settings,
+  own: string | undefined,
 ): Promise<OtherChannel[]> {
   const { commit } = update;
   if (commit === undefined) return [];
-  const own = indexPath(shipment.channelPath);
   const names = await filesIn(commit.repository, commit.id);
   const found: OtherChannel[] = [];
   for (const path of names) {
     const match = /^releases\/(?:([^/]+)\/)?manifest\.json$/.exec(path);
     if (match === null || path === own) continue;
-    const channel = match[1] ?? shipment.settings.channel;
-    const expected = { ...shipment.expected, channel };
+    const channel = match[1] ?? settings.channel;
     try {
+      const expected = expectedOf(settings, channel);
       const { verified } = await signedIn(commit, { path, names, expected });
       found.push({ path, bytes: verified.bytes, manifest: verified.manifest });
     } catch (error) {

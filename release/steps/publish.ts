@@ -5,16 +5,18 @@
  */
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
-import { artifactsOf } from '@landfall/manifest';
+import { artifactsOf, indexPath } from '@landfall/manifest';
 import { prepareIndexUpdate, type WritableMirror } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
+import { rootFilesOf } from '../roots.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { fetchSigned, indexFiles } from '../signed.ts';
 import { workspaceOf } from '../workspace.ts';
 import { requireQuorum } from './look.ts';
 import { otherChannels, requireOtherChannels } from './other-channels.ts';
+import { readRootsBack } from './roots.ts';
 
 /** Throws `ReleaseError` NO_QUORUM unless enough mirrors serve every artifact. */
 export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
@@ -24,13 +26,14 @@ export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
   show.outcome(`${complete.length} of ${shipment.mirrors.length}, ${shipment.quorum} needed`);
 }
 
-/** Mirrors whose index is not this release's yet, and those that are to be forced to it. */
+/** Mirrors whose index is not this release's yet, or lacks root documents, and those that are to be forced to it. */
 export function withoutIndex(shipment: Shipment): MirrorProgress[] {
   const { sha256 } = need(shipment.signed, 'signed manifest').verified;
   const rows = shipment.survey?.rows ?? [];
   return alive(shipment.mirrors).filter(
     ({ mirror }) =>
       shipment.forced.has(mirror.name) ||
+      shipment.withoutRoots?.has(mirror.name) === true ||
       !rows.some((row) => row.mirror === mirror && row.verified?.sha256 === sha256),
   );
 }
@@ -43,14 +46,14 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
   const todo = withoutIndex(shipment);
   const update = await prepareIndexUpdate({
     mirrors: branchesToFollow(shipment),
-    files: indexFiles(signed, channelPath),
+    files: new Map([...rootFilesOf(settings.roots), ...indexFiles(signed, channelPath)]),
     message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,
     date: manifest.published,
     repository: join(workspaceOf(settings), 'index.git'),
     signal,
   });
   crashPoint('ship-index-prepared');
-  const others = await otherChannels(update, shipment);
+  const others = await otherChannels(update, settings, indexPath(channelPath));
   await onEach(todo, 'index', signal, async ({ mirror }) => {
     await requireOtherChannels(mirror, others, signal);
     const force = shipment.forced.has(mirror.name);
@@ -87,6 +90,7 @@ export async function readIndexBack(shipment: Shipment, show: Show): Promise<voi
         { hint: 'a cache in between may answer with an old index; run it again in a while' },
       );
     }
+    await readRootsBack(mirror, shipment.settings, signal);
     progress.indexed = true;
     shipment.proofs?.noteIndexed(mirror);
     crashPoint('ship-index-read-back');

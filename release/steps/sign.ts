@@ -10,6 +10,7 @@ import type { Decision, Place } from '../decide.ts';
 import { type Draft, draftPath, writeDraft } from '../drafts.ts';
 import { need, type Shipment } from '../shipment.ts';
 import { type SignedManifest, toSigned } from '../signed.ts';
+import { toSeconds } from '../time.ts';
 import { commentOf, type Waiting } from '../waiting.ts';
 import { withdrawalFields } from '../withdrawals.ts';
 
@@ -27,9 +28,11 @@ export function composeManifest(
   const expires = new Date(now.getTime() + settings.expiresDays * 86_400_000);
   const times = { published: toSeconds(now), expires: toSeconds(expires) };
   const withdrawals = withdrawalFields(withdrawn, reasons);
+  const newest = settings.roots.at(-1)?.root.version;
+  const root = newest === undefined ? {} : { root: newest };
   if (decision.kind === 'reissue') {
     const { withdrawnReasons: _, ...base } = decision.base;
-    return { ...base, channel, sequence, previous, ...times, ...withdrawals };
+    return { ...base, ...root, channel, sequence, previous, ...times, ...withdrawals };
   }
   const { updater, from } = settings.requires;
   return {
@@ -39,6 +42,7 @@ export function composeManifest(
     version: shipment.version,
     sequence,
     ...times,
+    ...root,
     previous,
     commit: shipment.source?.commit ?? '',
     notes: shipment.notes ?? '',
@@ -96,8 +100,4 @@ export function signDraft(
   const { threshold } = policy;
   if (signers.length < threshold) return { manifest, path, threshold, signers, missing, ignored };
   return toSigned(bytes, signatures, expected);
-}
-
-function toSeconds(time: Date): string {
-  return time.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

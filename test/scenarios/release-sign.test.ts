@@ -1,14 +1,6 @@
 /** Releases that several people must sign: `release sign`, and `ship` that waits for it. */
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import {
   formatKeyId,
@@ -20,77 +12,51 @@ import { expect, it } from 'vitest';
 import { type Outcome, runCommand } from '../harness/command.ts';
 import { expectComplete, filesOf, manifestOn } from '../harness/mirror-content.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
+import { type Bo, makeBo, waitingIn } from '../harness/two-people.ts';
 
-/** Anna has the project and a key; bo has a key and a folder, and is sent files. Both must sign. */
-interface Two {
-  site: Project;
-  /** Bo's folder. */
-  folder: string;
-  /** Bo's key id. */
-  bo: string;
-  /** Where what waits stands, by the only name there. */
-  waiting: () => string;
-  /** Bo gets the manifest, signs it and sends the signature back. */
-  signAsBo: () => Promise<Outcome>;
-}
-
-async function useTwo(): Promise<Two> {
-  const bo = generateKeyPair();
-  const site = await useProject({
-    configure: (config) => {
-      config.keys.public.push(publicKeyBase64(bo.publicKey));
-      // Bo's key has a place in the configuration that both share; it is not on this machine.
-      config.keys.secret?.push('keys/bo.key');
-      config.keys.threshold = 2;
-    },
-  });
-  const folder = join(site.root, 'bo');
-  mkdirSync(folder);
-  const secret = await serializeSecretKey(bo, { password: undefined });
-  writeFileSync(join(folder, 'bo.key'), secret, { mode: 0o600 });
-  const toSign = join(site.directory, '.release/to-sign');
-  const waiting = (): string => join(toSign, readdirSync(toSign)[0] ?? '', 'manifest.json');
-  const id = formatKeyId(bo.keyId);
-  const signAsBo = async (): Promise<Outcome> => {
-    cpSync(waiting(), join(folder, 'manifest.json'));
-    const args = ['sign', 'manifest.json', '--key', 'bo.key'];
-    const outcome = await runCommand('release', args, { cwd: folder });
-    const name = `manifest.json.${id}.minisig`;
-    cpSync(join(folder, name), join(waiting(), '..', name));
-    return outcome;
+/** Anna has the project and a key, bo has another. Both must sign. */
+async function useTwo(): Promise<{ site: Project; bo: Bo }> {
+  const site = await useProject();
+  const bo = await makeBo(site);
+  site.config.keys = {
+    // Bo's key has a place in the configuration that both share; it is not on this machine.
+    secret: ['keys/release.key', 'keys/bo.key'],
+    public: [site.publicKey, publicKeyBase64(bo.key.publicKey)],
+    threshold: 2,
   };
-  return { site, folder, bo: id, waiting, signAsBo };
+  site.writeConfig();
+  return { site, bo };
 }
 
 it('a release waits for the second person, and then goes on with the same bytes', async () => {
-  const { site, bo, waiting, signAsBo } = await useTwo();
+  const { site, bo } = await useTwo();
   const first = await site.release(['ship']);
   expect(first.code).toBe(3);
   expect(first.stderr).toContain("secret key 'keys/bo.key' is not on this machine");
   expect(first.stdout).toContain('waits for 1 more signature, 1 of 2 are there');
-  expect(first.stdout).toContain(`may still sign: ${bo}`);
-  expect(first.stdout).toContain(waiting());
+  expect(first.stdout).toContain(`may still sign: ${bo.id}`);
+  expect(first.stdout).toContain(waitingIn(site));
   expect(first.stdout).toContain('release ship 1.0.0');
   for (const { directory } of site.mirrors) {
     expect(Object.keys(filesOf(directory))).toEqual(['landfall-mirror.json']);
   }
-  const bytes = readFileSync(waiting());
+  const bytes = readFileSync(waitingIn(site));
   // What is in the project by now is of no interest, and nothing is signed twice.
   writeWebUi(site, 'something else');
   const again = await site.release(['ship', '--json']);
   expect(again.code).toBe(3);
   expect(JSON.parse(again.stdout)).toMatchObject({
     sequence: 1,
-    waiting: { threshold: 2, signers: [formatKeyId(site.key.keyId)], missing: [bo] },
+    waiting: { threshold: 2, signers: [formatKeyId(site.key.keyId)], missing: [bo.id] },
     next: 'release ship 1.0.0',
   });
   expect((await site.release(['status'])).stdout).toContain('waits for 1 more signature');
   expect(await site.release(['build'])).toMatchObject({ code: 2 });
-  expect(readFileSync(waiting())).toEqual(bytes);
-  const signed = await signAsBo();
+  expect(readFileSync(waitingIn(site))).toEqual(bytes);
+  const signed = await bo.sign(waitingIn(site));
   expect(signed.code).toBe(0);
   expect(signed.stderr).toContain('manifest of archipelago 1.0.0 (channel stable, sequence 1)');
-  expect(signed.stdout).toContain(`signed by ${bo}: send back`);
+  expect(signed.stdout).toContain(`signed by ${bo.id}: send back`);
   // The key here is not needed any more.
   const [key, away] = ['keys/release.key', 'keys/away.key'].map((each) =>
     join(site.directory, each),
@@ -104,8 +70,8 @@ it('a release waits for the second person, and then goes on with the same bytes'
   expect(await site.release(['verify'])).toMatchObject({ code: 0 });
   // The next manifests wait as well; minisign's own program signs them as well as ours.
   expect(await site.release(['renew'])).toMatchObject({ code: 3 });
-  const file = waiting();
-  const ofBo = join(site.root, 'bo/bo.key');
+  const file = waitingIn(site);
+  const ofBo = join(bo.folder, 'bo.key');
   execFileSync('minisign', ['-S', '-s', ofBo, '-m', file, '-x', `${file}.from-bo.minisig`], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
@@ -115,12 +81,12 @@ it('a release waits for the second person, and then goes on with the same bytes'
 });
 
 it('a sequence that somebody may have signed is never given to another', async () => {
-  const { site, waiting, signAsBo } = await useTwo();
+  const { site, bo } = await useTwo();
   await site.release(['ship']);
-  await signAsBo();
+  await bo.sign(waitingIn(site));
   await site.release(['ship']);
   expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 3 });
-  expect(basename(join(waiting(), '..'))).toBe('stable-2-1.1.0');
+  expect(basename(join(waitingIn(site), '..'))).toBe('stable-2-1.1.0');
   const withdraw = ['withdraw', '1.0.0', '--reason', 'broken'];
   const nothingGood = await site.release(withdraw);
   expect(nothingGood).toMatchObject({ code: 3 });
@@ -132,8 +98,7 @@ it('a sequence that somebody may have signed is never given to another', async (
   const bytes = readFileSync(third);
   expect(await site.release(['ship', '1.2.0'])).toMatchObject({ code: 3 });
   expect(readFileSync(third)).toEqual(bytes);
-  const bo = join(site.root, 'bo/bo.key');
-  const signed = await site.release(['sign', third, '--key', bo]);
+  const signed = await site.release(['sign', third, '--key', join(bo.folder, 'bo.key')]);
   expect(signed).toMatchObject({ code: 0 });
   expect(signed.stdout).toContain('all 2 signatures are there');
   expect(await site.release(['ship', '1.2.0'])).toMatchObject({ code: 0 });
@@ -144,10 +109,11 @@ it('a sequence that somebody may have signed is never given to another', async (
 });
 
 it('what is not what was made, or by a key that does not count, is not signed', async () => {
-  const { site, folder, waiting } = await useTwo();
+  const { site, bo } = await useTwo();
+  const { folder } = bo;
   await site.release(['ship']);
   const file = join(folder, 'manifest.json');
-  const text = readFileSync(waiting(), 'utf8');
+  const text = readFileSync(waitingIn(site), 'utf8');
   const sign = (...args: string[]): Promise<Outcome> =>
     runCommand('release', ['sign', 'manifest.json', ...args], { cwd: folder });
   expect((await sign('--key', 'bo.key')).stderr).toContain('there is no such file');
@@ -159,13 +125,13 @@ it('what is not what was made, or by a key that does not count, is not signed', 
   writeFileSync(file, text);
   expect(await sign()).toMatchObject({ code: 2 });
   expect(await sign('--key', 'bo.key', '--dry-run')).toMatchObject({ code: 0 });
-  expect(readdirSync(folder).toSorted()).toEqual(['bo.key', 'manifest.json']);
+  expect(readdirSync(folder).toSorted()).toEqual(['bo.key', 'bo.pub', 'manifest.json']);
   const stranger = await serializeSecretKey(generateKeyPair(), { password: undefined });
   site.write('keys/stranger.key', stranger, 0o600);
-  const refused = await site.release(['sign', waiting(), '--key', 'keys/stranger.key']);
+  const refused = await site.release(['sign', waitingIn(site), '--key', 'keys/stranger.key']);
   expect(refused).toMatchObject({ code: 2 });
   expect(refused.stderr).toContain("expected its public key in 'keys.public'");
   site.config.app = 'another';
   site.writeConfig();
-  expect(await site.release(['sign', waiting()])).toMatchObject({ code: 3 });
+  expect(await site.release(['sign', waitingIn(site)])).toMatchObject({ code: 3 });
 });
