@@ -23,11 +23,12 @@ const ACTIONS = ['init', 'rotate', 'show', 'publish'] as const;
 
 export const trustCommand: Command = {
   name: 'trust',
-  args: 'init|rotate|show|publish',
+  args: 'ACTION',
   arity: [1, 1],
   summary: 'make, replace, show and publish the document that says who may sign',
   options: { ...CHANGE_OPTIONS, quorum: QUORUM, 'dry-run': DRY_RUN },
   details: [
+    'ACTION is one of:',
     "init     version 1, in the folder 'keys.root' (trust/ unless told), with the release keys of the",
     "         configuration unless --key names others; then keys: { root: 'trust' } takes their place",
     'rotate   the next version: what the options change; without any it only lasts longer',
