@@ -1,14 +1,17 @@
 /**
- * A hostile mirror that takes its time: it is left within its bounds, and what
- * is wanted comes from the next. Bounds are short here; those of a node are
- * tried in `test/long/bad-mirrors.test.ts`.
+ * A hostile mirror that takes its time, or never comes to an end: it is left
+ * within its bounds, and what is wanted comes from the next. Bounds are short
+ * here; those of a node are tried in `test/long/bad-mirrors.test.ts`.
  */
+import { once } from 'node:events';
 import { closeSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { downloadArtifact, openMirrors, surveyMirrors } from '@landfall/mirrors';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { artifactOf, type HostileMirror, startHostileMirror } from '../harness/hostile-mirror.ts';
 import type { Fault } from '../harness/http-faults.ts';
+import { testKey } from '../harness/minisign-keys.ts';
 import { ReleaseFactory } from '../harness/release-factory.ts';
 import { policyOf } from '../harness/signed-manifests.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
@@ -67,3 +70,55 @@ describe('connection stall', () => {
     expect(evil.requests.length).toBeGreaterThan(1);
   });
 });
+
+describe('endless data', () => {
+  const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
+  it.each<[string, string, string]>([
+    ['announcements before the answer', '', 'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n'],
+    ['headers', OK, `X-More: ${'x'.repeat(100)}\r\n`],
+    ['one header', `${OK}X-More: `, 'x'.repeat(1000)],
+    ['the extension of a chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n1;x=`, 'x'.repeat(1000)],
+    [
+      'trailers',
+      `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n`,
+      `X-More: ${'x'.repeat(100)}\r\n`,
+    ],
+    ['redirects', '', 'HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n'],
+  ])('in %s: given up, in time and without filling memory', async (_, start, more) => {
+    const server = await startRawServer(start, more);
+    const mirrors = openMirrors([{ type: 'directory', url: server, name: 'evil' }]);
+    const before = process.memoryUsage().rss;
+    const { rows } = await surveyMirrors(mirrors, {
+      app: 'archipelago',
+      policy: policyOf([testKey()]),
+      limits: { deadlineMs: 700 },
+    });
+    expect(rows[0]?.problem?.code).toMatch(/^(TIMEOUT|BAD_ANSWER|UNREACHABLE|TOO_LARGE)$/);
+    expect(rows[0]?.ms).toBeLessThan(5000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
+  });
+});
+
+/** A server that answers with `start` and then with `more` without an end, as fast as it is read. Its address. */
+async function startRawServer(start: string, more: string): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const flood = Buffer.from(more.repeat(Math.ceil(65_536 / more.length)));
+    const pour = (): void => {
+      while (!socket.destroyed && socket.write(flood));
+    };
+    socket.on('error', () => undefined);
+    socket.on('drain', pour);
+    socket.once('data', () => {
+      socket.write(start);
+      pour();
+    });
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
