@@ -1,4 +1,5 @@
 /** The `updater` command, for nodes. */
+import './frugal.ts';
 import { runAsProcess } from '@landfall/cli';
 import { adopt } from './commands/adopt.ts';
 import { apply, once } from './commands/apply.ts';

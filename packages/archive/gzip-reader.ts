@@ -16,8 +16,8 @@ import { Ahead } from './read-ahead.ts';
 /** Most bytes of a header: fixed part, extra field, and a name and comment of sane length. */
 const MAX_HEADER = 10 + 2 + 65_535 + 2 * 4096 + 2;
 const TRAILER = 8;
-/** Deflate unpacks to at most 1032 times its size: a piece to 17 MB. */
-const PIECE = 16 * 1024;
+/** Deflate unpacks to at most 1032 times its size: a piece to 4 MB. */
+const PIECE = 4 * 1024;
 
 interface MemberHeader {
   bytes: number;

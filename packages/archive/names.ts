@@ -13,6 +13,9 @@ const CONTROLS = new RegExp(CONTROL, 'gu');
 // oxlint-disable-next-line no-control-regex -- NUL to DEL is what ASCII means
 const ASCII = /^[\0-\x7f]*$/;
 
+/** Code points that case-insensitive file systems pass over when they compare names (Unicode DerivedCoreProperties). */
+const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
+
 /** `bytes` as text, or undefined when they are not UTF-8. A byte order mark is kept. */
 export function decodeName(bytes: Uint8Array): string | undefined {
   try {
@@ -37,7 +40,7 @@ export function pathProblem(
   limits: { maxPathBytes: number; maxDepth: number },
 ): string | undefined {
   if (path === '') return 'is an empty path';
-  if (path.startsWith('/')) return 'is an absolute path';
+  if (/^(?:[/\\]|[A-Za-z]:[/\\])/.test(path)) return 'is an absolute path';
   if (CONTROL.test(path)) return 'has a control character in its name';
   const bytes = byteLength(path);
   if (bytes > limits.maxPathBytes) {
@@ -54,7 +57,23 @@ export function pathProblem(
       return `has a name that is too long: expected at most ${MAX_NAME_BYTES} bytes, found ${byteLength(name)}`;
     }
   }
-  return undefined;
+  return climbsElsewhere(path) ? "has a spelling of '..' in its path" : undefined;
+}
+
+/**
+ * Whether anything that reads `path` otherwise than Linux could climb by it:
+ * backslashes as separators, dots and slashes in compatibility forms or percent
+ * encoding, or hidden behind marks that are passed over. Such names say
+ * nothing that an honest release needs to say.
+ */
+function climbsElsewhere(path: string): boolean {
+  if (ASCII.test(path) && !/[\\%]/.test(path)) return false;
+  const plain = path
+    .normalize('NFKC')
+    .replaceAll(IGNORED, '')
+    .replaceAll(/%2e/gi, '.')
+    .replaceAll(/%(?:2f|5c)/gi, '/');
+  return plain.split(/[/\\]/).includes('..');
 }
 
 function byteLength(text: string): number {
@@ -64,11 +83,14 @@ function byteLength(text: string): number {
 /**
  * The same text for any two paths that a case-insensitive or
  * Unicode-normalising file system takes for one: Unicode case folding by way of
- * lower, upper and lower case (so that ẞ, ß and SS meet) around NFD.
+ * lower, upper and lower case (so that ẞ, ß and SS meet) around NFD, without
+ * the code points that such file systems pass over (ext4's and f2fs's casefold,
+ * HFS+).
  */
 export function foldPath(path: string): string {
   if (ASCII.test(path)) return path.toLowerCase();
-  return path.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().normalize('NFD');
+  const shown = path.replaceAll(IGNORED, '');
+  return shown.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().normalize('NFD');
 }
 
 /** Order of the UTF-8 bytes of two texts, without making them. JavaScript's own order differs above U+FFFF. */

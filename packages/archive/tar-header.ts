@@ -25,14 +25,16 @@ export interface RawHeader {
 /** A header that does not parse: one phrase. */
 export class HeaderProblem extends Error {}
 
+const POSIX_MAGIC = Buffer.from('ustar\x0000');
+const GNU_MAGIC = Buffer.from('ustar  \0');
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Parses one block of 512 bytes that is not all zeros. Throws `HeaderProblem`. */
 export function parseHeader(block: Buffer): RawHeader {
   checkSum(block);
-  const magic = block.toString('latin1', 257, 265);
-  const isGnu = magic === 'ustar  \0';
-  if (!isGnu && magic !== 'ustar\x0000') {
+  const isGnu = block.compare(GNU_MAGIC, 0, 8, 257, 265) === 0;
+  if (!isGnu && block.compare(POSIX_MAGIC, 0, 8, 257, 265) !== 0) {
     throw new HeaderProblem('is not of a known tar format: expected ustar or GNU');
   }
   // GNU keeps times and offsets where ustar has its prefix; only incremental dumps use them.
@@ -51,7 +53,7 @@ export function parseHeader(block: Buffer): RawHeader {
     gid: number(block, 'group', 116, 8),
     size: number(block, 'size', 124, 12),
     mtime: number(block, 'time', 136, 12),
-    flag: block.toString('latin1', 156, 157),
+    flag: String.fromCodePoint(block[156] ?? 0),
     linkName: text(block, 'link', 157, 100),
     userName: text(block, 'owner name', 265, 32),
     groupName: text(block, 'group name', 297, 32),
@@ -73,7 +75,10 @@ function checkSum(block: Buffer): void {
   }
 }
 
-/** Octal digits, then NULs or spaces. No sign, no leading spaces, no base-256. */
+/**
+ * Octal digits, then NULs or spaces. No sign, no leading spaces, no base-256.
+ * Read from the bytes, without a string for each: an archive may have 120,000 headers.
+ */
 function number(
   block: Buffer,
   field: string,
@@ -81,25 +86,33 @@ function number(
   length: number,
   mayBeEmpty = false,
 ): number {
-  const raw = block.toString('latin1', at, at + length);
-  if (mayBeEmpty && isZero(block, at, at + length)) return 0;
-  const match = /^([0-7]+)[\0 ]*$/.exec(raw);
-  if (match?.[1] === undefined) {
-    const found = JSON.stringify(raw.replaceAll('\0', ' ').trim());
-    throw new HeaderProblem(`has a bad ${field} field: expected octal digits, found ${found}`);
+  const end = at + length;
+  let value = 0;
+  let next = at;
+  for (; next < end; next += 1) {
+    const digit = (block[next] ?? 0) - 0x30;
+    if (digit < 0 || digit > 7) break;
+    value = value * 8 + digit;
   }
-  return Number.parseInt(match[1], 8);
+  const hasDigits = next > at;
+  while (next < end && (block[next] === 0 || block[next] === 0x20)) next += 1;
+  if (next === end && hasDigits) return value;
+  if (mayBeEmpty && isZero(block, at, end)) return 0;
+  const raw = block.toString('latin1', at, end);
+  const found = JSON.stringify(raw.replaceAll('\0', ' ').trim());
+  throw new HeaderProblem(`has a bad ${field} field: expected octal digits, found ${found}`);
 }
 
 /** UTF-8 up to the first NUL; after it only NULs. */
 function text(block: Buffer, field: string, at: number, length: number): string {
-  const bytes = block.subarray(at, at + length);
-  const end = bytes.indexOf(0);
-  if (end !== -1 && !isZero(bytes, end)) {
+  let end = at;
+  while (end < at + length && block[end] !== 0) end += 1;
+  if (!isZero(block, end, at + length)) {
     throw new HeaderProblem(`has a bad ${field} field: bytes after its end`);
   }
+  if (end === at) return '';
   try {
-    return decoder.decode(end === -1 ? bytes : bytes.subarray(0, end));
+    return decoder.decode(block.subarray(at, end));
   } catch {
     throw new HeaderProblem(`has a bad ${field} field: not UTF-8`);
   }

@@ -1,8 +1,9 @@
 /** Packs, gates and digests in a process of its own, as any user and under any umask. */
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-const HELPER = fileURLToPath(new URL('./archive-process.ts', import.meta.url));
+/** As a bundle, as nodes run the updater: reading the sources takes 30 MB by itself. */
+const HELPER = join(process.env['LANDFALL_TEST_LAUNCHERS'] ?? '', 'archive-process.cjs');
 
 export interface ArchiveOutcome {
   /** What the call returned, or `code` and `message` of the error it threw. */
@@ -12,8 +13,8 @@ export interface ArchiveOutcome {
 }
 
 /**
- * Runs `pack FOLDER OUT zstd|gzip`, `gate ARCHIVE` or `digest FOLDER` under a
- * umask (octal, 022 unless told), as this user and group. At most a minute.
+ * Runs `pack FOLDER OUT zstd|gzip`, `gate ARCHIVE`, `extract ARCHIVE FOLDER` or
+ * `digest FOLDER` under a umask (octal, 022 unless told), as this user and group. At most a minute.
  */
 export function runArchive(
   args: readonly string[],

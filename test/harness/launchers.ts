@@ -41,6 +41,7 @@ export async function setup(): Promise<void> {
       'updater-main': 'updater/main.ts',
       'release-index': 'release/index.ts',
       'mirrors-index': 'mirrors/index.ts',
+      'archive-process': 'test/harness/archive-process.ts',
     },
     [ours],
   );

@@ -11,6 +11,7 @@ import { directory, file, ROOT, tar } from '../../harness/tar-builder.ts';
 import { emptyDirectory, fileOf } from './helpers.ts';
 import { MODE_ROWS, PATH_ROWS, ROOT_ROWS, rootMode, TYPE_ROWS } from './hostile-entries.ts';
 import { END_ROWS, NUMBER_ROWS, PAX_ROWS } from './hostile-formats.ts';
+import { SPELLING_ROWS } from './hostile-spellings.ts';
 
 const ROWS = [
   ...ROOT_ROWS,
@@ -20,6 +21,7 @@ const ROWS = [
   ...NUMBER_ROWS,
   ...PAX_ROWS,
   ...END_ROWS,
+  ...SPELLING_ROWS,
 ];
 
 describe('a hostile archive', () => {
