@@ -1,8 +1,9 @@
 /** Tells how an archive is compressed by its first bytes, and unpacks it. */
 import { damaged, refused } from './errors.ts';
 import { readGzip } from './gzip-reader.ts';
-import type { ArchiveInput } from './input.ts';
-import type { Meter } from './meter.ts';
+import { ArchiveInput } from './input.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { Meter } from './meter.ts';
 import { readZstd } from './zstd-reader.ts';
 
 /** How the bytes of an archive are packed; `none` is a plain tar. */
@@ -10,6 +11,16 @@ export type Packing = 'zstd' | 'gzip' | 'none';
 
 /** Bytes of a plain tar handed on at a time. */
 const PLAIN_PIECE = 512 * 1024;
+
+/**
+ * Unpacks the archive behind an open descriptor elsewhere: the bytes in order,
+ * in pieces that are valid until the next is asked for. `maxBytes` is the most
+ * that may come. Throws `ArchiveError`.
+ */
+export type Unpack = (
+  fd: number,
+  options: { name: string; maxBytes: number; signal: AbortSignal | undefined },
+) => AsyncIterable<Buffer>;
 
 /** By magic number, never by name. Refuses what is none of the three. */
 export function detectPacking(input: ArchiveInput): Packing {
@@ -24,18 +35,45 @@ export function detectPacking(input: ArchiveInput): Packing {
 }
 
 /**
- * The unpacked bytes in order, in pieces of any size. A piece is valid until
- * the next is asked for.
+ * The unpacked bytes in order, in pieces of any size, `maxBytes` at most. A
+ * piece is valid until the next is asked for. With `unpack` no byte of a
+ * compressed format is read by this process.
  */
 export function decode(
   input: ArchiveInput,
   packing: Packing,
-  meter: Meter,
-  signal: AbortSignal | undefined,
+  bounds: { maxBytes: number; maxRatio: number },
+  { signal, unpack }: { signal?: AbortSignal | undefined; unpack?: Unpack | undefined },
 ): AsyncGenerator<Buffer> {
+  const meter = new Meter(input.subject, bounds.maxBytes, bounds.maxRatio);
+  if (packing === 'none') return readPlain(input, meter, signal);
+  if (unpack !== undefined) return readElsewhere(input, meter, bounds.maxBytes, signal, unpack);
   if (packing === 'zstd') return readZstd(input, meter, signal);
-  if (packing === 'gzip') return readGzip(input, meter, signal);
-  return readPlain(input, meter, signal);
+  return readGzip(input, meter, signal);
+}
+
+/** What unpacks is not believed to have kept the bounds: they are counted again. */
+async function* readElsewhere(
+  input: ArchiveInput,
+  meter: Meter,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+  unpack: Unpack,
+): AsyncGenerator<Buffer> {
+  for await (const piece of unpack(input.fd, { name: input.name, maxBytes, signal })) {
+    meter.count(piece.length, input.size);
+    yield piece;
+  }
+}
+
+/** The other side of `Unpack`: what the archive behind `fd` unpacks to. Throws `ArchiveError`. */
+export async function* unpackArchive(
+  fd: number,
+  { name, maxBytes }: { name: string; maxBytes: number },
+): AsyncGenerator<Buffer> {
+  const input = new ArchiveInput(fd, name);
+  const bounds = { maxBytes, maxRatio: DEFAULT_LIMITS.maxRatio };
+  yield* decode(input, detectPacking(input), bounds, {});
 }
 
 async function* readPlain(

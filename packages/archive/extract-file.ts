@@ -6,11 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fchmodSync, openSync, writeSync } from 'node:fs';
-import { decode, detectPacking } from './decode.ts';
+import { decode, detectPacking, type Unpack } from './decode.ts';
 import { ArchiveError, refused, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { Meter } from './meter.ts';
 import { quotePath } from './names.ts';
 
 /**
@@ -28,20 +27,21 @@ export async function extractFile(
     contentSize: number;
     name?: string;
     signal?: AbortSignal;
+    unpack?: Unpack | undefined;
   },
 ): Promise<void> {
-  const { mode, contentSha256, contentSize, signal } = options;
+  const { mode, contentSha256, contentSize } = options;
   await withInput(source, options.name, async (input) => {
     const packing = detectPacking(input);
     if (packing === 'none') {
       throw refused(input.subject, [{ path: undefined, what: 'is a tar, expected zstd or gzip' }]);
     }
-    const meter = new Meter(input.subject, contentSize, DEFAULT_LIMITS.maxRatio);
+    const bounds = { maxBytes: contentSize, maxRatio: DEFAULT_LIMITS.maxRatio };
     const hash = createHash('sha256');
     let size = 0;
     const fd = create(outPath);
     try {
-      for await (const piece of decode(input, packing, meter, signal)) {
+      for await (const piece of decode(input, packing, bounds, options)) {
         hash.update(piece);
         size += piece.length;
         writeAll(fd, piece, outPath);

@@ -1,27 +1,27 @@
 /**
  * Extraction, under the same rules as the gate while reading, with synchronous
- * file calls. It only ever creates: every file with O_EXCL and O_NOFOLLOW,
- * every directory new, so nothing that is there already is written or followed.
- * Modes are set after creation, whatever the umask.
+ * file calls. It only ever creates, by descriptor below one folder
+ * (`staging-folder.ts`), so nothing that is there already is written or
+ * followed. Modes are set after creation, whatever the umask.
  *
  * Nothing is synced: the caller syncs the tree, or removes `directory` after
  * any error or crash.
  */
-import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync } from 'node:fs';
-import { openSync, readdirSync, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, fchmodSync, writeSync } from 'node:fs';
+import type { Unpack } from './decode.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
 import { type ArchiveLimits, withDefaults } from './limits.ts';
 import { DIRECTORY_MODE } from './modes.ts';
 import { quotePath } from './names.ts';
 import { readTree, type TreeSink } from './read-tree.ts';
+import { StagingFolder } from './staging-folder.ts';
 import { sameTree, type TreeInfo, treeInfo } from './tree.ts';
 
 /**
  * Extracts the archive at a path, or behind an open descriptor (by position
  * from offset 0; it stays open), into `directory`, which must be there and
- * empty. Resolves to what was written.
+ * empty; `unpack` unpacks it elsewhere. Resolves to what was written.
  *
  * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside
  * docs/formats.md, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
@@ -35,12 +35,13 @@ export async function extractTree(
     name?: string;
     limits?: Partial<ArchiveLimits>;
     signal?: AbortSignal;
+    unpack?: Unpack | undefined;
   },
 ): Promise<TreeInfo> {
-  const { expect, signal } = options;
+  const { expect, signal, unpack } = options;
   return withInput(source, options.name, async (input) => {
-    requireEmpty(directory);
-    const sink = new DirectorySink(directory, input.subject, expect);
+    const folder = openEmpty(directory);
+    const sink = new DirectorySink(folder, input.subject, expect);
     try {
       const limits = withDefaults(options.limits);
       const { listing } = await readTree(input, {
@@ -49,12 +50,14 @@ export async function extractTree(
         sink,
         expect,
         signal,
+        unpack,
       });
       const tree = treeInfo(listing);
       if (!sameTree(tree, expect)) throw differs(input.subject, tree, expect);
       return tree;
     } finally {
       sink.abandon();
+      folder.close();
     }
   });
 }
@@ -74,27 +77,24 @@ function describeTree(tree: TreeInfo): string {
   return `${tree.entries} entries, ${tree.size} bytes, digest ${tree.digest.slice(0, 12)}`;
 }
 
-function requireEmpty(directory: string): void {
+function openEmpty(directory: string): StagingFolder {
   const subject = quotePath(directory);
-  let entries: string[];
+  let folder: StagingFolder | undefined;
   try {
-    if (!lstatSync(resolve(directory)).isDirectory()) {
-      throw new ArchiveError('ARCHIVE_IO', `${subject} is not a directory`);
-    }
-    entries = readdirSync(directory);
-  } catch (error) {
-    throw toArchiveError(subject, error);
-  }
-  if (entries.length > 0) {
+    folder = new StagingFolder(directory);
+    if (folder.isEmpty()) return folder;
     throw new ArchiveError('ARCHIVE_IO', `${subject} is not empty: expected an empty directory`, {
       hint: 'extract into a new directory',
     });
+  } catch (error) {
+    folder?.close();
+    throw toArchiveError(subject, error);
   }
 }
 
 /** Writes accepted entries below one directory. Parents come first: the rules say so. */
 class DirectorySink implements TreeSink {
-  readonly #directory: string;
+  readonly #folder: StagingFolder;
   readonly #subject: string;
   readonly #expect: TreeInfo;
   #entries = 0;
@@ -103,8 +103,8 @@ class DirectorySink implements TreeSink {
   #path = '';
   #mode = 0;
 
-  constructor(directory: string, subject: string, expect: TreeInfo) {
-    this.#directory = directory;
+  constructor(folder: StagingFolder, subject: string, expect: TreeInfo) {
+    this.#folder = folder;
     this.#subject = subject;
     this.#expect = expect;
   }
@@ -123,21 +123,14 @@ class DirectorySink implements TreeSink {
 
   directory(path: string): void {
     this.#count(0);
-    const target = join(this.#directory, path);
-    this.#call(path, () => {
-      if (path !== '.') mkdirSync(target, 0o700);
-      chmodSync(target, DIRECTORY_MODE);
-    });
+    this.#call(path, () => this.#folder.makeDirectory(path, DIRECTORY_MODE));
   }
 
   openFile(path: string, mode: number, size: number): void {
     this.#count(size);
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     this.#path = path;
     this.#mode = mode;
-    this.#fd = this.#call(path, () =>
-      openSync(join(this.#directory, path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600),
-    );
+    this.#fd = this.#call(path, () => this.#folder.createFile(path));
   }
 
   write(piece: Buffer): void {

@@ -3,7 +3,7 @@
  * shares nothing with the packer, and refuses everything outside
  * docs/formats.md. No option turns any of it off.
  */
-import type { Packing } from './decode.ts';
+import type { Packing, Unpack } from './decode.ts';
 import { withInput } from './input.ts';
 import { type ArchiveLimits, withDefaults } from './limits.ts';
 import { modeString } from './modes.ts';
@@ -22,18 +22,25 @@ export interface GateReport {
 
 /**
  * Reads the archive at a path, or behind an open descriptor (by position from
- * offset 0; it stays open). `name` is what messages call it. Throws
+ * offset 0; it stays open). `name` is what messages call it;
+ * `unpack` unpacks it elsewhere. Throws
  * `ArchiveError` ARCHIVE_REFUSED listing several problems, the root's mode first.
  */
 export async function gateArchive(
   source: string | number,
-  options: { name?: string; limits?: Partial<ArchiveLimits>; signal?: AbortSignal } = {},
+  options: {
+    name?: string;
+    limits?: Partial<ArchiveLimits>;
+    signal?: AbortSignal;
+    unpack?: Unpack | undefined;
+  } = {},
 ): Promise<GateReport> {
   return withInput(source, options.name, async (input) => {
     const { listing, packing } = await readTree(input, {
       limits: withDefaults(options.limits),
       stopAtFirst: false,
       signal: options.signal,
+      unpack: options.unpack,
     });
     const root = modeString('directory', listing[0]?.mode ?? 0);
     return { root, tree: treeInfo(listing), listing, packing };

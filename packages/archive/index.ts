@@ -7,6 +7,7 @@
  * what may travel and no code that reads or writes a format.
  */
 export { ArchiveError, type Problem } from './errors.ts';
+export { type Unpack, unpackArchive } from './decode.ts';
 export { digestTree } from './digest-tree.ts';
 export type { PlanEntry, TreePlan } from './draft.ts';
 export { extractFile } from './extract-file.ts';

@@ -14,6 +14,8 @@ const WINDOW_BYTES = 1024 * 1024;
 /** An open archive, with a window over its bytes that only moves on, unless told to `seek`. */
 export class ArchiveInput {
   readonly fd: number;
+  /** What messages call it; empty when nobody said. */
+  readonly name: string;
   /** `archive 'web-ui.tar.zst'`, for messages. */
   readonly subject: string;
   /** Bytes of the file when it was opened. */
@@ -24,8 +26,10 @@ export class ArchiveInput {
   #start = 0;
   #end = 0;
 
-  constructor(fd: number, subject: string) {
+  constructor(fd: number, name: string) {
+    const subject = subjectOf(name);
     this.fd = fd;
+    this.name = name;
     this.subject = subject;
     const stats = fstatSync(fd);
     if (!stats.isFile()) {
@@ -102,18 +106,21 @@ export async function withInput<T>(
   name: string | undefined,
   use: (input: ArchiveInput) => Promise<T>,
 ): Promise<T> {
-  const shown = name ?? (typeof source === 'string' ? basename(source) : undefined);
-  const subject = shown === undefined ? 'the archive' : `archive ${quotePath(shown)}`;
-  if (typeof source === 'number') return use(new ArchiveInput(source, subject));
+  const shown = name ?? (typeof source === 'string' ? basename(source) : '');
+  if (typeof source === 'number') return use(new ArchiveInput(source, shown));
   let fd: number;
   try {
     fd = openSync(source, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw toArchiveError(subject, error);
+    throw toArchiveError(subjectOf(shown), error);
   }
   try {
-    return await use(new ArchiveInput(fd, subject));
+    return await use(new ArchiveInput(fd, shown));
   } finally {
     closeSync(fd);
   }
+}
+
+function subjectOf(name: string): string {
+  return name === '' ? 'the archive' : `archive ${quotePath(name)}`;
 }

@@ -4,10 +4,9 @@
  * extraction differ only in their sinks.
  */
 import { ContentHash } from './content-hash.ts';
-import { decode, detectPacking, type Packing } from './decode.ts';
+import { decode, detectPacking, type Packing, type Unpack } from './decode.ts';
 import type { ArchiveInput } from './input.ts';
 import type { ArchiveLimits } from './limits.ts';
-import { Meter } from './meter.ts';
 import { TarReader } from './tar-reader.ts';
 import { type Accepted, TreeRules } from './tree-rules.ts';
 import type { ListingEntry } from './tree.ts';
@@ -29,6 +28,7 @@ interface ReadOptions {
   /** What was signed: far more tar than that needs is not unpacked at all. */
   expect?: { entries: number; size: number };
   signal?: AbortSignal | undefined;
+  unpack?: Unpack | undefined;
 }
 
 /** Tar bytes that one entry needs beside its content: headers, a pax body, padding. */
@@ -43,19 +43,21 @@ export async function readTree(
   input: ArchiveInput,
   options: ReadOptions,
 ): Promise<{ packing: Packing; listing: ListingEntry[] }> {
-  const { limits, signal } = options;
+  const { limits } = options;
   const packing = detectPacking(input);
   const { entries, size } = options.expect ?? {
     entries: limits.maxEntries,
     size: limits.maxTotalBytes,
   };
-  const most = size + entries * ENTRY_OVERHEAD + END_OVERHEAD;
-  const meter = new Meter(input.subject, most, limits.maxRatio);
+  const bounds = {
+    maxBytes: size + entries * ENTRY_OVERHEAD + END_OVERHEAD,
+    maxRatio: limits.maxRatio,
+  };
   const rules = new TreeRules(input.subject, limits, options);
   const collector = new Collector(rules, options.sink);
   const reader = new TarReader(input.subject, collector);
   try {
-    for await (const piece of decode(input, packing, meter, signal)) reader.push(piece);
+    for await (const piece of decode(input, packing, bounds, options)) reader.push(piece);
     reader.finish();
   } catch (error) {
     throw rules.explain(error);

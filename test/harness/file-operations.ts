@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { cleanEnvironment, launcherOf, type Outcome } from './command.ts';
-import { CALLS, type FileOperation, parseLine } from './strace-lines.ts';
+import { CALLS, type FileOperation, parseLine, type Seen } from './strace-lines.ts';
 
 /** A walk that looks at the disk after each operation takes its time. */
 const TIMEOUT_MS = 300_000;
@@ -72,7 +72,7 @@ async function follow(
   { folder, onOperation }: TraceOptions,
 ): Promise<{ operations: FileOperation[]; injected: number }> {
   const operations: FileOperation[] = [];
-  const counts = new Map<string, number>();
+  const seen: Seen = { counts: new Map(), folders: new Map() };
   let last: FileOperation | undefined;
   let injected = 0;
   for await (const line of linesOf(trace)) {
@@ -88,7 +88,7 @@ async function follow(
       continue;
     }
     if (line.endsWith('(INJECTED)')) injected += 1;
-    const operation = parseLine(line, folder, pid, counts);
+    const operation = parseLine(line, folder, pid, seen);
     if (operation === undefined) continue;
     operations.push(operation);
     last = operation;

@@ -47,27 +47,54 @@ export interface FileOperation {
   path: string;
   /** What the file is to the node: `marker`, `state`, `current`, `staging` … */
   role: string;
-  /** Which operation of this call on this path in this run, from 1. */
+  /** Which operation of this call on this path in this run, from 1; for what is named by a descriptor, which of this call. */
   nth: number;
   /**
    * For strace's `-P`: the path that the call itself names first, absolute, with
-   * `$$` for the process id. Empty for links, which nothing else makes: all of them.
+   * `$$` for the process id. Empty for links, which nothing else makes, and for what
+   * is named by a descriptor, whose number says nothing: all calls of this name.
    */
   match: string;
 }
 
+/** What is known of a run so far, from its lines. */
+export interface Seen {
+  /** Calls by name, and by name and path. */
+  counts: Map<string, number>;
+  /** Path of each folder that was opened, by descriptor. */
+  folders: Map<string, string>;
+}
+
+/** `"/proc/self/fd/21/name"` as the path it leads to. */
+function followDescriptors(line: string, { folders }: Seen): string {
+  const opened = /O_DIRECTORY.* = (\d+)<(\/[^>]*)>/.exec(line);
+  if (opened?.[1] !== undefined) folders.set(opened[1], opened[2] ?? '');
+  return line.replaceAll(/"\/proc\/self\/fd\/(\d+)\//g, (all, fd: string) => {
+    const folder = folders.get(fd);
+    return folder === undefined ? all : `"${folder}/`;
+  });
+}
+
 /**
  * Reads a line such as `rename("/a", "/b") = 0`, if it changes something below
- * `folder`. `pid` is the program's; `counts` holds what was read of it so far.
+ * `folder`. `pid` is the program's; `seen` holds what was read of it so far.
  */
 export function parseLine(
-  line: string,
+  printed: string,
   folder: string,
   pid: number,
-  counts: Map<string, number>,
+  seen: Seen,
 ): FileOperation | undefined {
-  const call = /^(\w+)\(/.exec(line)?.[1];
-  if (call === undefined || !line.includes(folder)) return undefined;
+  const call = /^(\w+)\(/.exec(printed)?.[1];
+  if (call === undefined) return undefined;
+  const count = (key: string): number => {
+    const nth = (seen.counts.get(key) ?? 0) + 1;
+    seen.counts.set(key, nth);
+    return nth;
+  };
+  const nthOfAll = count(call);
+  const line = followDescriptors(printed, seen);
+  if (!line.includes(folder)) return undefined;
   if (call.startsWith('open') && !line.includes('O_CREAT')) return undefined;
   const named = pathsOf(call, line);
   const within = named.filter(({ path }) => path === folder || path.startsWith(`${folder}/`));
@@ -76,10 +103,11 @@ export function parseLine(
   const hidePid = (text: string, by: string): string =>
     text.replaceAll(new RegExp(`\\b${pid}\\b`, 'g'), by);
   const path = hidePid(relative(folder, subject.path), 'PID');
-  const match = call.startsWith('symlink') ? '' : hidePid(named[0]?.match ?? '', '$$$$');
-  const key = `${call} ${match}`;
-  const nth = (counts.get(key) ?? 0) + 1;
-  counts.set(key, nth);
+  const isByDescriptor = line !== printed;
+  const match =
+    call.startsWith('symlink') || isByDescriptor ? '' : hidePid(named[0]?.match ?? '', '$$$$');
+  const nthOfMatch = count(`${call} ${match}`);
+  const nth = isByDescriptor ? nthOfAll : nthOfMatch;
   return { call, path, role: roleOf(path), nth, match };
 }
 

@@ -1,0 +1,92 @@
+/**
+ * A folder that is only ever written by descriptor. Each file and folder is
+ * made by its bare name inside a folder that is held open, and a folder is
+ * opened by its bare name without following links. So everything lands in
+ * folders that were made here, whoever puts links in their place meanwhile.
+ *
+ * Node has no openat: `/proc/self/fd/<n>/<name>` is how Linux spells it. The
+ * kernel goes from the descriptor, not from the path it once had.
+ *
+ * It creates, never replaces. A crash leaves what was made so far.
+ */
+import { closeSync, constants, existsSync, fchmodSync, mkdirSync } from 'node:fs';
+import { openSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { ArchiveError } from './errors.ts';
+import { parentOf } from './names.ts';
+
+const DESCRIPTORS = '/proc/self/fd';
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** An open folder and its name in the one before it. */
+interface Level {
+  name: string;
+  fd: number;
+}
+
+export class StagingFolder {
+  readonly #root: number;
+  /** The way from the root to the folder that was last written to. */
+  readonly #open: Level[] = [];
+
+  /** Opens `directory`, which must be there. Throws system errors; `ArchiveError` ARCHIVE_IO without /proc. */
+  constructor(directory: string) {
+    // Without a slash at its end, which would follow a link.
+    this.#root = openSync(resolve(directory), FOLDER);
+    if (existsSync(`${DESCRIPTORS}/${this.#root}`)) return;
+    closeSync(this.#root);
+    throw new ArchiveError('ARCHIVE_IO', "'/proc' is not there: expected it mounted", {
+      hint: 'files are made by descriptor, which needs it: mount -t proc proc /proc',
+    });
+  }
+
+  isEmpty(): boolean {
+    return readdirSync(`${DESCRIPTORS}/${this.#root}`).length === 0;
+  }
+
+  /** Makes the folder `path` with this mode, whatever the umask; `.` is there and gets the mode. Its parent must be there. */
+  makeDirectory(path: string, mode: number): void {
+    if (path === '.') return fchmodSync(this.#root, mode);
+    const at = this.#place(path);
+    mkdirSync(at, 0o700);
+    const fd = this.#push(at, nameOf(path));
+    fchmodSync(fd, mode);
+  }
+
+  /** Makes the file `path`, 0600, and returns a descriptor to write to; the caller closes it. */
+  createFile(path: string): number {
+    return openSync(this.#place(path), NEW_FILE, 0o600);
+  }
+
+  /** Closes all folders. */
+  close(): void {
+    for (const { fd } of this.#open.splice(0)) closeSync(fd);
+    closeSync(this.#root);
+  }
+
+  /** Where the kernel finds `path`: a bare name in its parent, which is open after this. */
+  #place(path: string): string {
+    const parent = parentOf(path);
+    const names = parent === '.' ? [] : parent.split('/');
+    let shared = 0;
+    while (shared < names.length && this.#open[shared]?.name === names[shared]) shared += 1;
+    for (const { fd } of this.#open.splice(shared)) closeSync(fd);
+    for (const name of names.slice(shared)) this.#push(this.#inside(name), name);
+    return this.#inside(nameOf(path));
+  }
+
+  #inside(name: string): string {
+    return `${DESCRIPTORS}/${this.#open.at(-1)?.fd ?? this.#root}/${name}`;
+  }
+
+  #push(at: string, name: string): number {
+    const fd = openSync(at, FOLDER);
+    this.#open.push({ name, fd });
+    return fd;
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
