@@ -26,7 +26,7 @@ const flood = (count: number, tail = ''): string => {
   const piece = Buffer.alloc(first.length * 1000);
   for (let at = 0; at < count; at += 1) {
     const digits = String(at).padStart(8, '0');
-    const risen = sum + [...digits].reduce((total, digit) => total + Number(digit), 0);
+    const risen = sum + digits.split('').reduce((total, digit) => total + Number(digit), 0);
     const start = first.copy(piece, (at % 1000) * first.length) * (at % 1000);
     piece.write(digits, start + 3);
     piece.write(risen.toString(8).padStart(6, '0'), start + 148);
