@@ -24,6 +24,13 @@ export type {
 } from './mirror.ts';
 export { openMirrors, openWritableMirrors } from './open.ts';
 export { type KeptRoots, readKeptRoots, readPin, readRootFolder } from './root-folder.ts';
+export { highestHalts, type HaltRow, type SignedHalt, surveyHalts } from './signed-halt.ts';
 export { gatherNextRoot, type SignedRoot } from './signed-root.ts';
-export { type Survey, surveyMirrors, type SurveyOptions, type SurveyRow } from './survey.ts';
+export {
+  concludeSurvey,
+  type Survey,
+  surveyMirrors,
+  type SurveyOptions,
+  type SurveyRow,
+} from './survey.ts';
 export { type RootEquivocation, type RootWalk, walkRoot } from './walk-root.ts';

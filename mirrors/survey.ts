@@ -70,6 +70,11 @@ export async function surveyMirrors(
   const trust = trustIn(options.policy, options.channel);
   const rows = await Promise.all(mirrors.map((mirror) => surveyOne(mirror, options, trust)));
   options.signal?.throwIfAborted();
+  return concludeSurvey(rows);
+}
+
+/** What follows from what mirrors said; a caller that believes a row less than the survey did asks again. */
+export function concludeSurvey(rows: SurveyRow[]): Survey {
   const equivocation = findEquivocation(rows);
   const top = Math.max(0, ...rows.map(sequenceOf));
   const torn = equivocation?.some((row) => sequenceOf(row) === top) ?? false;

@@ -2,10 +2,25 @@
  * The one look at all mirrors that a check or an update begins with. Every
  * mirror that has a problem is named; none of them has a veto.
  */
-import { ExitCode } from '@landfall/errors';
-import { openMirrors, surveyMirrors, type Mirror, type Survey } from '@landfall/mirrors';
-import { type Authority, isRoot, type VerifiedManifest } from '@landfall/trust';
+import { ExitCode, type OtaError } from '@landfall/errors';
+import {
+  concludeSurvey,
+  type HaltRow,
+  openMirrors,
+  surveyMirrors,
+  type Mirror,
+  type Survey,
+} from '@landfall/mirrors';
+import { type Authority, isRoot, trustIn, type VerifiedManifest } from '@landfall/trust';
 import { UpdaterError } from './errors.ts';
+import {
+  askForHalts,
+  concludeHalts,
+  describeHaltProblems,
+  doubtBy,
+  type Halts,
+  keptHalts,
+} from './halts.ts';
 import type { Host } from './host.ts';
 import { stopIfTold } from './host.ts';
 import { indexOf, type Decline } from './offer.ts';
@@ -25,6 +40,8 @@ export interface Look {
   /** Those that serve `newest` first, fastest first; then all others: an artifact is known by its digest. */
   mirrors: Mirror[];
   problems: MirrorProblem[];
+  /** What is halted. */
+  halts: Halts;
 }
 
 /**
@@ -45,12 +62,14 @@ export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust):
   };
   if (isDue(host, known, new Date())) return lookWith(host, all, await walk());
   const seen = await surveyAll(host, all, known.newest.root);
-  if (!callsForRoot(seen.survey, known)) return toLook(host, all, seen, known);
+  if (!callsForRoot(seen, known)) return toLook(host, all, seen, known);
   return lookWith(host, all, await walk());
 }
 
 interface Seen {
+  /** Without the manifests of mirrors that do not say well what is halted. */
   survey: Survey;
+  halts: HaltRow[];
   /** Mirrors that were left out of it. */
   strays: MirrorProblem[];
 }
@@ -58,20 +77,29 @@ interface Seen {
 async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Look> {
   const refusal = trust && judgeTrust(host, trust, new Date());
   if (trust !== undefined && refusal !== undefined) {
-    return { newest: refusal, mirrors: all, problems: trust.problems };
+    const { problems } = trust;
+    return { newest: refusal, mirrors: all, problems, halts: keptHalts(host) };
   }
-  const authority = trust?.newest.root ?? host.config.policy;
+  return toLook(host, all, await surveyAll(host, all, authorityOf(host, trust)), trust);
+}
+
+/** Whose word counts here. */
+function authorityOf({ config }: Host, trust: TrustLook | undefined): Authority {
+  const authority = trust?.newest.root ?? config.policy;
   if (authority === undefined) throw new Error('neither keys nor a root document');
-  return toLook(host, all, await surveyAll(host, all, authority), trust);
+  return authority;
 }
 
 function toLook(
   host: Host,
   all: readonly Mirror[],
-  { survey, strays }: Seen,
+  { survey, strays, halts: rows }: Seen,
   trust: TrustLook | undefined,
 ): Look {
-  const found = [...strays, ...describeProblems(host, survey)];
+  const authority = authorityOf(host, trust);
+  const halts = concludeHalts(host, authority, rows, channelOf(host, authority, survey));
+  const late = describeHaltProblems(halts, rows);
+  const found = [...strays, ...describeProblems(host, survey), ...late];
   const others = (trust?.problems ?? []).filter(({ mirror }) =>
     found.every((each) => each.mirror !== mirror),
   );
@@ -84,33 +112,58 @@ function toLook(
     newest: best ?? declineEquivocation(survey),
     mirrors: [...holders, ...all.filter((mirror) => !holders.includes(mirror))],
     problems,
+    halts,
   };
 }
 
+/** The name of the channel that this node follows, once it is known. */
+function channelOf(
+  { config, store }: Host,
+  authority: Authority,
+  { rows, best }: Survey,
+): string | undefined {
+  const shown = best ?? rows.find(({ verified }) => verified !== undefined)?.verified;
+  const pinned = findFloor(store.floors, config.app, indexOf(config))?.channel;
+  return trustIn(authority, config.channel).channel ?? pinned ?? shown?.manifest.channel;
+}
+
+function isStrange({ problem }: { problem?: OtaError }): boolean {
+  return problem?.code === 'UNTRUSTED' || problem?.code === 'WRONG_CHANNEL';
+}
+
 /** Whether what mirrors show hints at a root document that is not known here. */
-function callsForRoot({ rows }: Survey, { newest }: TrustLook): boolean {
-  return rows.some(
-    ({ verified, problem }) =>
-      problem?.code === 'UNTRUSTED' ||
-      problem?.code === 'WRONG_CHANNEL' ||
-      (verified?.manifest.root ?? 0) > newest.root.version,
-  );
+function callsForRoot({ survey: { rows }, halts }: Seen, { newest }: TrustLook): boolean {
+  const named = rows.map(({ verified }) => verified?.manifest.root ?? 0);
+  return [...rows, ...halts].some(isStrange) || Math.max(0, ...named) > newest.root.version;
 }
 
 async function surveyAll(host: Host, all: readonly Mirror[], authority: Authority): Promise<Seen> {
   const strays: MirrorProblem[] = [];
   let asked = all;
-  let survey = await ask(host, asked, authority);
+  let { survey, halts } = await askAll(host, asked, authority);
   // A mirror that shows another channel in place of the one this node follows is left out, and the rest is asked again.
   for (;;) {
     const found = isRoot(authority) ? [] : findStrays(host, survey);
     if (found.length === 0) break;
     strays.push(...found);
     asked = asked.filter((each) => found.every((stray) => stray.mirror !== each.name));
-    survey = await ask(host, asked, authority);
+    ({ survey, halts } = await askAll(host, asked, authority));
   }
   stopIfTold(host.signal);
-  return { survey, strays };
+  return { survey, halts, strays };
+}
+
+/** What mirrors offer and what they say is halted; who does not say that well is not gone by. */
+async function askAll(
+  host: Host,
+  mirrors: readonly Mirror[],
+  authority: Authority,
+): Promise<Pick<Seen, 'survey' | 'halts'>> {
+  const [{ rows }, halts] = await Promise.all([
+    ask(host, mirrors, authority),
+    askForHalts(host, mirrors, authority),
+  ]);
+  return { survey: concludeSurvey(rows.map((row) => doubtBy(halts, row))), halts };
 }
 
 async function ask(

@@ -9,6 +9,7 @@ import {
   compareVersions,
   contentDigest,
   deploymentId,
+  type Halted,
   hostPlatform,
   indexPath,
   satisfies,
@@ -31,6 +32,8 @@ export interface Offer {
   deployment: Deployment;
   /** Those that serve exactly this manifest first, fastest first; then all others. */
   mirrors: readonly Mirror[];
+  /** Its maintainer stopped it, until further notice. */
+  halted?: Halted | undefined;
 }
 
 /** The codes of refusals by hold, window, limit, jitter and rollout: they pass by themselves. */
@@ -50,6 +53,7 @@ export type DeclineCode =
   | 'platform'
   | 'not-newest'
   | 'withdrawn'
+  | 'halted'
   | 'quarantined'
   /** The root documents stand against believing anybody. */
   | 'root-expired'
@@ -124,6 +128,7 @@ export function judgeFreshness(
 export function selectOffer(
   verified: VerifiedManifest,
   mirrors: readonly Mirror[],
+  halted?: Halted,
 ): Offer | Decline {
   const { version, sequence } = verified.manifest;
   let selected: Selected[];
@@ -135,7 +140,7 @@ export function selectOffer(
   }
   const digest = contentDigest(selected);
   const deployment: Deployment = { id: deploymentId(version, digest), version, digest, sequence };
-  return { verified, selected, deployment, mirrors };
+  return { verified, selected, deployment, mirrors, halted };
 }
 
 /** Why this node does not take `offer`; undefined when it does. */
@@ -154,6 +159,7 @@ export function judgeOffer(store: Store, offer: Offer, wish: Wish): Decline | un
     return { code: 'withdrawn', reason: `${version} was withdrawn by its maintainer` };
   }
   return (
+    judgeHalted(offer) ??
     judgeQuarantine(store, offer, wish) ??
     judgeRequirements(offer, running) ??
     judgeOrder(store, offer, running, wish)
@@ -169,6 +175,20 @@ function declineOther(store: Store, wanted: string, newest: string): Decline {
       ? `${wanted} is kept on this node: 'updater rollback --to ${wanted} --reason …' returns to it`
       : "without a version, 'updater apply' takes the newest",
   };
+}
+
+function judgeHalted({ halted }: Offer): Decline | undefined {
+  if (halted === undefined) return undefined;
+  return {
+    code: 'halted',
+    reason: describeHalted(halted),
+    hint: 'nothing: it is taken by itself when its maintainer resumes it, and a newer release anyway',
+  };
+}
+
+/** That a version is halted, in one line. */
+export function describeHalted({ version, at, reason }: Halted): string {
+  return `${version} was halted by its maintainer at ${at}${reason === '' ? '' : `: ${reason}`}`;
 }
 
 /** What quarantine knows the release of `offer` by. */

@@ -19,6 +19,8 @@ export interface Paths {
   quarantine: string;
   /** The steps from the pinned root document to the newest that is known. */
   trust: string;
+  /** The newest halt file that was seen. */
+  halts: string;
   /** The deployment that is the last resort. */
   golden: string;
   /** What waits before it is tried again. */
@@ -66,6 +68,7 @@ export function pathsOf(root: string, state: string): Paths {
     floor: join(state, 'floor.json'),
     quarantine: join(state, 'quarantine.json'),
     trust: join(state, 'trust'),
+    halts: join(state, 'halt.json'),
     golden: join(state, 'golden.json'),
     attempts: join(state, 'attempts.json'),
     watch: join(state, 'watch.json'),

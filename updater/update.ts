@@ -4,8 +4,10 @@
  * installed.
  */
 import { crashPoint } from '@landfall/cli';
+import type { Halted } from '@landfall/manifest';
 import { preflight } from './effects/preflight.ts';
 import { UpdaterError } from './errors.ts';
+import { keepHalts } from './halts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import { lookAtMirrors, type Look, type MirrorProblem } from './mirrors.ts';
@@ -39,6 +41,8 @@ export interface Judgement {
   decline?: Decline;
   /** The hold that stands, whatever else there is to say. */
   held?: Held | undefined;
+  /** That what runs was halted; it is not left for that. */
+  halted?: Halted | undefined;
 }
 
 /** What became of an update. `state` is what holds now. */
@@ -119,23 +123,28 @@ function judgeLook(
   onTakeable: (offer: Offer) => void = () => {},
 ): Judgement {
   const { config, store } = host;
-  const { newest, mirrors, problems } = seen;
-  if ('code' in newest) return { problems, decline: newest };
-  const offer = selectOffer(newest, mirrors);
+  const { newest, mirrors, problems, halts } = seen;
+  const running = store.state.running?.deployment.version;
+  const halted = running === undefined ? undefined : halts.halted.get(running);
+  const judgement = { problems, halted };
+  if ('code' in newest) return { ...judgement, decline: newest };
+  const offer = selectOffer(newest, mirrors, halts.halted.get(newest.manifest.version));
   const stale = judgeFreshness(config, store, newest, new Date());
-  if ('code' in offer) return { problems, decline: stale ?? offer };
+  if ('code' in offer) return { ...judgement, decline: stale ?? offer };
   const refusal = stale ?? judgeOffer(store, offer, wish) ?? judgeRollout(host, offer, wish);
   if (refusal === undefined) onTakeable(offer);
   const decline =
     refusal ?? judgeWait(host, store.state, offer, wish) ?? judgePace(host, offer, wish);
-  return decline === undefined ? { problems, offer } : { problems, offer, decline };
+  return decline === undefined ? { ...judgement, offer } : { ...judgement, offer, decline };
 }
 
-/** Writes down what was seen: the floor first, which decides what may be seen next. */
-function remember(host: Host, { newest, problems }: Look, { decline }: Judgement): void {
+/** Writes down what was seen: halts and the floor first, which decide what may be seen next. */
+function remember(host: Host, { newest, problems, halts }: Look, { decline }: Judgement): void {
   const { config, store, journal, paths } = host;
   const at = timestamp();
   for (const { mirror, problem } of problems) journal.append({ at, mirror, problem });
+  keepHalts(host, halts);
+  crashPoint('did-keep-halts');
   if ('code' in newest) journal.append({ at, alarm: newest.code, reason: newest.reason });
   const stale = ['below-floor', 'equivocation', 'expired'];
   if (!('code' in newest) && !stale.includes(decline?.code ?? '')) {

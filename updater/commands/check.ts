@@ -3,7 +3,7 @@ import type { Command } from '@landfall/cli';
 import { refuseCorrupt } from '../settle.ts';
 import { judgeMirrors, type Judgement } from '../update.ts';
 import { openToLook, untilToldToStop } from './session.ts';
-import { declineLines, exitOfDecline } from './words.ts';
+import { declineLines, exitOfDecline, haltedWords } from './words.ts';
 
 export const check: Command = {
   name: 'check',
@@ -17,13 +17,14 @@ export const check: Command = {
       refuseCorrupt(host);
       return judgeMirrors(host, {});
     });
-    const { offer, decline, problems } = judgement;
+    const { offer, decline, problems, halted } = judgement;
     context.result(
       {
         version: offer?.deployment.version ?? null,
         sequence: offer?.deployment.sequence ?? null,
         wouldInstall: decline === undefined,
         decline: decline ?? null,
+        halted: halted ?? null,
         mirrors: problems,
       },
       toLines(judgement),
@@ -32,9 +33,11 @@ export const check: Command = {
   },
 };
 
-function toLines({ offer, decline }: Judgement): string[] {
-  if (decline?.code === 'up-to-date') return [decline.reason];
+function toLines({ offer, decline, halted }: Judgement): string[] {
+  const paused = halted === undefined ? [] : [haltedWords(halted)];
+  if (decline?.code === 'up-to-date') return [decline.reason, ...paused];
   const lines = decline === undefined ? ['it would be installed'] : declineLines(decline);
+  lines.push(...paused);
   if (offer === undefined) return lines;
   const { version, sequence } = offer.deployment;
   return [`available: ${version} (sequence ${sequence})`, ...lines];

@@ -41,6 +41,10 @@ function toRow(line: Record<string, unknown>): Row[] {
   if ('lifted' in line) return row('quarantine lifted', text('lifted'), 'by hand');
   if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
   if ('hold' in line) return row(`hold ${text('hold')}`, '', holdWords(line));
+  if ('halt' in line) {
+    const versions = Array.isArray(line['halted']) ? line['halted'].map(String) : [];
+    return row('halted', versions.join(', ') || 'nothing', `serial ${String(line['halt'])}`);
+  }
   if ('heal' in line) return row(...healRow(line, text));
   if ('golden' in line) {
     return row(line['golden'] === null ? 'golden unpinned' : 'golden pinned', text('version'), '');

@@ -1,8 +1,9 @@
 /** How states and results are told to people. */
 import { ExitCode } from '@landfall/errors';
+import type { Halted } from '@landfall/manifest';
 import type { Proof } from '../facts.ts';
 import type { Settled } from '../machine.ts';
-import { PACE_CODES, type Decline } from '../offer.ts';
+import { describeHalted, PACE_CODES, type Decline } from '../offer.ts';
 import type { Golden } from '../records/golden-file.ts';
 import { describeHeld } from '../policy/judge.ts';
 import type { UpdateResult } from '../update.ts';
@@ -71,6 +72,11 @@ export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): 
   return passes ? ExitCode.done : ExitCode.refused;
 }
 
+/** That what runs was halted. */
+export function haltedWords(halted: Halted): string {
+  return `what runs is halted, and stays: ${describeHalted(halted)}`;
+}
+
 /** What became of an update: the lines, the data, the exit code. */
 export function tellUpdate(
   result: UpdateResult,
@@ -80,17 +86,21 @@ export function tellUpdate(
   data: Record<string, unknown>;
   exit: ExitCode;
 } {
-  const { outcome, state, decline, offer, problems, held } = result;
+  const { outcome, state, decline, offer, problems, held, halted } = result;
   const data = {
     outcome,
     version: offer?.deployment.version ?? null,
     decline: decline ?? null,
     held: held ?? null,
+    halted: halted ?? null,
     state,
     mirrors: problems,
   };
   // A pause is never unnoticed: not by whoever reads what a timer printed either.
-  const paused = held === undefined || decline?.code === 'held' ? [] : [describeHeld(held)];
+  const paused = [
+    ...(halted === undefined ? [] : [haltedWords(halted)]),
+    ...(held === undefined || decline?.code === 'held' ? [] : [describeHeld(held)]),
+  ];
   if (outcome !== 'declined' || decline === undefined) {
     const exit = outcome === 'kept' ? ExitCode.done : ExitCode.failed;
     return { lines: [describeState(state), ...paused], data, exit };

@@ -29,6 +29,7 @@ import {
   resetFloor,
   writeFloorFile,
 } from './floor-file.ts';
+import { type HaltEntry, haltFileSchema, NO_HALTS, withHalt, writeHaltFile } from './halt-file.ts';
 import { markerSchema, writeMarker, type Marker } from './marker-file.ts';
 import {
   NO_QUARANTINE,
@@ -71,6 +72,7 @@ export class Store {
   #marker: Marker | undefined;
   #floors = NO_FLOORS;
   #quarantine = NO_QUARANTINE;
+  #halts = NO_HALTS;
 
   constructor(paths: Paths, options: StoreOptions) {
     this.#paths = paths;
@@ -85,6 +87,7 @@ export class Store {
     this.#marker = read(paths.marker, markerSchema);
     this.#floors = read(paths.floor, floorFileSchema) ?? NO_FLOORS;
     this.#quarantine = read(paths.quarantine, quarantineFileSchema) ?? NO_QUARANTINE;
+    this.#halts = read(paths.halts, haltFileSchema) ?? NO_HALTS;
     const known = read(paths.stateFile, stateFileSchema);
     this.corrupt = corrupt;
     this.#current = readCurrent(paths);
@@ -130,6 +133,11 @@ export class Store {
 
   get quarantine(): typeof NO_QUARANTINE {
     return this.#quarantine;
+  }
+
+  /** What was seen of halts; believed only where it is verified again: `updater/halts.ts`. */
+  get halts(): typeof NO_HALTS {
+    return this.#halts;
   }
 
   /** What is known of the deployment named `id`, which must be on the disk. */
@@ -195,6 +203,12 @@ export class Store {
     this.#floors = file;
   }
 
+  keepHalt(entry: HaltEntry): void {
+    const file = withHalt(this.#halts, entry);
+    writeHaltFile(this.#paths.halts, file);
+    this.#halts = file;
+  }
+
   quarantineRelease(failure: Failure, at: string): void {
     const file = withQuarantined(this.#quarantine, failure, at);
     writeQuarantineFile(this.#paths.quarantine, file);
@@ -228,7 +242,7 @@ export class Store {
 /** Files that an earlier start moved aside and nobody has dealt with. */
 function findPreserved(paths: Paths): CorruptFile[] {
   if (!existsSync(paths.state)) return [];
-  const files = [paths.stateFile, paths.marker, paths.floor, paths.quarantine];
+  const files = [paths.stateFile, paths.marker, paths.floor, paths.quarantine, paths.halts];
   const names = files.map((path) => basename(path));
   return readdirSync(paths.state).flatMap((entry) => {
     const file = names.find((name) => entry.startsWith(`${name}.corrupt-`));

@@ -60,11 +60,16 @@ function unsettled(view: Omit<StatusView, 'advice'>): Advice | undefined {
 
 /** It is settled, on something else than what was wanted. */
 function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
-  const { state, snapshotOffered, running, waits, held } = view;
+  const { state, snapshotOffered, running, waits, held, halted } = view;
   if (snapshotOffered !== null) {
     return { what: 'if the data suffered, bring it back', command: RESTORE };
   }
   if (held !== null) return { what: 'nothing, or lift the hold', command: 'updater unhold' };
+  if (halted !== null) {
+    const what = 'wait for word of the maintainer, who halted what runs';
+    const back = { command: `updater rollback --reason 'it was halted'` };
+    return running?.previous === undefined ? { what } : { what: `${what}; or go back`, ...back };
+  }
   const wait = waits.find((each) => each.version === view.lastCheck?.newest?.version);
   if (wait !== undefined) {
     return { what: 'correct that, or wait', command: `updater apply ${wait.version}` };

@@ -5,6 +5,7 @@
 import { formatDuration } from '@landfall/cli';
 import { describeProof, describeState, lastResort } from '../commands/words.ts';
 import type { Settled } from '../machine.ts';
+import { describeHalted } from '../offer.ts';
 import { describeHeld } from '../policy/judge.ts';
 import { describeUpdater } from '../self/words.ts';
 import type { StatusView } from './view.ts';
@@ -67,13 +68,14 @@ function adviceWords({ advice: { what, command } }: StatusView): string {
   return command === undefined ? what : `${what}: ${command}`;
 }
 
-function warnings({ held, corrupt, drift, lost, adoption, folders }: StatusView): string[] {
+function warnings({ held, halted, corrupt, drift, lost, adoption, folders }: StatusView): string[] {
   const where =
     lost === 'link'
       ? `'${folders.current}' does not lead to what runs`
       : 'what runs is not on the disk any more';
   return [
     ...(held === null ? [] : [row('HELD', describeHeld(held).replace(/^held,? /, ''))]),
+    ...(halted === null ? [] : [`WARNING: ${describeHalted(halted)}. It runs here, and stays`]),
     ...corrupt.map(
       ({ file, kept, reason }) =>
         `WARNING: '${file}' is corrupt: ${reason}. Nothing is installed as long as ${kept} lies in ${folders.state}`,

@@ -3,8 +3,10 @@
  * --json` prints, and what its screen is made of. Reads; changes nothing.
  */
 import type { LockHolder } from '@landfall/durable';
+import type { Halted } from '@landfall/manifest';
 import type { SnapshotConfig } from '../config-hooks.ts';
 import { UpdaterError } from '../errors.ts';
+import { keptHalts } from '../halts.ts';
 import type { Host } from '../host.ts';
 import { findHolder } from '../lock.ts';
 import type { Settled } from '../machine.ts';
@@ -54,6 +56,8 @@ export interface StatusView {
   /** What is pinned as the last resort. */
   golden: Golden | 'corrupt' | null;
   held: Held | null;
+  /** That what runs was halted by its maintainer. */
+  halted: Halted | null;
   /** Null without `[[windows]]`. */
   windows: WindowState | null;
   waits: readonly Wait[];
@@ -98,6 +102,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     quarantine: store.quarantine.entries,
     deployments: store.deployments,
     golden: readGolden(paths.golden) ?? null,
+    halted: haltedOf(host) ?? null,
     held: hold === undefined || 'over' in hold ? null : hold,
     windows: config.windows.length === 0 ? null : judgeWindows(config.windows, clock.now),
     waits: waitsOf(host, clock),
@@ -112,6 +117,11 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     folders: { root: paths.root, current: paths.current, state: paths.state, logs: paths.logs },
   };
   return { ...view, advice: adviceFor(view, clock.now) };
+}
+
+function haltedOf(host: Host): Halted | undefined {
+  const version = host.store.state.running?.deployment.version;
+  return version === undefined ? undefined : keptHalts(host).halted.get(version);
 }
 
 function healOf({ store, paths, config }: Host): HealFile | undefined {

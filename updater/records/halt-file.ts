@@ -1,0 +1,42 @@
+/**
+ * `halt.json`: the halt file of the highest serial that was seen, per app and
+ * index file, with its signatures. It is verified again whenever it is used: as
+ * long as its keys count it holds, also when no mirror shows it any more; when
+ * they do not (they were stolen and replaced) it is as good as none, and
+ * serials begin anew. Two documents of one serial are both kept.
+ */
+import { writeFileDurably } from '@landfall/durable';
+import { z } from 'zod';
+
+const entrySchema = z.object({
+  app: z.string(),
+  /** Path of the index file beside which it was read: `releases/manifest.json`. */
+  index: z.string(),
+  documents: z
+    .array(z.object({ bytes: z.base64(), signatures: z.array(z.string()) }))
+    .min(1)
+    .max(8),
+});
+
+export const haltFileSchema = z.object({ schema: z.literal(1), halts: z.array(entrySchema) });
+
+export type HaltFile = z.infer<typeof haltFileSchema>;
+export type HaltEntry = HaltFile['halts'][number];
+
+export const NO_HALTS: HaltFile = { schema: 1, halts: [] };
+
+export function findHalt(file: HaltFile, app: string, index: string): HaltEntry | undefined {
+  return file.halts.find((each) => each.app === app && each.index === index);
+}
+
+/** `file` with `entry` in the place of the one of its app and index; one without a document is left out. */
+export function withHalt(file: HaltFile, entry: HaltEntry): HaltFile {
+  const { app, index } = entry;
+  const others = file.halts.filter((each) => each.app !== app || each.index !== index);
+  return { schema: 1, halts: entry.documents.length === 0 ? others : [...others, entry] };
+}
+
+/** Writes `halt.json`. Throws `DurableError`. */
+export function writeHaltFile(path: string, file: HaltFile): void {
+  writeFileDurably(path, `${JSON.stringify(file, null, 2)}\n`);
+}
