@@ -2,14 +2,20 @@
  * Manifests that a directory mirror served before, found by following
  * `previous` from one that was verified: each names the next by its digest, so
  * nothing needs to be listed, and a stranger reads them over plain HTTP too.
- * Each is verified like the one that is served now.
+ * Each is verified like the one that is served now, or, where a root document
+ * says who is believed, by what an earlier one said: its digest is known already.
  */
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
-import type { VerifiedManifest } from '@landfall/trust';
+import { type Authority, TrustError, type VerifiedManifest } from '@landfall/trust';
 import { historyPath } from './layout.ts';
 import type { Mirror, ReadOptions } from './mirror.ts';
-import { type Believed, gatherIndex } from './signed-index.ts';
+import {
+  type Believed,
+  gatherIndex,
+  type ReadIndexFile,
+  type SignedIndex,
+} from './signed-index.ts';
 
 /** So many manifests are followed at most. */
 const MAX_STEPS = 100;
@@ -22,12 +28,25 @@ export interface Earlier {
   problem?: { sequence: number; error: OtaError };
 }
 
+async function gatherAny(
+  channel: string | undefined,
+  { app, policy, before: [next, ...rest] = [] }: Believed & { before?: readonly Authority[] },
+  read: ReadIndexFile,
+): Promise<SignedIndex | undefined> {
+  try {
+    return await gatherIndex(channel, { app, policy }, read);
+  } catch (error) {
+    if (next === undefined || !(error instanceof TrustError)) throw error;
+    return gatherAny(channel, { app, policy: next, before: rest }, read);
+  }
+}
+
 /** Follows the chain below `from`, as far as the mirror has kept it. Never throws for what the mirror does. */
 export async function followHistory(
   mirror: Mirror,
   channel: string | undefined,
   from: VerifiedManifest,
-  believed: Believed,
+  believed: Believed & { before?: readonly Authority[] },
   options: Pick<ReadOptions, 'signal'> = {},
 ): Promise<Earlier> {
   const manifests: VerifiedManifest[] = [];
@@ -38,13 +57,13 @@ export async function followHistory(
     const { sequence, sha256 } = previous;
     const kept = historyPath(path, previous);
     try {
-      const index = await gatherIndex(channel, believed, (name, maxBytes) =>
+      const read: ReadIndexFile = (name, maxBytes) =>
         mirror.readIndex(`${kept}${name.slice(path.length)}`, {
           deadlineMs: DEADLINE_MS,
           ...options,
           maxBytes,
-        }),
-      );
+        });
+      const index = await gatherAny(channel, believed, read);
       // What merely begins with the same digits is not the one.
       if (index?.verified.sha256 !== sha256) return { manifests };
       manifests.push(index.verified);

@@ -55,10 +55,10 @@ export async function gatherIndex(
   { app, policy: authority }: Believed,
   read: ReadIndexFile,
 ): Promise<SignedIndex | undefined> {
-  const { policy, channel: name } = trustIn(authority, channel);
   const path = indexPath(channel);
   const unverified = await read(path, MAX_MANIFEST_BYTES);
   if (unverified === undefined) return undefined;
+  const { policy, channel: name } = trustIn(authority, channel);
   const files = await readSignatures(path, unverified, policy, read);
   const verified = verifyManifest(unverified, [...files.values()], policy, { app, channel: name });
   files.set(path, verified.bytes);

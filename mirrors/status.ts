@@ -3,6 +3,7 @@ import { OtaError } from '@landfall/errors';
 import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import type { Mirror } from './mirror.ts';
+import { checkRoots, describeTorn, type KnownRoots, problemOfRoots } from './served-roots.ts';
 import { surveyMirrors, type SurveyOptions, type SurveyRow } from './survey.ts';
 
 const STAT_DEADLINE_MS = 15_000;
@@ -37,22 +38,26 @@ export interface Status {
   best: Manifest | undefined;
   /** Names of mirrors that serve different manifests of one sequence. */
   equivocation: string[];
+  /** Two valid root documents of one version, in words. */
+  tornRoots?: string;
 }
 
 /** Asks every mirror for its index and for each artifact. Never throws for what a mirror does. */
 export async function readStatus(
   mirrors: readonly Mirror[],
-  options: SurveyOptions,
+  options: SurveyOptions & { roots?: KnownRoots | undefined },
 ): Promise<Status> {
   const survey = await surveyMirrors(mirrors, options);
+  const torn = options.roots?.torn;
   const best = survey.best?.manifest;
   const rows = await Promise.all(
-    survey.rows.map((row) => toStatus(row, best, survey.best?.sha256)),
+    survey.rows.map((row) => toStatus(row, best, survey.best?.sha256, options.roots)),
   );
   return {
     rows,
     best,
     equivocation: survey.equivocation?.map(({ mirror }) => mirror.name) ?? [],
+    ...(torn === undefined ? {} : { tornRoots: describeTorn(torn) }),
   };
 }
 
@@ -60,15 +65,18 @@ async function toStatus(
   row: SurveyRow,
   best: Manifest | undefined,
   sha256: string | undefined,
+  roots: KnownRoots | undefined,
 ): Promise<MirrorStatus> {
   const { mirror, verified } = row;
   const own = verified?.manifest;
   const isUp = row.problem === undefined || row.problem.code === 'NOT_FOUND';
   const counted = isUp && best !== undefined ? await countAssets(mirror, best) : undefined;
   const assets = counted?.assets ?? null;
+  const lacking = isUp ? await lackingRoots(mirror, roots) : undefined;
   const problem =
     row.problem ??
     counted?.problem ??
+    lacking ??
     (own === undefined ? undefined : await brokenPromise(mirror, own, best, assets));
   return {
     name: mirror.name,
@@ -79,11 +87,29 @@ async function toStatus(
     behindBy: own === undefined || best === undefined ? null : best.sequence - own.sequence,
     assets,
     reachableInMs: isUp ? Math.round(row.ms) : null,
-    good: verified !== undefined && verified.sha256 === sha256 && assets?.missing.length === 0,
+    good:
+      verified !== undefined &&
+      verified.sha256 === sha256 &&
+      assets?.missing.length === 0 &&
+      lacking === undefined,
     ...(problem === undefined
       ? {}
       : { problem: { code: problem.code, message: problem.message, hint: problem.hint } }),
   };
+}
+
+/** Whether the newest root document that is known is there. */
+async function lackingRoots(
+  mirror: Mirror,
+  roots: KnownRoots | undefined,
+): Promise<OtaError | undefined> {
+  if (roots === undefined) return undefined;
+  try {
+    return problemOfRoots(mirror.name, await checkRoots(mirror, roots, { newestOnly: true }));
+  } catch (error) {
+    if (error instanceof OtaError) return error;
+    throw error;
+  }
 }
 
 async function countAssets(

@@ -11,7 +11,6 @@ import { indexPath, MAX_MANIFEST_BYTES, signaturePath } from '@landfall/manifest
 import { formatKeyId, MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import {
   type Authority,
-  type ChannelTrust,
   MAX_SIGNATURES,
   TrustError,
   trustIn,
@@ -59,16 +58,12 @@ export interface Survey {
   equivocation?: SurveyRow[];
 }
 
-/**
- * Asks all mirrors. Never throws for what a mirror does; throws the abort
- * reason of `signal`, and `TrustError` WRONG_CHANNEL for a channel that nobody may sign.
- */
+/** Asks all mirrors. Never throws for what a mirror does; throws the abort reason of `signal`. */
 export async function surveyMirrors(
   mirrors: readonly Mirror[],
   options: SurveyOptions,
 ): Promise<Survey> {
-  const trust = trustIn(options.policy, options.channel);
-  const rows = await Promise.all(mirrors.map((mirror) => surveyOne(mirror, options, trust)));
+  const rows = await Promise.all(mirrors.map((mirror) => surveyOne(mirror, options)));
   options.signal?.throwIfAborted();
   return concludeSurvey(rows);
 }
@@ -99,11 +94,7 @@ function findEquivocation(rows: readonly SurveyRow[]): SurveyRow[] | undefined {
   return undefined;
 }
 
-async function surveyOne(
-  mirror: Mirror,
-  options: SurveyOptions,
-  trust: ChannelTrust,
-): Promise<SurveyRow> {
+async function surveyOne(mirror: Mirror, options: SurveyOptions): Promise<SurveyRow> {
   const started = performance.now();
   const deadlineMs = options.limits?.deadlineMs ?? DEADLINE_MS;
   const controller = new AbortController();
@@ -119,7 +110,7 @@ async function surveyOne(
       ? controller.signal
       : AbortSignal.any([options.signal, controller.signal]);
   try {
-    const verified = await readVerified(mirror, options, trust, signal);
+    const verified = await readVerified(mirror, options, signal);
     return { mirror, ms: performance.now() - started, verified };
   } catch (error) {
     if (!(error instanceof OtaError)) options.signal?.throwIfAborted();
@@ -135,23 +126,21 @@ async function surveyOne(
 async function readVerified(
   mirror: Mirror,
   options: SurveyOptions,
-  trust: ChannelTrust,
   signal: AbortSignal,
 ): Promise<VerifiedManifest> {
   try {
-    return await readOnce(mirror, options, trust, signal);
+    return await readOnce(mirror, options, signal);
   } catch (error) {
     if (!(error instanceof TrustError) || error.code !== 'UNTRUSTED') throw error;
     // Perhaps we read the manifest of one release and the signature of the next.
     await sleep(REREAD_AFTER_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-    return await readOnce(mirror, options, trust, signal);
+    return await readOnce(mirror, options, signal);
   }
 }
 
 async function readOnce(
   mirror: Mirror,
-  { app, channel, limits }: SurveyOptions,
-  { policy, channel: name }: ChannelTrust,
+  { app, channel, policy: authority, limits }: SurveyOptions,
   signal: AbortSignal,
 ): Promise<VerifiedManifest> {
   const path = indexPath(channel);
@@ -177,6 +166,7 @@ async function readOnce(
       hint: 'nothing was published there yet, or its address is wrong',
     });
   }
+  const { policy, channel: name } = trustIn(authority, channel);
   const verify = (signatures: readonly Uint8Array[]): VerifiedManifest =>
     verifyManifest(unverified, signatures, policy, { app, channel: name });
   if (policy.threshold === 1) {

@@ -13,12 +13,16 @@ import type { MirrorConfig, Named } from '../config.ts';
 import { followHistory } from '../earlier.ts';
 import type { Mirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
+import type { KnownRoots } from '../served-roots.ts';
 import { surveyMirrors, type Survey, type SurveyRow } from '../survey.ts';
 import { type Finding, findingOf, Fixes } from './finding.ts';
 import { brokenHistory, checkChain, earlierManifests, type Seen } from './history.ts';
+import { auditRoots } from './roots.ts';
 import { checkTransport } from './transport.ts';
 
 export interface AuditOptions extends Believed {
+  /** Root documents that every mirror must have, where these say who is believed. */
+  roots?: KnownRoots | undefined;
   mirrors: readonly Mirror[];
   /** What the mirrors were made from, in their order. */
   configs: readonly Named<MirrorConfig>[];
@@ -78,6 +82,7 @@ export async function auditMirrors(options: AuditOptions): Promise<Audit> {
     findings.push(...(await checkTransport(config, options.signal)));
   }
   findings.push(...read.flatMap((each) => each.findings));
+  findings.push(...(await auditRoots(options, fixes)));
   const all = withoutRepetitions(findings, options.mirrors);
   return {
     findings: all,
@@ -166,9 +171,11 @@ async function seenIn(
 async function readKept(
   channel: string | undefined,
   survey: Survey,
-  { signal, ...believed }: AuditOptions,
+  { signal, app, policy, roots }: AuditOptions,
 ): Promise<{ seen: Seen[]; problems: Parameters<typeof brokenHistory>[0][] }> {
   const options = signal === undefined ? {} : { signal };
+  const before = roots?.documents.map(({ verified }) => verified.root).toReversed() ?? [];
+  const believed = { app, policy, before };
   const kept = await Promise.all(
     survey.rows.map(async ({ mirror, verified }) => {
       if (verified === undefined) return { mirror: mirror.name, manifests: [] };

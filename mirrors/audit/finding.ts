@@ -21,6 +21,12 @@ export type FindingCode =
   | 'EQUIVOCATION'
   /** A manifest's `previous` is not the manifest that was before it. */
   | 'CHAIN_BROKEN'
+  /** Root documents that are known elsewhere, and not there or not right. */
+  | 'ROOT_MISSING'
+  /** Two valid root documents of one version. */
+  | 'ROOT_EQUIVOCATION'
+  /** The newest root document ends soon, or has ended. */
+  | 'ROOT_EXPIRES'
   /** Its clock and ours differ. */
   | 'CLOCK_SKEW'
   | 'CERTIFICATE_EXPIRES';
@@ -52,6 +58,10 @@ export class Fixes {
 
   lookCloser(): string {
     return `mirrors audit --json${this.#options}`;
+  }
+
+  rotate(): string {
+    return `release trust rotate${/ --config \S+/.exec(this.#options)?.[0] ?? ''}`;
   }
 
   renew(): string {

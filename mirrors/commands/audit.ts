@@ -120,6 +120,12 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'ALARM: two different releases carry the same number, and both are signed by your keys. Nodes install neither. Publish nothing. Find out who made each, and whether a key was stolen; look at both:',
   CHAIN_BROKEN:
     'A release names another predecessor than the one that was published: somebody published from a copy that was not up to date, or a key is in other hands. Find out before you publish again:',
+  ROOT_MISSING:
+    'It lacks documents that say who is believed: nodes that reach only this one keep believing the keys before. Complete it:',
+  ROOT_EQUIVOCATION:
+    'ALARM: two different documents say who is believed, and both are signed by root keys. Nodes install nothing. Publish nothing. Find out who made each, and whether root keys were stolen; look at both:',
+  ROOT_EXPIRES:
+    'The document that says who is believed is at its end; after it nodes install nothing. Publish the next:',
   CLOCK_SKEW:
     'Its clock and ours disagree, so dates and certificates may be judged wrong. Set the clock:',
   CERTIFICATE_EXPIRES: 'When the certificate ends, nobody can reach it over TLS. Renew it:',

@@ -9,6 +9,7 @@ import type { Mirror, StoredRelease, WritableMirror } from '../mirror.ts';
 import { openMirrors } from '../open.ts';
 import { protect, type Protected, requireRight, versionsNamed } from '../prune.ts';
 import { openScratchFolder } from '../scratch.ts';
+import { refuseTornRoots } from '../served-roots.ts';
 import { surveyMirrors } from '../survey.ts';
 import { type Problem, toProblem } from '../sync/target.ts';
 import { stopSignal } from './interrupt.ts';
@@ -85,10 +86,11 @@ interface Known {
 }
 
 async function refuseEquivocation(
-  { mirrors, app, policy }: Subject,
+  { mirrors, app, policy, roots }: Subject,
   channels: readonly (string | undefined)[],
   signal: AbortSignal,
 ): Promise<void> {
+  if (roots !== undefined) refuseTornRoots(roots);
   for (const channel of channels) {
     const { equivocation } = await surveyMirrors(mirrors, { app, channel, policy, signal });
     if (equivocation === undefined) continue;

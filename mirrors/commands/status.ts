@@ -54,16 +54,17 @@ function readEvery(context: Context): number {
   );
 }
 
-function exitCodeOf({ rows }: Status): ExitCode {
+function exitCodeOf({ rows, tornRoots }: Status): ExitCode {
   const good = rows.filter((row) => row.good).length;
-  if (good === rows.length) return ExitCode.done;
+  if (good === rows.length && tornRoots === undefined) return ExitCode.done;
   return good > rows.length / 2 ? ExitCode.partial : ExitCode.failed;
 }
 
-function toData({ rows, best, equivocation }: Status): Record<string, unknown> {
+function toData({ rows, best, equivocation, tornRoots }: Status): Record<string, unknown> {
   return {
     newest: best === undefined ? null : { version: best.version, sequence: best.sequence },
     equivocation,
+    tornRoots: tornRoots ?? null,
     mirrors: rows.map(({ problem, ...row }) => ({
       ...row,
       problem: problem === undefined ? null : { ...problem },
@@ -71,7 +72,7 @@ function toData({ rows, best, equivocation }: Status): Record<string, unknown> {
   };
 }
 
-function toLines({ rows, best, equivocation }: Status): string[] {
+function toLines({ rows, best, equivocation, tornRoots }: Status): string[] {
   const header = ['NAME', 'ADDRESS', 'VERSION', 'SEQUENCE', 'BEHIND BY', 'ASSETS', 'REACHABLE IN'];
   const lines = formatTable(header, rows.map(toCells));
   const problems = rows.flatMap(({ problem }) =>
@@ -84,11 +85,18 @@ function toLines({ rows, best, equivocation }: Status): string[] {
           `ALARM: ${equivocation.join(' and ')} serve different manifests of one sequence, all validly signed`,
           '  hint: a release key may be in wrong hands; publish nothing before you know',
         ];
+  const tornLines =
+    tornRoots === undefined
+      ? []
+      : [
+          `ALARM: ${tornRoots}`,
+          '  hint: root keys may be in wrong hands; publish nothing before you know',
+        ];
   const newest =
     best === undefined
       ? 'no mirror has a valid release to compare with'
       : `newest: ${best.version} (sequence ${best.sequence})`;
-  const more = [...alarm, ...problems];
+  const more = [...alarm, ...tornLines, ...problems];
   return [...lines, '', newest, ...(more.length === 0 ? [] : ['', ...more])];
 }
 

@@ -8,13 +8,15 @@ import { CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
 import { isChannelName } from '@landfall/manifest';
 import { parsePublicKey, type PublicKey } from '@landfall/minisign';
-import type { TrustPolicy } from '@landfall/trust';
+import type { Authority } from '@landfall/trust';
 import { z } from 'zod';
 import { type MirrorConfig, mirrorConfigSchema, type Named, nameMirrors } from '../config.ts';
 import { MirrorError } from '../errors.ts';
 import { loadConfigModule } from '../load-config.ts';
 import type { Mirror } from '../mirror.ts';
 import { openMirrors } from '../open.ts';
+import { readPin, readRootFolder } from '../root-folder.ts';
+import { followRoots, type KnownRoots, newestOf } from '../served-roots.ts';
 
 const DEFAULT_CONFIG = 'release.config.ts';
 /** Where the token of a Gitea mirror is taken from that is named by its address alone, to write there. */
@@ -31,6 +33,10 @@ export const SUBJECT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   app: { value: 'APP', help: 'with --mirror: the app' },
   key: { value: 'KEY', multiple: true, help: 'with --mirror: a public key (RW…) or its file' },
   threshold: { value: 'N', help: 'with --mirror: how many keys must have signed; 1 unless told' },
+  'trusted-root': {
+    value: 'FILE',
+    help: 'with --mirror: in place of keys, the root document that is believed, signatures beside it',
+  },
   channel: { value: 'CHANNEL', help: 'a channel other than the default one' },
 };
 
@@ -39,7 +45,9 @@ export interface Subject {
   app: string;
   /** Undefined: the default channel. */
   channel: string | undefined;
-  policy: TrustPolicy;
+  policy: Authority;
+  /** Where a root document says who is believed: all that is known here or on the mirrors. */
+  roots: KnownRoots | undefined;
   mirrors: Mirror[];
   /** What the mirrors were made from, in their order, paths absolute. */
   configs: Named<MirrorConfig>[];
@@ -68,10 +76,17 @@ export function channelsNamed(context: Context, subject: Subject): (string | und
 const configSchema = z.looseObject({
   app: z.string(),
   channel: z.string().optional(),
-  keys: z.looseObject({
-    public: z.array(z.string()).min(1),
-    threshold: z.int().min(1).optional(),
-  }),
+  keys: z.union(
+    [
+      z.looseObject({
+        public: z.array(z.string()).min(1),
+        threshold: z.int().min(1).optional(),
+        root: z.undefined().optional(),
+      }),
+      z.looseObject({ root: z.string(), public: z.undefined().optional() }),
+    ],
+    "expected 'public' (public keys), or 'root' (the folder of the root documents)",
+  ),
   mirrors: z.array(mirrorConfigSchema).min(1),
 });
 
@@ -84,29 +99,54 @@ export async function findSubject(context: Context): Promise<Subject> {
     : fromConfig(context.text('config') ?? DEFAULT_CONFIG, channel);
 }
 
+/** The subject with what `mirrors` know of root documents beyond it, the channel by its name there. */
+export async function withRoots(subject: Subject, mirrors: readonly Mirror[]): Promise<Subject> {
+  if (subject.roots === undefined) return subject;
+  const roots = await followRoots(subject.roots, mirrors);
+  const policy = newestOf(roots.documents).verified.root;
+  return {
+    ...subject,
+    policy,
+    roots,
+    channel: subject.channel === policy.channel ? undefined : subject.channel,
+    defaultChannel: policy.channel,
+  };
+}
+
 function requireChannelName(text: string): void {
   if (!isChannelName(text)) {
     throw usage(`--channel: expected a channel name such as beta, found '${text}'`);
   }
 }
 
-function fromOptions(context: Context, channel: string | undefined): Subject {
+async function fromOptions(context: Context, channel: string | undefined): Promise<Subject> {
   if (context.text('config') !== undefined)
     throw usage('expected --config or --mirror, found both');
   const app = context.text('app');
   const keys = context.list('key');
-  if (app === undefined || keys.length === 0) {
+  const rootFile = context.text('trusted-root');
+  if (app === undefined || (keys.length === 0 && rootFile === undefined)) {
     throw usage(
       `--mirror needs --app and --key: expected both, found ${app === undefined ? 'no --app' : 'no --key'}`,
     );
   }
-  return {
+  if (rootFile !== undefined && (keys.length > 0 || context.count('threshold') !== undefined)) {
+    throw usage('expected --trusted-root, or --key and --threshold, found both');
+  }
+  const believed =
+    rootFile === undefined
+      ? {
+          policy: {
+            keys: keys.map((key) => readKey(key, process.cwd())),
+            threshold: context.count('threshold') ?? 1,
+          },
+          roots: undefined,
+        }
+      : believing({ documents: [await readPin(resolve(rootFile), app)] });
+  const subject: Subject = {
     app,
     channel,
-    policy: {
-      keys: keys.map((key) => readKey(key, process.cwd())),
-      threshold: context.count('threshold') ?? 1,
-    },
+    ...believed,
     ...opened(context.list('mirror').map(toMirrorConfig)),
     defaultChannel: undefined,
     options: [
@@ -114,8 +154,14 @@ function fromOptions(context: Context, channel: string | undefined): Subject {
       ` --app ${app}`,
       ...keys.map((each) => ` --key ${quoted(each)}`),
       ...[context.text('threshold') ?? []].flat().map((each) => ` --threshold ${each}`),
+      ...(rootFile === undefined ? [] : [` --trusted-root ${quoted(rootFile)}`]),
     ].join(''),
   };
+  return withRoots(subject, subject.mirrors);
+}
+
+function believing(roots: KnownRoots): Pick<Subject, 'policy' | 'roots'> {
+  return { policy: newestOf(roots.documents).verified.root, roots };
 }
 
 function opened(
@@ -148,17 +194,28 @@ async function fromConfig(path: string, channel: string | undefined): Promise<Su
   }
   const { app, keys, mirrors, channel: defaultChannel } = result.data;
   const folder = dirname(resolve(path));
-  return {
+  const subject: Subject = {
     app,
     channel: channel === defaultChannel ? undefined : channel,
-    policy: {
-      keys: keys.public.map((key) => readKey(key, folder)),
-      threshold: keys.threshold ?? 1,
-    },
+    ...(keys.root === undefined
+      ? {
+          policy: {
+            keys: keys.public.map((key) => readKey(key, folder)),
+            threshold: keys.threshold ?? 1,
+          },
+          roots: undefined,
+        }
+      : believing(await knownIn(resolve(folder, keys.root), app))),
     ...opened(mirrors, folder),
     defaultChannel,
     options: path === DEFAULT_CONFIG ? '' : ` --config ${quoted(path)}`,
   };
+  return withRoots(subject, subject.mirrors);
+}
+
+async function knownIn(folder: string, app: string): Promise<KnownRoots> {
+  const { first, steps } = await readRootFolder(folder, app);
+  return { documents: [first, ...steps] };
 }
 
 /** A word as a shell takes it. */

@@ -11,7 +11,13 @@ import { type Problem, type Target, toProblem } from '../sync/target.ts';
 import { Bandwidth, parseBandwidth } from '../throttle.ts';
 import { stopSignal } from './interrupt.ts';
 import { allChannels, openWriter, selectMirrors } from './selection.ts';
-import { CHANNELS_OPTION, channelsNamed, findSubject, SUBJECT_OPTIONS } from './subject.ts';
+import {
+  CHANNELS_OPTION,
+  channelsNamed,
+  findSubject,
+  SUBJECT_OPTIONS,
+  withRoots,
+} from './subject.ts';
 
 export const sync: Command = {
   name: 'sync',
@@ -34,9 +40,9 @@ export const sync: Command = {
   ],
   async run(context) {
     const bandwidth = readBandwidth(context);
-    const subject = await findSubject(context);
+    const given = await findSubject(context);
     const lists = [context.list('from'), context.list('to')];
-    const { all, named } = selectMirrors(subject, lists);
+    const { all, named } = selectMirrors(given, lists);
     const [from = [], to = []] = named;
     const sources = from.length > 0 ? from : all.filter((each) => !to.includes(each));
     const targets = to.length > 0 ? to : all.filter((each) => !from.includes(each));
@@ -47,6 +53,7 @@ export const sync: Command = {
         "see 'mirrors sync --help'",
       );
     }
+    const subject = await withRoots(given, openMirrors([...new Set([...sources, ...targets])]));
     const signal = stopSignal();
     const folder = openScratchFolder('sync');
     const scratch = folder.path;

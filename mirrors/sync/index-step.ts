@@ -13,10 +13,12 @@ import { prepareIndexUpdate } from '../index-commit.ts';
 import { channelOf } from '../layout.ts';
 import type { IndexUpdate, WritableMirror } from '../mirror.ts';
 import { type Believed, gatherIndex, readSignedIndex } from '../signed-index.ts';
+import { checkRoots, type KnownRoots, problemOfRoots } from '../served-roots.ts';
 import { type Goal, nameOf } from './goal.ts';
 import type { Target } from './target.ts';
 
 interface IndexOptions extends Believed {
+  roots?: KnownRoots | undefined;
   branches: readonly Pick<WritableMirror, 'indexBranch'>[];
   scratch: string;
   onLine?: (line: string) => void;
@@ -36,7 +38,11 @@ export async function writeIndexes(
   if (todo.length === 0) return;
   const update = await prepareIndexUpdate({
     mirrors: [...targets.map(({ writer }) => writer), ...options.branches],
-    files: new Map(goals.flatMap(({ index }) => [...index.files])),
+    // Who is believed comes before what they signed.
+    files: new Map([
+      ...(options.roots?.documents ?? []).flatMap(({ files }) => [...files]),
+      ...goals.flatMap(({ index }) => [...index.files]),
+    ]),
     message: `Index of ${options.app}: ${goals.map(describe).join(', ')}\n`,
     date:
       goals
@@ -68,8 +74,12 @@ function describe({ channel, index }: Goal): string {
 async function readBack(
   target: Target,
   goals: readonly Goal[],
-  { app, policy, signal }: IndexOptions,
+  { app, policy, roots, signal }: IndexOptions,
 ): Promise<void> {
+  const given = signal === undefined ? {} : { signal };
+  const lacking =
+    roots && problemOfRoots(target.name, await checkRoots(target.reader, roots, given));
+  if (lacking !== undefined) throw lacking;
   for (const { channel, index } of goals) {
     const options = signal === undefined ? {} : { signal };
     const found = await readSignedIndex(target.reader, channel, { app, policy }, options);

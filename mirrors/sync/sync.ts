@@ -12,11 +12,13 @@ import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { TrustError } from '@landfall/trust';
 import { checkArtifact } from '../check-artifact.ts';
 import { downloadArtifact } from '../download.ts';
 import { MirrorError } from '../errors.ts';
 import type { Mirror, ReleaseInfo, WritableMirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
+import { checkRoots, type KnownRoots, problemOfRoots, refuseTornRoots } from '../served-roots.ts';
 import { type Bandwidth, throttled } from '../throttle.ts';
 import { gateArtifact } from './gate.ts';
 import { findGoals, type Goal, manifestOf, nameOf, wantedBy, type Wanted } from './goal.ts';
@@ -25,6 +27,8 @@ import { writeIndexes } from './index-step.ts';
 import { Target } from './target.ts';
 
 export interface SyncOptions extends Believed {
+  /** Root documents that every mirror must have, where these say who is believed. */
+  roots?: KnownRoots | undefined;
   /** Where to take from. */
   sources: readonly Mirror[];
   /** What to complete: each from both sides. */
@@ -54,6 +58,7 @@ export interface SyncResult {
 
 /** Throws `TrustError` EQUIVOCATION, `MirrorError` NOT_FOUND, and the abort reason; a target's own failure is its problem. */
 export async function syncMirrors(options: SyncOptions): Promise<SyncResult> {
+  if (options.roots !== undefined) refuseTornRoots(options.roots);
   const slow = (mirror: Mirror): Mirror =>
     options.bandwidth === undefined ? mirror : throttled(mirror, options.bandwidth);
   const sources = options.sources.map(slow);
@@ -77,11 +82,14 @@ export async function syncMirrors(options: SyncOptions): Promise<SyncResult> {
   };
 }
 
+/** In the list of what lags. */
+const ROOT_DOCUMENTS = 'the root documents';
+
 /** May we write there, and which channels lag? */
 async function lookAt(
   target: Target,
   goals: readonly Goal[],
-  { signal }: SyncOptions,
+  { signal, roots }: SyncOptions,
 ): Promise<void> {
   await target.attempt(async () => {
     await target.writer.checkWritable(signal ? { signal } : {});
@@ -99,6 +107,13 @@ async function lookAt(
       }
       target.staleIn.push(nameOf(channel));
     }
+    if (roots === undefined) return;
+    const problem = problemOfRoots(
+      target.name,
+      await checkRoots(target.reader, roots, signal ? { signal } : {}),
+    );
+    if (problem instanceof TrustError) throw problem;
+    if (problem !== undefined) target.staleIn.push(ROOT_DOCUMENTS);
   }, signal);
 }
 
