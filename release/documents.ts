@@ -20,6 +20,7 @@ import { ReleaseError } from './errors.ts';
 import { readSmallFile } from './files.ts';
 import { ROOT_DOCUMENT, whereKeysAre } from './keys.ts';
 import { policyOf } from './load-config.ts';
+import { describeSteps } from './rollout.ts';
 import { policiesOf, rootComment, rootFile } from './roots.ts';
 import { commentOf } from './waiting.ts';
 
@@ -138,6 +139,7 @@ function describeManifest(manifest: Manifest): string[] {
     `commit:    ${commit === '' ? 'none' : commit}`,
     `published: ${published}, expires ${expires}`,
     `follows:   ${previous === null ? 'nothing, it is the first' : `sequence ${previous.sequence}, sha256 ${previous.sha256}`}`,
+    `goes out:  ${describeSteps(manifest).join(', ')}`,
     `withdrawn: ${withdrawn.length === 0 ? 'none' : withdrawn.join(', ')}`,
     ...components.flatMap(({ artifacts }) =>
       artifacts.map(

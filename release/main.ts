@@ -8,6 +8,7 @@ import { diffCommand } from './commands/diff.ts';
 import { notesCommand } from './commands/notes.ts';
 import { promoteCommand } from './commands/promote.ts';
 import { renewCommand } from './commands/renew.ts';
+import { rolloutCommand } from './commands/rollout.ts';
 import { shipCommand } from './commands/ship.ts';
 import { signCommand } from './commands/sign.ts';
 import { statusCommand } from './commands/status.ts';
@@ -32,6 +33,7 @@ void runAsProcess({
     promoteCommand,
     withdrawCommand,
     renewCommand,
+    rolloutCommand,
     notesCommand,
     diffCommand,
     statusCommand,

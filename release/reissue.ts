@@ -8,6 +8,7 @@ import { type Decision, type Known, placeAfter } from './decide.ts';
 import { waitingDraft } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
 import { knownManifests } from './known.ts';
+import { goesOutIn, type PlannedSteps } from './rollout.ts';
 import type { Decide } from './ship.ts';
 import { nextCommand, type Shipment, turnTo } from './shipment.ts';
 import type { Show } from './show.ts';
@@ -32,6 +33,30 @@ export const decideRenewal: Decide = (shipment, show) => {
   reissue(shipment, best.manifest, placeAfter(findSituation(shipment)));
   sayDecision(shipment, show);
 };
+
+/** The current release, which must be `version`, once more with other steps. Throws `ReleaseError` NOT_PUBLISHED. */
+export function decideRollout(version: string, steps: PlannedSteps): Decide {
+  return (shipment, show) => {
+    const best = publishedOn(shipment);
+    const { manifest } = best;
+    if (manifest.version !== version) {
+      throw new ReleaseError(
+        'NOT_PUBLISHED',
+        `${version} is not the current release of channel '${shipment.channel}': expected ${manifest.version}`,
+        { hint: 'only the current release goes out; check the version and the channel' },
+      );
+    }
+    const isWanted = (each: Manifest): boolean =>
+      each.version === version && goesOutIn(each, steps);
+    if (isWanted(manifest)) {
+      turnTo(shipment, version);
+      shipment.decision = decideHere(shipment);
+    } else if (!finishUnpublished(shipment, best, isWanted)) {
+      reissue(shipment, manifest, placeAfter(findSituation(shipment)));
+    }
+    sayDecision(shipment, show);
+  };
+}
 
 /** What `--from` has, as the next release of this channel. `base` is verified. */
 export function decidePromotion(base: Manifest): Decide {

@@ -22,6 +22,7 @@ import { ReleaseError } from './errors.ts';
 import { openKeys } from './keys.ts';
 import { alive } from './mirror-progress.ts';
 import { need, type Shipment, turnTo } from './shipment.ts';
+import { describeSteps } from './rollout.ts';
 import { runSteps, type ShowMode, type Step } from './show.ts';
 import { compareMirrors } from './steps/compare.ts';
 import { lookAtMirrors } from './steps/look.ts';
@@ -100,7 +101,12 @@ export async function ship(
 const decideWhat: Decide = (shipment, show) => {
   const decision = decideHere(shipment);
   shipment.decision = decision;
-  if (decision.kind !== 'new') return sayDecision(shipment, show);
+  if (decision.kind !== 'new') {
+    if (shipment.steps !== undefined) {
+      show.line(`its steps stay as they were signed; 'release rollout' gives it others`);
+    }
+    return sayDecision(shipment, show);
+  }
   show.outcome(`new release ${shipment.version}, sequence ${decision.place.sequence}`);
   shipment.notes = notesOf(shipment.settings, shipment.version);
   reuseArtifacts(shipment);
@@ -145,6 +151,9 @@ const signRelease: Step<Shipment>['run'] = (shipment, show) => {
   crashPoint('ship-signed');
   if (!dryRun) removeDrafts(settings, manifest.channel, manifest.sequence);
   shipment.signed = signed;
+  if (manifest.rollout.steps.length > 0) {
+    for (const line of describeSteps(manifest)) show.line(`it goes out ${line}`);
+  }
   show.outcome(`sequence ${manifest.sequence}, by ${signers.join(', ')}`);
 };
 

@@ -10,6 +10,7 @@ import type { Draft } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
 import type { MirrorProgress, Patience } from './mirror-progress.ts';
 import type { Proofs } from './proofs.ts';
+import type { PlannedSteps } from './rollout.ts';
 import type { Expected, SignedManifest } from './signed.ts';
 import type { Packed } from './steps/pack.ts';
 import type { Source } from './steps/source.ts';
@@ -37,6 +38,8 @@ export interface Shipment extends Build {
   readonly dryRun: boolean;
   /** Names of mirrors whose index branch may be replaced where it has diverged. */
   readonly forced: ReadonlySet<string>;
+  /** In which steps it goes out, where somebody said so. */
+  readonly steps?: PlannedSteps | undefined;
   /** A folder for what is read back; removed at the end. */
   scratch: string;
   readonly mirrors: readonly MirrorProgress[];

@@ -7,6 +7,7 @@ import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { decidePromotion } from '../reissue.ts';
+import { readSteps, STEPS } from '../rollout.ts';
 import { type ChannelChoice, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
@@ -18,6 +19,7 @@ export const promoteCommand: Command = {
   options: {
     from: { value: 'C', help: 'the channel that has it' },
     to: { value: 'C', help: "the channel that gets it; the configuration's unless told" },
+    steps: STEPS,
     quorum: QUORUM,
     'force-index': FORCE_INDEX,
     'dry-run': DRY_RUN,
@@ -45,6 +47,7 @@ export const promoteCommand: Command = {
         "'release renew' publishes a release again on its own channel",
       );
     }
+    const text = context.text('steps');
     const base = await currentOn(settings, from);
     const [wanted = base.version] = context.positionals;
     if (wanted !== base.version) throw otherVersion(wanted, base);
@@ -53,6 +56,7 @@ export const promoteCommand: Command = {
       channel: to,
       version: base.version,
       purpose: `release promote ${base.version}`,
+      steps: text === undefined ? undefined : readSteps(text),
       decideHow: decidePromotion(base),
     });
   },

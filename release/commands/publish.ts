@@ -12,6 +12,7 @@ import {
   reportOf,
   reportWaitingShipment,
 } from '../report.ts';
+import type { PlannedSteps } from '../rollout.ts';
 import { type Decide, ship } from '../ship.ts';
 import type { Shipment } from '../shipment.ts';
 import { showModeFor } from '../show.ts';
@@ -27,12 +28,14 @@ export interface Publication {
   readonly version: string;
   /** `release ship`'s own unless told. */
   readonly decideHow?: Decide;
+  /** In which steps it goes out. */
+  readonly steps?: PlannedSteps | undefined;
 }
 
 /** Runs the list of steps under the lock and reports. */
 export async function publish(context: Context, publication: Publication): Promise<ExitCode> {
   const started = performance.now();
-  const { settings, channel, version, purpose, decideHow } = publication;
+  const { settings, channel, version, purpose, decideHow, steps } = publication;
   const quorum = quorumFrom(context, settings);
   const dryRun = context.flag('dry-run');
   const mirrors = startProgress(
@@ -53,6 +56,7 @@ export async function publish(context: Context, publication: Publication): Promi
         quorum,
         dryRun,
         forced,
+        steps,
         mirrors,
         signal,
         folder,

@@ -3,11 +3,17 @@
  * the configured public keys before anything else sees them. Where the keys
  * here are too few, what is to be signed waits in the working folder.
  */
-import { type Manifest, serializeManifest, signaturePath } from '@landfall/manifest';
+import {
+  type Manifest,
+  type RolloutStep,
+  serializeManifest,
+  signaturePath,
+} from '@landfall/manifest';
 import { formatKeyId, sameKey, type SecretKey, sign } from '@landfall/minisign';
 import { addSignature, collectSignatures, hasSigned } from '../collect.ts';
 import type { Decision, Place } from '../decide.ts';
 import { type Draft, draftPath, writeDraft } from '../drafts.ts';
+import { resolveSteps } from '../rollout.ts';
 import { need, type Shipment } from '../shipment.ts';
 import { type SignedManifest, toSigned } from '../signed.ts';
 import { toSeconds } from '../time.ts';
@@ -32,7 +38,8 @@ export function composeManifest(
   const root = newest === undefined ? {} : { root: newest };
   if (decision.kind === 'reissue') {
     const { withdrawnReasons: _, ...base } = decision.base;
-    return { ...base, ...root, channel, sequence, previous, ...times, ...withdrawals };
+    const rollout = shipment.steps === undefined ? base.rollout : { steps: stepsOf(shipment, now) };
+    return { ...base, ...root, channel, sequence, previous, ...times, rollout, ...withdrawals };
   }
   const { updater, from } = settings.requires;
   return {
@@ -51,9 +58,13 @@ export function composeManifest(
       ...(updater === undefined ? {} : { updater }),
       ...(from === undefined ? {} : { from }),
     },
-    rollout: { steps: [] },
+    rollout: { steps: stepsOf(shipment, now) },
     ...withdrawals,
   };
+}
+
+function stepsOf({ steps = [] }: Shipment, now: Date): RolloutStep[] {
+  return resolveSteps(steps, now);
 }
 
 /**
