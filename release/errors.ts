@@ -14,6 +14,8 @@ type ReleaseErrorCode =
   | 'KEY_MISMATCH'
   /** There is no root document that enough have signed, or none can be made like this. */
   | 'NO_ROOT'
+  /** A mirror has a newer root document than the checkout. */
+  | 'OLD_ROOT'
   /** Not a document that can be signed, or not the way it was made. */
   | 'NOT_SIGNABLE'
   /** Not a semantic version, or none given and none found. */
@@ -66,6 +68,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   KEY_MISSING: ExitCode.usage,
   KEY_MISMATCH: ExitCode.usage,
   NO_ROOT: ExitCode.usage,
+  OLD_ROOT: ExitCode.refused,
   NOT_SIGNABLE: ExitCode.refused,
   VERSION_INVALID: ExitCode.usage,
   VERSION_NOT_NEWER: ExitCode.usage,

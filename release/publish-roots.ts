@@ -20,7 +20,7 @@ import {
 import { rootFilesOf } from './roots.ts';
 import type { Step } from './show.ts';
 import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
-import { mirrorsWithoutRoots, readRootsBack } from './steps/roots.ts';
+import { mirrorsWithoutRoots, readRootsBack, requireNewestRoot } from './steps/roots.ts';
 import { workspaceOf } from './workspace.ts';
 
 export interface RootPublication {
@@ -47,6 +47,7 @@ export function publishRootSteps(dryRun: boolean): Step<RootPublication>[] {
       await onEach(mirrors, 'check', signal, async ({ mirror }) => {
         await mirror.checkWritable({ signal });
       });
+      await requireNewestRoot(mirrors, settings, signal);
       publication.without = await mirrorsWithoutRoots(mirrors, settings, signal);
       show.outcome(`${publication.without.size} lack root documents`);
     },

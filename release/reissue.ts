@@ -76,6 +76,8 @@ export interface Withdrawal {
   reason: string | undefined;
   /** The release to go back to; the newest good one unless told. */
   to: string | undefined;
+  /** Somebody else published it, with a key that was stolen: it need not be known here. */
+  foreign: boolean;
 }
 
 /**
@@ -83,7 +85,7 @@ export interface Withdrawal {
  * of an earlier release. Throws `ReleaseError` NOT_PUBLISHED, NOTHING_GOOD.
  */
 export function decideWithdrawal(withdrawal: Withdrawal): Decide {
-  const { version, reason, to } = withdrawal;
+  const { version, reason, to, foreign } = withdrawal;
   return async (shipment, show) => {
     const best = publishedOn(shipment);
     const { manifest } = best;
@@ -95,7 +97,7 @@ export function decideWithdrawal(withdrawal: Withdrawal): Decide {
       shipment.decision = decideHere(shipment);
       return sayDecision(shipment, show);
     }
-    refuseUnknown(shipment, version, manifest);
+    if (!foreign) refuseUnknown(shipment, version, manifest);
     const base = manifest.version === version ? await goodRelease(shipment, withdrawal) : manifest;
     if (to !== undefined && base.version !== to) throw notCurrent(version, manifest);
     const place = placeAfter(findSituation(shipment));
@@ -163,7 +165,9 @@ function refuseUnknown(shipment: Shipment, version: string, current: Manifest): 
   throw new ReleaseError(
     'NOT_PUBLISHED',
     `channel '${current.channel}' never had ${version}: expected ${current.version} or one before it`,
-    { hint: 'check the version: one that was withdrawn can never be shipped again' },
+    {
+      hint: 'check the version: one that was withdrawn can never be shipped again; --foreign, if a thief published it',
+    },
   );
 }
 

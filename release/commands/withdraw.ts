@@ -15,6 +15,7 @@ export const withdrawCommand: Command = {
   options: {
     reason: { value: 'TEXT', help: 'why, for people; it stands in the manifest' },
     to: { value: 'VERSION', help: 'the release to go back to; the newest good one unless told' },
+    foreign: { help: 'it was never ours: a thief published it, with a version above any of ours' },
     channel: CHANNEL,
     quorum: QUORUM,
     'force-index': FORCE_INDEX,
@@ -40,6 +41,7 @@ export const withdrawCommand: Command = {
       decideHow: decideWithdrawal({
         version,
         reason: reasonFrom(context),
+        foreign: context.flag('foreign'),
         to: to === undefined ? undefined : versionOf(to, settings.directory),
       }),
     });

@@ -11,7 +11,7 @@ import { alive, fail, failureText, type MirrorProgress, onEach } from '../mirror
 import { nextCommand, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { newestSignedHere } from '../situation.ts';
-import { checkRootLife, mirrorsWithoutRoots } from './roots.ts';
+import { checkRootLife, mirrorsWithoutRoots, requireNewestRoot } from './roots.ts';
 
 /**
  * Checks and surveys all mirrors at once. Throws `ReleaseError` NO_QUORUM when
@@ -52,6 +52,7 @@ export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<voi
 /** Which mirrors lack root documents, and what the channel goes on from if its keys were replaced. */
 async function lookAtRoots(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, settings, signal } = shipment;
+  await requireNewestRoot(mirrors, settings, signal);
   checkRootLife(settings, show);
   shipment.withoutRoots = await mirrorsWithoutRoots(mirrors, settings, signal);
   const floor = await findFloor(shipment);

@@ -5,7 +5,7 @@
  */
 import { crashPoint } from '@landfall/cli';
 import { MAX_ROOT_BYTES } from '@landfall/manifest';
-import type { Mirror } from '@landfall/mirrors';
+import { type Mirror, walkRoot } from '@landfall/mirrors';
 import { checkRootExpiry } from '@landfall/trust';
 import type { Settings } from '../config.ts';
 import { ReleaseError } from '../errors.ts';
@@ -59,6 +59,44 @@ export async function readRootsBack(
     'READ_BACK',
     `mirror '${mirror.name}': does not serve the '${first}' that was written`,
     { hint: 'a cache in between may answer with an old file; run it again in a while' },
+  );
+}
+
+/**
+ * Somebody else may have replaced keys: what those that stand here sign then
+ * would be refused by every node. Throws `ReleaseError` OLD_ROOT when a mirror
+ * has a version after the newest here, EQUIVOCATION when it has another of one.
+ */
+export async function requireNewestRoot(
+  mirrors: readonly MirrorProgress[],
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<void> {
+  const newest = settings.roots.at(-1);
+  if (newest === undefined) return;
+  const asked = alive(mirrors).map(({ mirror }) => mirror);
+  const { version } = newest.root;
+  const ours = new Map(settings.roots.map(({ root, sha256 }) => [root.version, sha256]));
+  // Walked from the first, so that another document in the place of one of ours is seen too.
+  const [first] = settings.roots;
+  const walk = await walkRoot(asked, first ?? newest, { signal });
+  const other = walk.steps.find(
+    ({ verified: { root, sha256 } }) => (ours.get(root.version) ?? sha256) !== sha256,
+  );
+  const twice = walk.equivocation?.version ?? other?.verified.root.version;
+  if (twice !== undefined) {
+    throw new ReleaseError(
+      'EQUIVOCATION',
+      `there are two root documents of version ${twice}, both signed by enough root keys`,
+      { hint: 'find out who signed which, and remove the wrong one; nodes take neither' },
+    );
+  }
+  const there = walk.newest.root.version;
+  if (there <= version) return;
+  throw new ReleaseError(
+    'OLD_ROOT',
+    `the root documents here are not the newest: expected version ${there}, which a mirror has, found ${version}`,
+    { hint: 'bring your checkout up to date; the keys that may sign were replaced' },
   );
 }
 

@@ -3,12 +3,15 @@
  * the first, a release key is stolen and used, they replace it, and releases
  * go on from the last good one. What nodes do of it has tests of its own.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serializeManifest } from '@landfall/manifest';
 import { formatKeyId, generateKeyPair, publicKeyBase64, sign } from '@landfall/minisign';
 import { verifyFirstRoot, verifyNextRoot } from '@landfall/trust';
 import { expect, it } from 'vitest';
+import { runCommand } from '../harness/command.ts';
+import { contentsOf, useGiteaProject } from '../harness/gitea-project.ts';
 import { expectComplete, filesOf, manifestOn } from '../harness/mirror-content.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
 import { type Bo, makeBo, writeKey } from '../harness/two-people.ts';
@@ -54,11 +57,29 @@ function served(site: Project, version: number): { bytes: Buffer; signatures: st
   };
 }
 
+/** A node that pinned the first root document before anything went wrong. */
+async function useNode(site: Project): Promise<() => Promise<object>> {
+  const folder = join(site.root, 'node');
+  const config = ['--config', join(folder, 'landfall.toml')];
+  const made = await runCommand('updater', [
+    ...['init', ...config, '--app', 'archipelago', '--web-user', 'root'],
+    ...['--trusted-root', join(site.directory, 'trust/root-1.json')],
+    ...['--root', join(folder, 'root'), '--state', join(folder, 'state')],
+    ...['--probe-url', 'http://127.0.0.1:9/'],
+    ...site.mirrors.flatMap(({ directory }) => ['--mirror', directory]),
+  ]);
+  expect(made).toMatchObject({ code: 0 });
+  return async () => {
+    const { stdout } = await runCommand('updater', ['check', ...config, '--json']);
+    return JSON.parse(stdout) as object;
+  };
+}
+
 /** Whoever has the release key puts a manifest of their own on every mirror. */
 function publishAsThief(site: Project): void {
   const good = manifestOn(site.mirror('oslo'));
   if (good === undefined) throw new Error('nothing is published');
-  const bytes = serializeManifest({ ...good, sequence: 900, withdrawn: ['1.0.1'], notes: 'mine' });
+  const bytes = serializeManifest({ ...good, version: '9.9.9', sequence: 900, notes: 'mine' });
   for (const { directory } of site.mirrors) {
     const path = join(directory, 'releases/manifest.json');
     writeFileSync(path, bytes);
@@ -75,7 +96,9 @@ it('a release key is stolen and used, and two people take it out of use', async 
   expect(one.signatures).toHaveLength(2);
   const first = verifyFirstRoot(one.bytes, one.signatures, { app: 'archipelago' });
   const good = filesOf(site.mirror('oslo'))['releases/manifest.json'];
+  const check = await useNode(site);
   publishAsThief(site);
+  expect(await check()).toMatchObject({ version: '9.9.9', sequence: 900 });
   // They make a new key, and say which release was the last good one.
   const fresh = generateKeyPair();
   await writeKey(join(site.directory, 'keys'), 'second', fresh);
@@ -104,6 +127,7 @@ it('a release key is stolen and used, and two people take it out of use', async 
   site.config.keys.secret = ['keys/second.key'];
   site.writeConfig();
   expect(await site.release(['trust', 'publish'])).toMatchObject({ code: 0 });
+  expect(await check()).toMatchObject({ error: { code: 'NO_MANIFEST' } });
   const two = served(site, 2);
   const second = verifyNextRoot(first, two.bytes, two.signatures);
   expect(second.root.floors).toEqual([{ channel: 'stable', sequence: 1, sha256: good }]);
@@ -120,12 +144,24 @@ it('a release key is stolen and used, and two people take it out of use', async 
     withdrawn: [],
   });
   expect(await site.release(['verify'])).toMatchObject({ code: 0 });
+  expect(await check()).toMatchObject({ version: '1.0.0', sequence: 2 });
+  // Nodes that took the thief's version leave it.
+  expect(await site.release(['withdraw', '9.9.9'])).toMatchObject({ code: 2 });
+  expect(await site.release(['withdraw', '9.9.9', '--foreign'])).toMatchObject({ code: 0 });
+  expect(manifestOn(site.mirror('oslo'))).toMatchObject({ sequence: 3, withdrawn: ['9.9.9'] });
   // A mirror that was set up anew gets every version with the next release.
   rmSync(join(site.mirror('lima'), 'trust'), { recursive: true });
   writeWebUi(site, 'two');
   expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 0 });
   expectComplete(site, '1.1.0');
-  expect(manifestOn(site.mirror('lima'))?.sequence).toBe(3);
+  expect(await check()).toMatchObject({ version: '1.1.0', sequence: 4 });
+  // A checkout from before the rotation ships nothing.
+  renameSync(join(site.directory, 'trust/root-2.json'), join(site.directory, 'trust/aside'));
+  site.config.keys.secret = ['keys/release.key'];
+  site.writeConfig();
+  const old = await site.release(['ship', '1.2.0']);
+  expect(old).toMatchObject({ code: 3 });
+  expect(old.stderr).toContain('expected version 2, which a mirror has, found 1');
 });
 
 it('the same version is shipped again with the new key, also where nothing is here any more', async () => {
@@ -144,6 +180,48 @@ it('the same version is shipped again with the new key, also where nothing is he
   const shipped = await site.release(['ship', '--json']);
   expect(JSON.parse(shipped.stdout)).toMatchObject({ version: '1.0.0', sequence: 2, complete: 3 });
   expectComplete(site, '1.0.0');
+});
+
+it('git mirrors get root documents in the commit that they share', async () => {
+  const { project: site, release, server } = await useGiteaProject(['oslo', 'lima']);
+  await writeKey(join(site.directory, 'keys'), 'root', generateKeyPair());
+  const sign = async (version: number): Promise<void> => {
+    const file = `trust/root-${version}.json`;
+    expect(await release(['sign', file, '--key', 'keys/root.key'])).toMatchObject({ code: 0 });
+  };
+  expect(await release(['trust', 'init', '--root-key', 'keys/root.pub'])).toMatchObject({
+    code: 0,
+  });
+  await sign(1);
+  site.config.keys = { secret: ['keys/release.key'], root: 'trust' };
+  site.writeConfig();
+  expect(await release(['ship'])).toMatchObject({ code: 0 });
+  expect(await release(['trust', 'rotate', '--expires', '20'])).toMatchObject({ code: 0 });
+  await sign(2);
+  expect(await release(['trust', 'publish'])).toMatchObject({ code: 0 });
+  const { head } = contentsOf(server('oslo'));
+  expect(contentsOf(server('lima')).head).toBe(head);
+  const { git } = server('lima').repository();
+  const listed = execFileSync('git', [
+    `--git-dir=${git}`,
+    'ls-tree',
+    '-r',
+    '--name-only',
+    head ?? '',
+  ]);
+  expect(listed.toString().trim().split('\n')).toEqual([
+    'releases/manifest.json',
+    'releases/manifest.json.minisig',
+    'trust/root-1.json',
+    'trust/root-1.json.minisig',
+    'trust/root-2.json',
+    'trust/root-2.json.minisig',
+  ]);
+  // Nothing is left to do, and the end that comes near is said.
+  const again = await release(['ship']);
+  expect(again).toMatchObject({ code: 0 });
+  expect(again.stderr).toContain('note: root document 2 ends in 19 days');
+  expect(contentsOf(server('oslo')).head).toBe(head);
 });
 
 it('what a root document does not say is not signed', async () => {
