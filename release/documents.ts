@@ -10,7 +10,9 @@ import {
   type Manifest,
   MAX_MANIFEST_BYTES,
   MAX_ROOT_BYTES,
+  parseHalt,
   parseManifest,
+  serializeHalt,
   serializeManifest,
 } from '@landfall/manifest';
 import { formatKeyId, parsePublicKey } from '@landfall/minisign';
@@ -62,7 +64,9 @@ export function readSignable(path: string, settings: Settings | undefined): Sign
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const common = { path: file, bytes, sha256 };
   const app = settings?.app;
-  if (isRoot(bytes)) return { ...common, ...aboutRoot(file, bytes, app) };
+  const kind = kindOf(bytes);
+  if (kind === 'root') return { ...common, ...aboutRoot(file, bytes, app) };
+  if (kind === 'halt') return { ...common, ...aboutHalt(file, bytes, settings) };
   return { ...common, ...aboutManifest(file, bytes, settings) };
 }
 
@@ -77,11 +81,7 @@ function aboutManifest(file: string, bytes: Uint8Array, settings: Settings | und
     title: `manifest of ${app} ${version} (channel ${channel}, sequence ${sequence})`,
     says: describeManifest(manifest),
     comment: commentOf(manifest),
-    roles:
-      settings === undefined
-        ? undefined
-        : [{ whose: `keys of channel ${channel}`, policy: policyOf(settings, channel) }],
-    where: settings === undefined ? '' : whereKeysAre(settings),
+    ...signersOf(channel, settings),
   };
 }
 
@@ -100,13 +100,43 @@ function aboutRoot(file: string, bytes: Uint8Array, expectedApp: string | undefi
   };
 }
 
-/** Whether bytes say that they are a root document. */
-function isRoot(bytes: Uint8Array): boolean {
+function aboutHalt(file: string, bytes: Uint8Array, settings: Settings | undefined): About {
+  const halt = parseHalt(bytes);
+  requireCanonical(file, bytes, serializeHalt(halt));
+  const { app, channel, serial, published, halted } = halt;
+  requireApp(file, app, settings?.app);
+  return {
+    title: `halt file ${serial} of ${app} (channel ${channel})`,
+    says: [
+      `published: ${published}`,
+      ...(halted.length === 0 ? ['halted:    none, what was halted goes on'] : []),
+      ...halted.map(({ version, reason }) => `halted:    ${version}: ${reason}`),
+    ],
+    comment: `app=${app} channel=${channel} halt=${serial}`,
+    ...signersOf(channel, settings),
+  };
+}
+
+/** Who may sign for a channel. */
+function signersOf(
+  channel: string,
+  settings: Settings | undefined,
+): Pick<Signable, 'roles' | 'where'> {
+  if (settings === undefined) return { roles: undefined, where: '' };
+  const policy = policyOf(settings, channel);
+  return {
+    roles: [{ whose: `keys of channel ${channel}`, policy }],
+    where: whereKeysAre(settings),
+  };
+}
+
+/** What bytes say they are; a manifest says nothing. */
+function kindOf(bytes: Uint8Array): unknown {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'root';
+    return typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -16,7 +16,7 @@ export const signCommand: Command = {
   name: 'sign',
   args: 'FILE',
   arity: [1, 1],
-  summary: 'add your signature to a manifest or a root document that waits for several',
+  summary: 'add your signature to a manifest, root document or halt file that waits for several',
   options: {
     key: {
       value: 'FILE',
@@ -26,9 +26,9 @@ export const signCommand: Command = {
     'dry-run': DRY_RUN,
   },
   details: [
-    'FILE is what you were sent: a manifest, the folder it is in, or a root document. What it says is',
-    'shown, and the signature goes into a file beside it, to be sent back. It needs no project: with a',
-    'configuration it also checks that the key is one that counts.',
+    'FILE is what you were sent: a manifest, the folder it is in, a root document or a halt file. What',
+    'it says is shown, and the signature goes into a file beside it, to be sent back. It needs no',
+    'project: with a configuration it also checks that the key is one that counts.',
   ],
   async run(context) {
     const [file = ''] = context.positionals;

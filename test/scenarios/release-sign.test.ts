@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { serializeHalt } from '@landfall/manifest';
 import {
   formatKeyId,
   generateKeyPair,
@@ -126,6 +127,15 @@ it('what is not what was made, or by a key that does not count, is not signed', 
   expect(await sign()).toMatchObject({ code: 2 });
   expect(await sign('--key', 'bo.key', '--dry-run')).toMatchObject({ code: 0 });
   expect(readdirSync(folder).toSorted()).toEqual(['bo.key', 'bo.pub', 'manifest.json']);
+  // A halt file is signed by the channel's keys as well.
+  const halted = [{ version: '1.0.0', reason: 'breaks', at: '2026-05-01T00:00:00Z' }];
+  const common = { schema: 1, kind: 'halt', app: 'archipelago', channel: 'stable' } as const;
+  const halt = serializeHalt({ ...common, serial: 3, published: '2026-05-01T00:00:00Z', halted });
+  writeFileSync(join(site.directory, 'halt.json'), halt);
+  const halting = await site.release(['sign', 'halt.json']);
+  expect(halting).toMatchObject({ code: 0 });
+  expect(halting.stderr).toContain('halt file 3 of archipelago (channel stable)');
+  expect(halting.stdout).toContain('keys of channel stable: waits for 1 more signature');
   const stranger = await serializeSecretKey(generateKeyPair(), { password: undefined });
   site.write('keys/stranger.key', stranger, 0o600);
   const refused = await site.release(['sign', waitingIn(site), '--key', 'keys/stranger.key']);

@@ -28,7 +28,7 @@ usage: release COMMAND [options]
   build [VERSION]    run the project's build, pack it and pass it through the gate
   check FILE…        pass archives (.tar, .tar.gz, .tar.zst) through the gate
   ship [VERSION]     build, sign and publish a release to all mirrors
-  sign FILE          add your signature to a manifest or a root document that waits for several
+  sign FILE          add your signature to a manifest, root document or halt file that waits for several
   trust ACTION       make, replace, show and publish the document that says who may sign
   promote [VERSION]  publish one channel's release on another, as it is
   withdraw VERSION   take a release back: nodes on it move to the newest good one

@@ -10,7 +10,7 @@ import { serializeManifest } from '@landfall/manifest';
 import { formatKeyId, generateKeyPair, publicKeyBase64, sign } from '@landfall/minisign';
 import { verifyFirstRoot, verifyNextRoot } from '@landfall/trust';
 import { expect, it } from 'vitest';
-import { runCommand } from '../harness/command.ts';
+import { type Outcome, runCommand } from '../harness/command.ts';
 import { contentsOf, useGiteaProject } from '../harness/gitea-project.ts';
 import { expectComplete, filesOf, manifestOn } from '../harness/mirror-content.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
@@ -183,25 +183,28 @@ it('the same version is shipped again with the new key, also where nothing is he
 });
 
 it('git mirrors get root documents in the commit that they share', async () => {
-  const { project: site, release, server } = await useGiteaProject(['oslo', 'lima']);
+  const gitea = await useGiteaProject(['oslo', 'lima']);
+  const site = gitea.project;
+  const release = (args: readonly string[]): Promise<Outcome> => gitea.release(args);
+  const headOf = (name: string): string | undefined => contentsOf(gitea.server(name)).head;
   await writeKey(join(site.directory, 'keys'), 'root', generateKeyPair());
-  const sign = async (version: number): Promise<void> => {
+  const addMine = async (version: number): Promise<void> => {
     const file = `trust/root-${version}.json`;
     expect(await release(['sign', file, '--key', 'keys/root.key'])).toMatchObject({ code: 0 });
   };
   expect(await release(['trust', 'init', '--root-key', 'keys/root.pub'])).toMatchObject({
     code: 0,
   });
-  await sign(1);
+  await addMine(1);
   site.config.keys = { secret: ['keys/release.key'], root: 'trust' };
   site.writeConfig();
   expect(await release(['ship'])).toMatchObject({ code: 0 });
   expect(await release(['trust', 'rotate', '--expires', '20'])).toMatchObject({ code: 0 });
-  await sign(2);
+  await addMine(2);
   expect(await release(['trust', 'publish'])).toMatchObject({ code: 0 });
-  const { head } = contentsOf(server('oslo'));
-  expect(contentsOf(server('lima')).head).toBe(head);
-  const { git } = server('lima').repository();
+  const head = headOf('oslo');
+  expect(headOf('lima')).toBe(head);
+  const { git } = gitea.server('lima').repository();
   const listed = execFileSync('git', [
     `--git-dir=${git}`,
     'ls-tree',
@@ -221,7 +224,7 @@ it('git mirrors get root documents in the commit that they share', async () => {
   const again = await release(['ship']);
   expect(again).toMatchObject({ code: 0 });
   expect(again.stderr).toContain('note: root document 2 ends in 19 days');
-  expect(contentsOf(server('oslo')).head).toBe(head);
+  expect(headOf('oslo')).toBe(head);
 });
 
 it('what a root document does not say is not signed', async () => {
