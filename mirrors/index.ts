@@ -26,6 +26,7 @@ export { openMirrors, openWritableMirrors } from './open.ts';
 export { type KeptRoots, readKeptRoots, readPin, readRootFolder } from './root-folder.ts';
 export { highestHalts, type HaltRow, type SignedHalt, surveyHalts } from './signed-halt.ts';
 export { gatherNextRoot, type SignedRoot } from './signed-root.ts';
+export { type RootEquivocation, type RootWalk, walkRoot } from './walk-root.ts';
 export {
   concludeSurvey,
   type Survey,
@@ -33,4 +34,3 @@ export {
   type SurveyOptions,
   type SurveyRow,
 } from './survey.ts';
-export { type RootEquivocation, type RootWalk, walkRoot } from './walk-root.ts';

@@ -133,6 +133,8 @@ const configSchema = z.strictObject({
   threshold: z.int().min(1).optional(),
   /** In place of them: the root document that is believed, and whatever follows from it. */
   trusted_root: path.optional(),
+  /** How far above the newest accepted one a sequence may be. */
+  max_sequence_jump: z.int().min(1).default(1000),
   mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
   root: path.optional(),
   state: path.default('/var/lib/landfall'),

@@ -12,7 +12,9 @@ import {
   type Survey,
 } from '@landfall/mirrors';
 import { type Authority, isRoot, trustIn, type VerifiedManifest } from '@landfall/trust';
+import { declineLeap, doubt, pickNewest, toWarning } from './doubt.ts';
 import { UpdaterError } from './errors.ts';
+import { findContradictions, findStaleness, timeFor, type Warning } from './freshness.ts';
 import {
   askForHalts,
   concludeHalts,
@@ -22,9 +24,15 @@ import {
   keptHalts,
 } from './halts.ts';
 import type { Host } from './host.ts';
-import { stopIfTold } from './host.ts';
+import { stopIfTold, timestamp } from './host.ts';
 import { indexOf, type Decline } from './offer.ts';
 import { findFloor } from './records/floor-file.ts';
+import {
+  frozenSince,
+  readLastCheck,
+  rememberShown,
+  type Shown,
+} from './records/last-check-file.ts';
 import { foreseeTrust, type KeepTrust } from './trust/keep.ts';
 import { isDue, judgeTrust, openTrust, type TrustLook, walkOn } from './trust/chain.ts';
 
@@ -42,6 +50,10 @@ export interface Look {
   problems: MirrorProblem[];
   /** What is halted. */
   halts: Halts;
+  /** What is odd about what they show. */
+  warnings: Warning[];
+  /** What each mirror shows, if it can be believed. */
+  shown: Shown[];
 }
 
 /**
@@ -67,18 +79,18 @@ export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust):
 }
 
 interface Seen {
-  /** Without the manifests of mirrors that do not say well what is halted. */
+  /** Without the manifests that are not gone by, nor those of mirrors that do not say well what is halted. */
   survey: Survey;
   halts: HaltRow[];
-  /** Mirrors that were left out of it. */
-  strays: MirrorProblem[];
 }
 
 async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Look> {
   const refusal = trust && judgeTrust(host, trust, new Date());
   if (trust !== undefined && refusal !== undefined) {
     const { problems } = trust;
-    return { newest: refusal, mirrors: all, problems, halts: keptHalts(host) };
+    const shown = readLastCheck(host.paths.lastCheck)?.shown ?? [];
+    const halts = keptHalts(host);
+    return { newest: refusal, mirrors: all, problems, halts, warnings: [], shown };
   }
   return toLook(host, all, await surveyAll(host, all, authorityOf(host, trust)), trust);
 }
@@ -93,26 +105,37 @@ function authorityOf({ config }: Host, trust: TrustLook | undefined): Authority 
 function toLook(
   host: Host,
   all: readonly Mirror[],
-  { survey, strays, halts: rows }: Seen,
+  { survey, halts: rows }: Seen,
   trust: TrustLook | undefined,
 ): Look {
+  const { config, store, paths } = host;
   const authority = authorityOf(host, trust);
   const halts = concludeHalts(host, authority, rows, channelOf(host, authority, survey));
   const late = describeHaltProblems(halts, rows);
-  const found = [...strays, ...describeProblems(host, survey), ...late];
+  const before = readLastCheck(paths.lastCheck)?.shown ?? [];
+  const shown = rememberShown(before, survey.rows, timestamp());
+  const found = [...describeProblems(host, survey, shown), ...late];
   const others = (trust?.problems ?? []).filter(({ mirror }) =>
     found.every((each) => each.mirror !== mirror),
   );
   const problems = [...found, ...others];
-  if (survey.rows.every((row) => row.verified === undefined)) {
-    throw nothingToBelieve(survey, problems);
-  }
+  const floor = findFloor(store.floors, config.app, indexOf(config));
+  const contradictions = findContradictions(survey.rows, floor);
+  const leap = survey.rows.find((row) => row.problem?.code === 'FAST_FORWARD')?.problem;
+  const newest = pickNewest(survey, contradictions, floor) ?? (leap && declineLeap(leap));
+  if (newest === undefined) throw nothingToBelieve(survey, problems);
   const { best, holders } = survey;
   return {
-    newest: best ?? declineEquivocation(survey),
+    newest,
     mirrors: [...holders, ...all.filter((mirror) => !holders.includes(mirror))],
     problems,
     halts,
+    warnings: [
+      ...contradictions,
+      ...(leap === undefined ? [] : [toWarning(leap)]),
+      ...(best === undefined ? [] : staleness(host, best)),
+    ],
+    shown,
   };
 }
 
@@ -137,33 +160,19 @@ function callsForRoot({ survey: { rows }, halts }: Seen, { newest }: TrustLook):
   return [...rows, ...halts].some(isStrange) || Math.max(0, ...named) > newest.root.version;
 }
 
-async function surveyAll(host: Host, all: readonly Mirror[], authority: Authority): Promise<Seen> {
-  const strays: MirrorProblem[] = [];
-  let asked = all;
-  let { survey, halts } = await askAll(host, asked, authority);
-  // A mirror that shows another channel in place of the one this node follows is left out, and the rest is asked again.
-  for (;;) {
-    const found = isRoot(authority) ? [] : findStrays(host, survey);
-    if (found.length === 0) break;
-    strays.push(...found);
-    asked = asked.filter((each) => found.every((stray) => stray.mirror !== each.name));
-    ({ survey, halts } = await askAll(host, asked, authority));
-  }
-  stopIfTold(host.signal);
-  return { survey, halts, strays };
-}
-
 /** What mirrors offer and what they say is halted; who does not say that well is not gone by. */
-async function askAll(
-  host: Host,
-  mirrors: readonly Mirror[],
-  authority: Authority,
-): Promise<Pick<Seen, 'survey' | 'halts'>> {
+async function surveyAll(host: Host, all: readonly Mirror[], authority: Authority): Promise<Seen> {
   const [{ rows }, halts] = await Promise.all([
-    ask(host, mirrors, authority),
-    askForHalts(host, mirrors, authority),
+    ask(host, all, authority),
+    askForHalts(host, all, authority),
   ]);
-  return { survey: concludeSurvey(rows.map((row) => doubtBy(halts, row))), halts };
+  stopIfTold(host.signal);
+  const { config, store } = host;
+  const floor = findFloor(store.floors, config.app, indexOf(config));
+  // A root document tells the channel's name itself.
+  const channel = isRoot(authority) ? undefined : floor?.channel;
+  const bounds = { floor, channel, mostAbove: config.max_sequence_jump };
+  return { survey: concludeSurvey(rows.map((row) => doubtBy(halts, doubt(row, bounds)))), halts };
 }
 
 async function ask(
@@ -180,18 +189,16 @@ async function ask(
   }
 }
 
-function findStrays({ config, store }: Host, { rows }: Survey): MirrorProblem[] {
-  const expected = findFloor(store.floors, config.app, indexOf(config))?.channel;
-  if (expected === undefined) return [];
-  return rows.flatMap(({ mirror, verified }) => {
-    const found = verified?.manifest.channel;
-    if (found === undefined || found === expected) return [];
-    const problem = `shows another channel: expected '${expected}', found '${found}'`;
-    return [{ mirror: mirror.name, problem }];
-  });
+function staleness({ config, store }: Host, newest: VerifiedManifest): Warning[] {
+  const now = new Date();
+  return findStaleness(newest, timeFor(store.floors, indexOf(config), newest, now), now);
 }
 
-function describeProblems({ config, store }: Host, { rows, best }: Survey): MirrorProblem[] {
+function describeProblems(
+  { config, store }: Host,
+  { rows, best }: Survey,
+  shown: readonly Shown[],
+): MirrorProblem[] {
   const floor = findFloor(store.floors, config.app, indexOf(config))?.sequence ?? 0;
   const newest = Math.max(floor, best?.manifest.sequence ?? 0);
   return rows.flatMap(({ mirror, verified, problem }) => {
@@ -200,7 +207,9 @@ function describeProblems({ config, store }: Host, { rows, best }: Survey): Mirr
     }
     const sequence = verified?.manifest.sequence ?? 0;
     if (sequence >= newest) return [];
-    const behind = `is behind: expected sequence ${newest}, found ${sequence}`;
+    const since = frozenSince(shown, mirror.name, new Date());
+    const frozen = since === undefined ? '' : `, the same since ${since}`;
+    const behind = `is behind: expected sequence ${newest}, found ${sequence}${frozen}`;
     return [{ mirror: mirror.name, problem: behind }];
   });
 }
@@ -209,19 +218,6 @@ function describeProblems({ config, store }: Host, { rows, best }: Survey): Mirr
 function stripName(message: string, name: string): string {
   const prefix = `mirror '${name}': `;
   return message.startsWith(prefix) ? message.slice(prefix.length) : message;
-}
-
-function declineEquivocation({ equivocation = [] }: Survey): Decline {
-  const sequence = equivocation[0]?.verified?.manifest.sequence;
-  const shown = equivocation.map(
-    ({ mirror, verified }) =>
-      `'${mirror.name}' shows ${verified?.manifest.version} (${verified?.sha256.slice(0, 12)}…)`,
-  );
-  return {
-    code: 'equivocation',
-    reason: `two different manifests have sequence ${sequence}: ${shown.join(', ')}`,
-    hint: 'both are signed: neither is installed; ask the maintainer at once, a key may be in wrong hands',
-  };
 }
 
 function nothingToBelieve({ rows }: Survey, problems: readonly MirrorProblem[]): UpdaterError {

@@ -16,11 +16,12 @@ import {
   selectArtifacts,
   type Selected,
 } from '@landfall/manifest';
-import { checkExpiry, checkFloor, type VerifiedManifest } from '@landfall/trust';
+import { checkExpiry, checkFloor, checkJump, type VerifiedManifest } from '@landfall/trust';
 import type { Mirror } from '@landfall/mirrors';
 import type { Config } from './config.ts';
 import type { Deployment } from './facts.ts';
 import type { Store } from './records/store.ts';
+import { timeFor } from './freshness.ts';
 import { findFloor } from './records/floor-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { UPDATER_VERSION } from './version.ts';
@@ -49,6 +50,7 @@ export type DeclineCode =
   | 'up-to-date'
   | 'below-floor'
   | 'equivocation'
+  | 'fast-forward'
   | 'expired'
   | 'platform'
   | 'not-newest'
@@ -99,7 +101,7 @@ export function indexOf(config: Config): string {
 
 /**
  * Whether `verified` may be believed as the newest: not below the floor, not
- * another one of the floor's sequence, not expired.
+ * another one of the floor's sequence, not too far above it, not expired.
  */
 export function judgeFreshness(
   config: Config,
@@ -108,14 +110,17 @@ export function judgeFreshness(
   now: Date,
 ): Decline | undefined {
   try {
-    checkFloor(verified, findFloor(store.floors, config.app, indexOf(config)));
-    checkExpiry(verified, now);
+    const floor = findFloor(store.floors, config.app, indexOf(config));
+    checkFloor(verified, floor);
+    checkJump(verified, floor, config.max_sequence_jump);
+    checkExpiry(verified, timeFor(store.floors, indexOf(config), verified, now).now);
     return undefined;
   } catch (error) {
     if (!(error instanceof OtaError)) throw error;
     const codes: Record<string, DeclineCode> = {
       BELOW_FLOOR: 'below-floor',
       EQUIVOCATION: 'equivocation',
+      FAST_FORWARD: 'fast-forward',
       EXPIRED: 'expired',
     };
     const code = codes[error.code];

@@ -12,6 +12,8 @@ export interface Paths {
   /** The link that says which updater starts, and the one it took over from. */
   updater: string;
   previousUpdater: string;
+  /** What `floor` says once more, for when the state is lost or restored. */
+  floorCopy: string;
   state: string;
   stateFile: string;
   marker: string;
@@ -62,6 +64,7 @@ export function pathsOf(root: string, state: string): Paths {
     aside: join(root, 'aside'),
     updater: join(root, 'updater'),
     previousUpdater: join(root, 'updater.previous'),
+    floorCopy: join(root, 'floor.json'),
     state,
     stateFile: join(state, 'state.json'),
     marker: join(state, 'pending-verification.json'),

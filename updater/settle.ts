@@ -10,6 +10,7 @@ import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
 import type { Deployment, Outcome } from './facts.ts';
 import { judgeLastResort } from './golden.ts';
+import { findLostFloors } from './lost-floors.ts';
 import { heal } from './heal/heal.ts';
 import { putBackLink, recoverGone } from './heal/gone.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
@@ -92,9 +93,25 @@ export function begin(host: Host): { marker: Marker | undefined; state: Settled 
     host.journal.append({ at: timestamp(), drift: store.drift });
     store.saveState(store.state);
   }
+  keepLostFloors(host);
   const { running } = store.state;
   if (store.lost === 'link' && running !== undefined) putBackLink(host, running.deployment);
   return { marker: store.marker, state: store.state };
+}
+
+/** Says that the state folder went back, or was lost, and keeps what is still known of the floor. */
+function keepLostFloors({ store, journal, note }: Host): void {
+  const lost = findLostFloors(store, journal);
+  if (lost === undefined) return;
+  note(lost);
+  try {
+    const at = timestamp();
+    store.floorKeeper.keepLost(lost, at);
+    journal.append({ at, alarm: 'state restored', reason: lost });
+  } catch (error) {
+    // What runs may be broken, and must be left all the same.
+    note(`going on without it: ${messageOf(error)}`);
+  }
 }
 
 /**

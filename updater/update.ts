@@ -7,6 +7,7 @@ import { crashPoint } from '@landfall/cli';
 import type { Halted } from '@landfall/manifest';
 import { preflight } from './effects/preflight.ts';
 import { UpdaterError } from './errors.ts';
+import type { Warning } from './freshness.ts';
 import { keepHalts } from './halts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
@@ -27,7 +28,7 @@ import { keepHold, keepInstall, keepPlace, keepSight } from './policy/keep.ts';
 import { judgeRollout } from './policy/rollout.ts';
 import type { Held } from './records/hold-file.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
-import { writeLastCheck } from './records/last-check-file.ts';
+import { readLastCheck, writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
@@ -37,6 +38,8 @@ import { judgeWait, stopWaiting } from './waiting.ts';
 /** What is on offer, and whether it would be taken. */
 export interface Judgement {
   problems: MirrorProblem[];
+  /** What is odd about what the mirrors show. */
+  warnings: Warning[];
   offer?: Offer;
   decline?: Decline;
   /** The hold that stands, whatever else there is to say. */
@@ -112,6 +115,7 @@ async function install(
 async function look(host: Host, keep: KeepTrust): Promise<Look> {
   const seen = await lookAtMirrors(host, keep);
   for (const { mirror, problem } of seen.problems) host.note(`mirror '${mirror}': ${problem}`);
+  for (const { reason, hint } of seen.warnings) host.note(`warning: ${reason}; ${hint}`);
   return seen;
 }
 
@@ -123,10 +127,10 @@ function judgeLook(
   onTakeable: (offer: Offer) => void = () => {},
 ): Judgement {
   const { config, store } = host;
-  const { newest, mirrors, problems, halts } = seen;
+  const { newest, mirrors, problems, warnings, halts } = seen;
   const running = store.state.running?.deployment.version;
   const halted = running === undefined ? undefined : halts.halted.get(running);
-  const judgement = { problems, halted };
+  const judgement = { problems, warnings, halted };
   if ('code' in newest) return { ...judgement, decline: newest };
   const offer = selectOffer(newest, mirrors, halts.halted.get(newest.manifest.version));
   const stale = judgeFreshness(config, store, newest, new Date());
@@ -139,14 +143,15 @@ function judgeLook(
 }
 
 /** Writes down what was seen: halts and the floor first, which decide what may be seen next. */
-function remember(host: Host, { newest, problems, halts }: Look, { decline }: Judgement): void {
+function remember(host: Host, seen: Look, { decline }: Judgement): void {
+  const { newest, problems, halts, shown: shownBy } = seen;
   const { config, store, journal, paths } = host;
   const at = timestamp();
   for (const { mirror, problem } of problems) journal.append({ at, mirror, problem });
   keepHalts(host, halts);
   crashPoint('did-keep-halts');
-  if ('code' in newest) journal.append({ at, alarm: newest.code, reason: newest.reason });
-  const stale = ['below-floor', 'equivocation', 'expired'];
+  journalAlarms(host, seen, at);
+  const stale = ['below-floor', 'equivocation', 'fast-forward', 'expired'];
   if (!('code' in newest) && !stale.includes(decline?.code ?? '')) {
     const raised = store.raiseFloor(indexOf(config), newest, at);
     const { sequence, version } = newest.manifest;
@@ -164,7 +169,19 @@ function remember(host: Host, { newest, problems, halts }: Look, { decline }: Ju
     refusal: decline,
     problems,
     mirrors: config.mirrors.length,
+    warnings: seen.warnings.map(({ code, reason, hint }) => ({ code, reason, hint })),
+    shown: shownBy,
   });
+}
+
+/** What is odd is told in the history once; as long as it lasts, with every check and on the screen. */
+function journalAlarms({ journal, paths }: Host, { newest, warnings }: Look, at: string): void {
+  const known = readLastCheck(paths.lastCheck)?.warnings ?? [];
+  for (const { code, reason } of warnings) {
+    if (known.every((each) => each.reason !== reason)) journal.append({ at, alarm: code, reason });
+  }
+  if (!('code' in newest) || warnings.some(({ reason }) => reason === newest.reason)) return;
+  journal.append({ at, alarm: newest.code, reason: newest.reason });
 }
 
 /** Takes a release out of quarantine, because an operator said so. */

@@ -7,6 +7,8 @@ type TrustErrorCode =
   | 'BELOW_FLOOR'
   /** Two manifests with one sequence and different bytes. */
   | 'EQUIVOCATION'
+  /** A sequence so high that nothing could follow it. */
+  | 'FAST_FORWARD'
   | 'WRONG_APP'
   | 'WRONG_CHANNEL'
   | 'EXPIRED'

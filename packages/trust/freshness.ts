@@ -1,6 +1,7 @@
 /**
  * Old manifests, well signed, offered again. The floor is the highest sequence
- * a node has accepted; it only ever rises, also when a node rolls back.
+ * a node has accepted; it only ever rises, also when a node rolls back. Only
+ * the root keys can put it elsewhere.
  */
 import { TrustError } from './errors.ts';
 import type { VerifiedManifest } from './manifest.ts';
@@ -34,6 +35,29 @@ export function checkFloor(verified: VerifiedManifest, floor: Floor | undefined)
       },
     );
   }
+}
+
+/**
+ * Throws `TrustError` FAST_FORWARD for a manifest more than `most` above the
+ * floor: who holds a stolen key for a day could otherwise take a node to a
+ * sequence that no release of the maintainers ever reaches again (the
+ * fast-forward attack of the TUF specification). No floor: there is nothing to measure from.
+ */
+export function checkJump(
+  verified: VerifiedManifest,
+  floor: Floor | undefined,
+  most: number,
+): void {
+  if (floor === undefined) return;
+  const { version, sequence } = verified.manifest;
+  if (sequence - floor.sequence <= most) return;
+  throw new TrustError(
+    'FAST_FORWARD',
+    `release ${version} is too far ahead of what this node has accepted: expected sequence ${floor.sequence + most} at most, found ${sequence}`,
+    {
+      hint: "ask the maintainer whether a key is in wrong hands; if it is meant so, raise 'max_sequence_jump' for once",
+    },
+  );
 }
 
 /** Throws `TrustError` EXPIRED when `now` is at or after the manifest's end. */

@@ -14,7 +14,6 @@ export { type TrustPolicy } from './policy.ts';
 export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
 export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
 export { verifyHalt, type VerifiedHalt } from './halt.ts';
-export { checkExpiry, checkFloor, type Floor } from './freshness.ts';
 export { type Authority, type ChannelTrust, isRoot, trustIn } from './authority.ts';
 export { rootPath, type RootDocument } from '@landfall/manifest';
 export {
@@ -27,3 +26,5 @@ export {
   verifyNextRoot,
   type VerifiedRoot,
 } from './root.ts';
+export { checkExpiry, checkFloor, checkJump, type Floor } from './freshness.ts';
+export { readTime, type ClockState, type TimeReading } from './time.ts';

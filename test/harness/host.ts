@@ -12,14 +12,24 @@ export interface TestHost extends Host {
   stop: () => void;
 }
 
-/** Opens a host on `folder` (a fresh one unless given). `toml` is added to a small configuration; `trust` stands in for its key. */
-export function makeHost(
-  options: { folder?: string; toml?: string; top?: string; trust?: string } = {},
-): TestHost {
+export interface TestHostOptions {
+  /** For root and state; a fresh one unless given. */
+  folder?: string;
+  /** The public key to trust; nobody's unless given. */
+  key?: string;
+  /** Stands in for the key. */
+  trust?: string;
+  /** Lines added to a small configuration: at its end, and before any table. */
+  toml?: string;
+  top?: string;
+}
+
+/** Opens a host with one mirror, `<folder>/mirror`. */
+export function makeHost(options: TestHostOptions = {}): TestHost {
   const folder = options.folder ?? temporaryFolder();
   const [root, state] = [join(folder, 'root'), join(folder, 'state')];
   for (const each of [root, state]) mkdirSync(each, { recursive: true });
-  const key = publicKeyBase64(generateKeyPair().publicKey);
+  const key = options.key ?? publicKeyBase64(generateKeyPair().publicKey);
   const config = parseConfig(
     [
       'app = "archipelago"',

@@ -143,7 +143,7 @@ describe('an update', () => {
     expect(outcome.code).toBe(1);
     expect(outcome.stdout).toContain('rolled back from 1.0.0 to nothing, as it was');
     expect(node.current()).toBeUndefined();
-    expect(readdirSync(node.root)).toStrictEqual(['deployments']);
+    expect(readdirSync(node.root)).toStrictEqual(['deployments', 'floor.json']);
     expect(deployments(node)).toStrictEqual([]);
     expect(node.quarantined()).toStrictEqual(['1.0.0']);
     node.web.fault = () => undefined;

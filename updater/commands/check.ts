@@ -17,7 +17,7 @@ export const check: Command = {
       refuseCorrupt(host);
       return judgeMirrors(host, {});
     });
-    const { offer, decline, problems, halted } = judgement;
+    const { offer, decline, problems, warnings, halted } = judgement;
     context.result(
       {
         version: offer?.deployment.version ?? null,
@@ -26,6 +26,7 @@ export const check: Command = {
         decline: decline ?? null,
         halted: halted ?? null,
         mirrors: problems,
+        warnings,
       },
       toLines(judgement),
     );

@@ -86,7 +86,7 @@ export function tellUpdate(
   data: Record<string, unknown>;
   exit: ExitCode;
 } {
-  const { outcome, state, decline, offer, problems, held, halted } = result;
+  const { outcome, state, decline, offer, problems, warnings, held, halted } = result;
   const data = {
     outcome,
     version: offer?.deployment.version ?? null,
@@ -95,6 +95,7 @@ export function tellUpdate(
     halted: halted ?? null,
     state,
     mirrors: problems,
+    warnings,
   };
   // A pause is never unnoticed: not by whoever reads what a timer printed either.
   const paused = [

@@ -24,6 +24,8 @@ export function configText(answers: Answers): string {
     ...trustLines(answers.trust),
     '# Unset: the default channel, whatever its name.',
     setting('channel', channel, 'stable'),
+    '# How far above the newest accepted one a sequence may be: further, and a key is in wrong hands.',
+    '# max_sequence_jump = 1000',
     '',
     '# Releases stand below root; what the updater knows, in state.',
     setting('root', root, `/opt/${app}`),

@@ -3,8 +3,20 @@
  * Nothing is ever decided from it; a corrupt one is as good as none.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
+import type { SurveyRow } from '@landfall/mirrors';
 import { z } from 'zod';
-import { timeSchema } from './schemas.ts';
+import { sha256Schema, timeSchema } from './schemas.ts';
+
+/** A mirror that is behind for longer than this is not just being published to. */
+const FROZEN_MS = 86_400_000;
+
+const shownSchema = z.object({
+  mirror: z.string(),
+  sequence: z.int(),
+  sha256: sha256Schema,
+  /** Since when it has shown this manifest. */
+  since: timeSchema,
+});
 
 const lastCheckSchema = z.object({
   at: timeSchema,
@@ -22,9 +34,16 @@ const lastCheckSchema = z.object({
   problems: z.array(z.object({ mirror: z.string(), problem: z.string() })),
   /** How many mirrors were asked. */
   mirrors: z.int(),
+  /** What was odd about what they showed. */
+  warnings: z
+    .array(z.object({ code: z.string(), reason: z.string(), hint: z.string() }))
+    .optional(),
+  shown: z.array(shownSchema).optional(),
 });
 
 export type LastCheck = z.infer<typeof lastCheckSchema>;
+/** What a mirror shows. */
+export type Shown = z.infer<typeof shownSchema>;
 
 export function readLastCheck(path: string): LastCheck | undefined {
   const file = readJsonFile(path, lastCheckSchema);
@@ -34,4 +53,30 @@ export function readLastCheck(path: string): LastCheck | undefined {
 /** Writes `last-check.json`. Throws `DurableError`. */
 export function writeLastCheck(path: string, check: LastCheck): void {
   writeFileDurably(path, `${JSON.stringify(check, null, 2)}\n`);
+}
+
+/** What the mirrors show now, and since when, given what they showed `before`. One that shows nothing keeps its entry. */
+export function rememberShown(
+  before: readonly Shown[],
+  rows: readonly SurveyRow[],
+  at: string,
+): Shown[] {
+  return rows.flatMap(({ mirror, verified }) => {
+    const known = before.find((each) => each.mirror === mirror.name);
+    if (verified === undefined) return known === undefined ? [] : [known];
+    const { manifest, sha256 } = verified;
+    const since = known?.sha256 === sha256 && known.since <= at ? known.since : at;
+    return [{ mirror: mirror.name, sequence: manifest.sequence, sha256, since }];
+  });
+}
+
+/** Since when a mirror has shown the same, if that is so long that it is worth telling. */
+export function frozenSince(
+  shown: readonly Shown[],
+  mirror: string,
+  now: Date,
+): string | undefined {
+  const since = shown.find((each) => each.mirror === mirror)?.since;
+  if (since === undefined || now.getTime() - Date.parse(since) < FROZEN_MS) return undefined;
+  return since;
 }

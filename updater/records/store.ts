@@ -21,14 +21,8 @@ import {
 import type { Deployment } from '../facts.ts';
 import type { MarkerFacts, Settled } from '../machine.ts';
 import type { Paths } from '../paths.ts';
-import {
-  floorFileSchema,
-  type FloorReset,
-  NO_FLOORS,
-  raiseFloor,
-  resetFloor,
-  writeFloorFile,
-} from './floor-file.ts';
+import { type FloorFile, floorFileSchema, type FloorReset } from './floor-file.ts';
+import { FloorKeeper } from './floor-keeper.ts';
 import { type HaltEntry, haltFileSchema, NO_HALTS, withHalt, writeHaltFile } from './halt-file.ts';
 import { markerSchema, writeMarker, type Marker } from './marker-file.ts';
 import {
@@ -66,11 +60,11 @@ export class Store {
   readonly corrupt: readonly CorruptFile[];
   /** A word about `state.json` and `current` not agreeing, if they do not. */
   readonly drift: string | undefined;
+  readonly floorKeeper: FloorKeeper;
   readonly #paths: Paths;
   #current: Current;
   #state: StateFile;
   #marker: Marker | undefined;
-  #floors = NO_FLOORS;
   #quarantine = NO_QUARANTINE;
   #halts = NO_HALTS;
 
@@ -85,7 +79,7 @@ export class Store {
       return undefined;
     };
     this.#marker = read(paths.marker, markerSchema);
-    this.#floors = read(paths.floor, floorFileSchema) ?? NO_FLOORS;
+    this.floorKeeper = new FloorKeeper(paths, read(paths.floor, floorFileSchema));
     this.#quarantine = read(paths.quarantine, quarantineFileSchema) ?? NO_QUARANTINE;
     this.#halts = read(paths.halts, haltFileSchema) ?? NO_HALTS;
     const known = read(paths.stateFile, stateFileSchema);
@@ -127,8 +121,8 @@ export class Store {
     return this.#marker;
   }
 
-  get floors(): typeof NO_FLOORS {
-    return this.#floors;
+  get floors(): FloorFile {
+    return this.floorKeeper.file;
   }
 
   get quarantine(): typeof NO_QUARANTINE {
@@ -188,19 +182,12 @@ export class Store {
   }
 
   raiseFloor(index: string, verified: VerifiedManifest, at: string): boolean {
-    const raised = raiseFloor(this.#floors, index, verified, at);
-    if (raised === this.#floors) return false;
-    writeFloorFile(this.#paths.floor, raised);
-    this.#floors = raised;
-    return true;
+    return this.floorKeeper.raise(index, verified, at);
   }
 
   /** Sets floors as a root document says; with `write: false` in what this process knows alone. */
   resetFloors(resets: readonly FloorReset[], at: string, options = { write: true }): void {
-    const file = resets.reduce((each, reset) => resetFloor(each, reset, at), this.#floors);
-    if (file === this.#floors) return;
-    if (options.write) writeFloorFile(this.#paths.floor, file);
-    this.#floors = file;
+    this.floorKeeper.reset(resets, at, options);
   }
 
   keepHalt(entry: HaltEntry): void {

@@ -92,8 +92,11 @@ function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Da
       command: 'updater once',
     };
   }
-  const { refusal, newest } = lastCheck;
+  const { refusal, newest, warnings } = lastCheck;
   const nothing: Advice = { what: 'nothing: the next release is taken by itself' };
+  const [odd] = warnings ?? [];
+  const isQuiet = refusal === undefined || refusal.code === 'up-to-date';
+  if (odd !== undefined && isQuiet) return { what: odd.hint };
   if (refusal === undefined) {
     const isOther = newest !== undefined && newest.version !== running?.deployment.version;
     return isOther ? { what: 'install it now', command: 'updater apply' } : nothing;

@@ -20,6 +20,8 @@ const ROOT_SOON_MS = 30 * 86_400_000;
 const SHORT: Readonly<Record<string, string>> = {
   quarantined: 'it is quarantined here',
   held: 'it is held',
+  equivocation: 'two manifests have its sequence, see above',
+  'fast-forward': 'its sequence is too far ahead, see above',
 };
 
 /** The lines of `view` at `now`. None is cut: see `fit`. */
@@ -68,7 +70,8 @@ function adviceWords({ advice: { what, command } }: StatusView): string {
   return command === undefined ? what : `${what}: ${command}`;
 }
 
-function warnings({ held, halted, corrupt, drift, lost, adoption, folders }: StatusView): string[] {
+function warnings(view: StatusView): string[] {
+  const { held, halted, corrupt, drift, lost, adoption, folders, restored, lastCheck } = view;
   const where =
     lost === 'link'
       ? `'${folders.current}' does not lead to what runs`
@@ -83,6 +86,8 @@ function warnings({ held, halted, corrupt, drift, lost, adoption, folders }: Sta
     ...(drift === null ? [] : [`WARNING: ${drift}`]),
     ...(lost === null ? [] : [`WARNING: ${where}`]),
     ...(adoption === null ? [] : ['WARNING: an adoption is not finished; no update begins']),
+    ...(restored === null ? [] : [`WARNING: ${restored.reason}`]),
+    ...some((lastCheck?.warnings ?? []).map(({ reason }) => `WARNING: ${reason}`)),
   ];
 }
 

@@ -9,6 +9,7 @@ import { UpdaterError } from '../errors.ts';
 import { keptHalts } from '../halts.ts';
 import type { Host } from '../host.ts';
 import { findHolder } from '../lock.ts';
+import { findLostFloors } from '../lost-floors.ts';
 import type { Settled } from '../machine.ts';
 import { indexOf } from '../offer.ts';
 import { jitterOf } from '../policy/jitter.ts';
@@ -33,6 +34,9 @@ import { snapshotOffered } from '../restore.ts';
 import { type UpdaterFacts, updaterFacts } from '../self/words.ts';
 import { adviceFor, type Advice } from './advice.ts';
 
+/** That the state was restored stays on the screen for so long; the history keeps it. */
+const RESTORED_SHOWN_MS = 7 * 86_400_000;
+
 /** A release that is tried again later, because of this machine. */
 export type Wait = Pick<Attempt, 'version' | 'reason' | 'at' | 'count'> & { leftMs: number };
 
@@ -50,6 +54,8 @@ export interface StatusView {
   adoption: Pick<Adoption, 'began' | 'deployment'> | 'corrupt' | null;
   corrupt: readonly CorruptFile[];
   floor: FloorEntry | null;
+  /** The state was found to be older than it was, or lost. */
+  restored: { at: string; reason: string } | null;
   lastCheck: LastCheck | null;
   quarantine: readonly QuarantineEntry[];
   deployments: readonly DeploymentRecord[];
@@ -98,6 +104,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     adoption: adoptionOf(host) ?? null,
     corrupt: store.corrupt,
     floor: findFloor(store.floors, config.app, indexOf(config)) ?? null,
+    restored: restoredOf(host, clock) ?? null,
     lastCheck: readLastCheck(paths.lastCheck) ?? null,
     quarantine: store.quarantine.entries,
     deployments: store.deployments,
@@ -122,6 +129,14 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
 function haltedOf(host: Host): Halted | undefined {
   const version = host.store.state.running?.deployment.version;
   return version === undefined ? undefined : keptHalts(host).halted.get(version);
+}
+
+function restoredOf({ store, journal }: Host, { now }: Clock): StatusView['restored'] | undefined {
+  const reason = findLostFloors(store, journal);
+  if (reason !== undefined) return { at: now.toISOString(), reason };
+  const { restored } = store.floors;
+  const age = now.getTime() - Date.parse(restored?.at ?? '');
+  return age < RESTORED_SHOWN_MS ? restored : undefined;
 }
 
 function healOf({ store, paths, config }: Host): HealFile | undefined {

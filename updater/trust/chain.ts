@@ -6,7 +6,13 @@
  */
 import { ExitCode, type OtaError } from '@landfall/errors';
 import { type Mirror, readKeptRoots, type SignedRoot, walkRoot } from '@landfall/mirrors';
-import { checkRootExpiry, policyFor, TrustError, type VerifiedRoot } from '@landfall/trust';
+import {
+  checkRootExpiry,
+  policyFor,
+  readTime,
+  TrustError,
+  type VerifiedRoot,
+} from '@landfall/trust';
 import { stopIfTold, type Host } from '../host.ts';
 import type { MirrorProblem } from '../mirrors.ts';
 import type { Decline } from '../offer.ts';
@@ -137,7 +143,7 @@ export function judgeTrust({ config }: Host, trust: TrustLook, now: Date): Decli
     };
   }
   try {
-    checkRootExpiry(newest, now);
+    checkRootExpiry(newest, readTime(now, newest.root.published).now);
     policyFor(newest.root, config.channel);
     return undefined;
   } catch (error) {

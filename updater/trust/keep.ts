@@ -29,6 +29,8 @@ export function keepTrust(host: Host, trust: TrustLook): void {
   makeDirectoryDurably(paths.trust, 0o700);
   for (const each of taken) {
     store.resetFloors(floorsOf(each.verified.root), at);
+    const { app, version: number, published } = each.verified.root;
+    store.floorKeeper.noteTime({ at: published, app, number });
     crashPoint('root-floors-set');
     if (each === pin) continue;
     keepStep(host, each);

@@ -1,4 +1,4 @@
-import { checkExpiry, checkFloor, type Floor } from '@landfall/trust';
+import { checkExpiry, checkFloor, checkJump, type Floor, readTime } from '@landfall/trust';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
 import { testKey } from '../../harness/minisign-keys.ts';
@@ -55,6 +55,43 @@ describe('checkFloor', () => {
     const floor = { sequence: 41, sha256: accepted.sha256 };
     const other = verified(key, { notes: 'what else changed' });
     expect((await errorOf(() => checkFloor(other, floor))).code).toBe('EQUIVOCATION');
+  });
+});
+
+describe('checkJump', () => {
+  const floor = { sequence: 40, sha256: 'a'.repeat(64) };
+
+  it('takes what is so far ahead at most, and anything on a node without a floor', () => {
+    const release = verified(testKey(), { sequence: 1040 });
+    expect(() => checkJump(release, floor, 1000)).not.toThrow();
+    expect(() => checkJump(release, undefined, 1)).not.toThrow();
+  });
+
+  it('refuses a fast-forward', async () => {
+    const release = verified(testKey(), { sequence: 1041 });
+    const error = await errorOf(() => checkJump(release, floor, 1000));
+    expect(error.code).toBe('FAST_FORWARD');
+    expect(error.message).toContain('expected sequence 1040 at most, found 1041');
+    expect(error.hint).toContain('max_sequence_jump');
+    expect(error.exit).toBe(3);
+  });
+});
+
+describe('readTime', () => {
+  const SIGNED = '2026-04-22T19:00:00Z';
+  it.each([
+    ['that is right', '2026-04-23T00:00:00Z', 'plausible', '2026-04-23T00:00:00Z'],
+    ['that is some minutes behind', '2026-04-22T18:10:00Z', 'plausible', SIGNED],
+    ['of 1970', '1970-01-01T00:00:00Z', 'behind', SIGNED],
+    ['of last year', '2025-12-31T00:00:00Z', 'behind', SIGNED],
+    ['of 2106', '2106-02-07T06:28:15Z', 'ahead', SIGNED],
+  ])('judges by what is known, with a clock %s', (_, clock, state, now) => {
+    expect(readTime(new Date(clock), SIGNED)).toStrictEqual({ clock: state, now: new Date(now) });
+  });
+
+  it('knows without anything signed that it is not before its own time', () => {
+    const { clock, now } = readTime(new Date(0));
+    expect([clock, now.toISOString()]).toStrictEqual(['behind', '2026-01-01T00:00:00.000Z']);
   });
 });
 

@@ -44,7 +44,7 @@ function everything(): Paths {
   store.saveState({ name: 'committed', running: { deployment: DEPLOYMENT, since: AT } });
   store.quarantineRelease({ deployment: DEPLOYMENT, reason: 'status 500' }, AT);
   store.writeMarker({ to: DEPLOYMENT, phase: 'switched', attempt: 1 }, 1000);
-  const manifest = { app: 'a', channel: 'stable', sequence: 1, version: '1.0.0' };
+  const manifest = { app: 'a', channel: 'stable', sequence: 1, published: AT };
   const seen = { manifest, sha256: 'c'.repeat(64) } as Parameters<typeof raiseFloor>[2];
   writeFloorFile(paths.floor, raiseFloor(NO_FLOORS, 'releases/manifest.json', seen, AT));
   writeLastCheck(paths.lastCheck, { at: AT, problems: [], mirrors: 1 });

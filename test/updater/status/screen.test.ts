@@ -246,6 +246,36 @@ const SCENES: readonly Scene[] = [
       check(host);
     },
   },
+  {
+    name: 'mirrors that contradict each other, after the state was restored',
+    make: (host) => {
+      committed(host);
+      const lost = "expected sequence 41 of channel 'stable', found 39";
+      host.store.floorKeeper.keepLost(
+        `the state was restored from a backup, or lost: ${lost}`,
+        hours(9),
+      );
+      const reason =
+        "two different manifests have sequence 42: 'a' shows 1.7.42 (3f9c2a71b0de…), …";
+      const hint = 'both are signed, and neither is installed: ask the maintainer at once';
+      check(host, {
+        refusal: { code: 'equivocation', reason, hint },
+        warnings: [{ code: 'equivocation', reason, hint }],
+      });
+    },
+  },
+  {
+    name: 'a release that ends soon',
+    make: (host) => {
+      runs(host, NEW);
+      host.store.saveState({ name: 'committed', running: running(NEW, MID) });
+      const reason =
+        '1.7.42 (sequence 42) ends 2026-05-01T00:00:00Z, and no mirror shows anything newer';
+      const hint =
+        "ask the maintainer for 'release renew'; after that nothing is installed from it";
+      check(host, { refusal: UP_TO_DATE, warnings: [{ code: 'expiring', reason, hint }] });
+    },
+  },
 ];
 
 /** The node as a later start finds it. */
