@@ -9,6 +9,7 @@ import { parseDuration } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
 import { z } from 'zod';
 import { MirrorError } from './errors.ts';
+import { isOrigin } from './redirect.ts';
 import { parseBandwidth } from './throttle.ts';
 
 /** An address of one of `protocols`, without credentials, query or fragment. */
@@ -56,6 +57,10 @@ const auth = z.strictObject({
 });
 
 const ca = z.string('expected the path of a file with certificates in PEM').min(1);
+
+const allowOrigins = z
+  .array(z.string().refine(isOrigin, 'expected an origin such as https://objects.example.org'))
+  .max(16);
 
 const rate = z
   .union([z.number(), z.string()])
@@ -106,6 +111,8 @@ const directoryConfig = z
     auth: auth.optional(),
     /** A file with further authorities for TLS, in PEM. */
     ca: ca.optional(),
+    /** Other origins that it may redirect reads to: a store that serves its attachments. */
+    allowOrigins: allowOrigins.optional(),
   })
   .refine(
     (value) => value.path !== undefined || value.url !== undefined,
@@ -114,6 +121,10 @@ const directoryConfig = z
   .refine(
     (value) => value.auth === undefined || value.url?.startsWith('http') === true,
     "'auth' needs a 'url' of http:// or https://",
+  )
+  .refine(
+    (value) => value.allowOrigins === undefined || value.url?.startsWith('http') === true,
+    "'allowOrigins' needs a 'url' of http:// or https://",
   );
 
 const giteaConfig = z
@@ -130,6 +141,8 @@ const giteaConfig = z
     auth: auth.optional(),
     /** A file with further authorities for TLS, in PEM. */
     ca: ca.optional(),
+    /** Other origins that it may redirect reads to: a store that serves its attachments. */
+    allowOrigins: allowOrigins.optional(),
     /** How artifacts are sent. */
     upload: upload.optional(),
     /** Where the repository is pushed to, when that is not `<url>/<repository>.git`. */

@@ -28,6 +28,7 @@ export class DirectoryMirror implements Mirror {
           base: this.address,
           authorization: readCredential(config, env),
           ca: config.ca,
+          allowOrigins: config.allowOrigins,
           env,
         });
   }

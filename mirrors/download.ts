@@ -26,6 +26,8 @@ const IMPATIENT_WINDOW_MS = 10_000;
 const PATIENT_RATE = 256;
 const PATIENT_WINDOW_MS = 60_000;
 const GRACE_MS = 60_000;
+/** However large it is: a mirror that only just keeps the rate up holds nobody for longer. */
+const LONGEST_MS = 24 * 3_600_000;
 
 export interface DownloadOptions {
   version: string;
@@ -76,13 +78,15 @@ export async function downloadArtifact(
   }
 }
 
-/** Opens or makes the file. What is not a regular file (a device, a fifo) is neither written nor removed. */
+/** Opens or makes the file. What is not a regular file (a device, a fifo), or has another name too, is neither written nor removed. */
 function openTarget(to: string): number {
   const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
   const fd = openSync(to, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-  if (fstatSync(fd).isFile()) return fd;
+  const info = fstatSync(fd);
+  if (info.isFile() && info.nlink === 1) return fd;
   closeSync(fd);
-  throw new MirrorError('CONFIG', '', `cannot download to '${to}': it is not a regular file`, {
+  const what = info.isFile() ? 'it has another name too' : 'it is not a regular file';
+  throw new MirrorError('CONFIG', '', `cannot download to '${to}': ${what}`, {
     hint: 'name another place, or move away what stands there',
   });
 }
@@ -152,7 +156,7 @@ function limitsOf(options: DownloadOptions, patient: boolean): Omit<ReadLimits, 
   return {
     minRate,
     rateWindowMs: patient ? PATIENT_WINDOW_MS : IMPATIENT_WINDOW_MS,
-    deadlineMs: GRACE_MS + (options.size / minRate) * 1000,
+    deadlineMs: Math.min(LONGEST_MS, GRACE_MS + (options.size / minRate) * 1000),
     ...(patient ? options.patientLimits : options.limits),
   };
 }

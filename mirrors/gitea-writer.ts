@@ -66,13 +66,14 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
     { env, retry = {} }: GiteaWriterOptions = {},
   ) {
     super(config, env);
-    const { ca } = config;
+    const { ca, allowOrigins } = config;
     const base = config.url.replace(/\/+$/, '');
     const client = new HttpClient({
       mirror: config.name,
       base,
       authorization: () => token.forApi(),
       ca,
+      allowOrigins,
       env,
     });
     this.#client = client;

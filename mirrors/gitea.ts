@@ -36,7 +36,8 @@ export class GiteaMirror implements Mirror {
     this.address = `${base}/${config.repository}`;
     const authorization = readCredential(config, env);
     this.#isPrivate = authorization !== undefined;
-    this.#client = new HttpClient({ mirror: config.name, base, authorization, ca: config.ca, env });
+    const { name: mirror, ca, allowOrigins } = config;
+    this.#client = new HttpClient({ mirror, base, authorization, ca, allowOrigins, env });
   }
 
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {

@@ -284,7 +284,7 @@ export function redirectError(mirror: string, from: string, to: string): MirrorE
     {
       hint: isUpgrade(from, to)
         ? `put ${to} into 'url'`
-        : "if that is the same server, use its name in 'url' or mend its ROOT_URL; Gitea must not serve attachments directly from object storage",
+        : "if that is the same server, use its name in 'url' or mend its ROOT_URL; a store that serves for it must be named in 'allowOrigins'",
     },
   );
 }

@@ -2,9 +2,9 @@
  * The only file that talks HTTP. One client per mirror and purpose, bound to
  * one origin by construction: its connections cannot lead anywhere else (a
  * proxy in between is asked for that origin only), and a redirect is followed
- * only within that origin. A client without
- * `authorization` never sends a credential; reads by anonymous readers use
- * such a one.
+ * only within that origin and to those that the configuration allows. A client
+ * without `authorization` never sends a credential, and none is sent to another
+ * origin, nor to any after one; reads by anonymous readers use such a one.
  *
  * Every request is bounded in bytes and time, whatever the server does.
  */
@@ -15,6 +15,7 @@ import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
 import { describeHttpFailure, redirectError, statusError } from './http-errors.ts';
 import type { ReadOptions } from './mirror.ts';
 import { type Proxy, proxyFor } from './proxy.ts';
+import { redirectTarget } from './redirect.ts';
 
 const MAX_REDIRECTS = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -32,6 +33,8 @@ export interface HttpClientOptions {
   authorization?: (() => string) | undefined;
   /** A file with further authorities for TLS, in PEM. */
   ca?: string | undefined;
+  /** Other origins that a read may be redirected to. */
+  allowOrigins?: readonly string[] | undefined;
   /** Where proxies are looked up; the process's own environment unless told. */
   env?: NodeJS.ProcessEnv | undefined;
 }
@@ -62,14 +65,20 @@ export interface HttpAnswer {
   subject: string;
 }
 
+/** How an origin is reached. */
+interface Way {
+  dispatcher: Dispatcher;
+  proxy: Proxy | undefined;
+}
+
 type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
 
 export class HttpClient {
   readonly mirror: string;
   readonly #base: URL;
   readonly #options: HttpClientOptions;
-  /** Made with the first request: what is wrong with a `ca` file is this mirror's trouble alone. */
-  #way: { dispatcher: Dispatcher; proxy: Proxy | undefined } | undefined;
+  /** By origin, made with its first request: what is wrong with a `ca` file is this mirror's trouble alone. */
+  readonly #ways = new Map<string, Way>();
 
   constructor(options: HttpClientOptions) {
     this.mirror = options.mirror;
@@ -80,10 +89,11 @@ export class HttpClient {
   /**
    * Sends a request below the base (`path` without a leading slash, already
    * encoded) and resolves when the answer begins, whatever its status. GET and
-   * HEAD follow redirects within the origin. Throws `MirrorError`.
+   * HEAD follow redirects to origins that may be. Throws `MirrorError`.
    */
   async open(method: Method, path: string, request: HttpRequest): Promise<HttpAnswer> {
     let url = new URL(path, this.#base);
+    let isHome = true;
     const asked = url.pathname;
     // Where a server that knows our secret sends us could name it.
     const known = this.#options.authorization !== undefined;
@@ -93,11 +103,12 @@ export class HttpClient {
     try {
       for (let hop = 0; ; hop += 1) {
         const subject = subjectNow();
-        const answer = await this.#dispatch(method, url, request, guard);
+        const answer = await this.#dispatch(method, url, request, guard, isHome);
         const next = redirectTarget(answer, url);
-        if (next === undefined) return this.#toAnswer(answer, subject, guard, request);
+        if (next === undefined) return this.#toAnswer(answer, subject, guard, request, url);
         await guard.wait(dump(answer, guard.signal));
-        if (next.origin !== this.#base.origin) {
+        isHome &&= next.origin === this.#base.origin;
+        if (!this.#mayAsk(next)) {
           throw redirectError(this.mirror, this.#base.origin, next.origin);
         }
         if (hop >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD')) {
@@ -109,8 +120,12 @@ export class HttpClient {
       }
     } catch (error) {
       guard.close();
-      throw this.#translate(subjectNow(), error, request.signal);
+      throw this.#translate(subjectNow(), error, request.signal, url);
     }
+  }
+
+  #mayAsk({ origin }: URL): boolean {
+    return origin === this.#base.origin || this.#options.allowOrigins?.includes(origin) === true;
   }
 
   /** Like `open`, with the body read to its end. */
@@ -128,6 +143,7 @@ export class HttpClient {
     url: URL,
     request: HttpRequest,
     guard: ReadGuard,
+    isHome: boolean,
   ): Promise<Dispatcher.ResponseData> {
     const { body } = request;
     const headers: Record<string, string> = {
@@ -136,14 +152,14 @@ export class HttpClient {
       ...request.headers,
     };
     const { authorization } = this.#options;
-    if (authorization !== undefined) headers['authorization'] = authorization();
+    if (authorization !== undefined && isHome) headers['authorization'] = authorization();
     if (body !== undefined) {
       headers['content-type'] = body.contentType;
       headers['content-length'] = String(body.size);
     }
     const answer = await guard.wait(
-      this.#connect().dispatcher.request({
-        origin: this.#base.origin,
+      this.#connect(url).dispatcher.request({
+        origin: url.origin,
         method,
         ...UNBOUNDED,
         path: `${url.pathname}${url.search}`,
@@ -157,16 +173,17 @@ export class HttpClient {
     return answer;
   }
 
-  #connect(): { dispatcher: Dispatcher; proxy: Proxy | undefined } {
-    if (this.#way !== undefined) return this.#way;
+  #connect(to: URL): Way {
+    const known = this.#ways.get(to.origin);
+    if (known !== undefined) return known;
     const { ca: file, env } = this.#options;
     const ca = trustedAuthorities(this.mirror, file);
-    const proxy = proxyFor(this.mirror, this.#base, env);
+    const proxy = proxyFor(this.mirror, to, env);
     const tls = { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) };
     const pool = { connections: CONNECTIONS, pipelining: 1, allowH2: false, ...UNBOUNDED };
     const dispatcher =
       proxy === undefined
-        ? new Pool(this.#base.origin, { ...pool, connect: tls })
+        ? new Pool(to.origin, { ...pool, connect: tls })
         : new ProxyAgent({
             ...pool,
             uri: proxy.url,
@@ -182,8 +199,9 @@ export class HttpClient {
               return new Pool(origin, { ...(options as Pool.Options), ...bounds });
             },
           });
-    this.#way = { dispatcher, proxy };
-    return this.#way;
+    const way = { dispatcher, proxy };
+    this.#ways.set(to.origin, way);
+    return way;
   }
 
   #toAnswer(
@@ -191,6 +209,7 @@ export class HttpClient {
     subject: string,
     guard: ReadGuard,
     { maxBytes, signal }: HttpRequest,
+    from: URL,
   ): HttpAnswer {
     const header = (name: string): string | undefined => {
       const value = answer.headers[name];
@@ -210,15 +229,20 @@ export class HttpClient {
       size,
       subject,
       body: boundedBody(guard, answer.body, (error) =>
-        this.#translate(bodySubject(subject, guard.total, size), error, signal),
+        this.#translate(bodySubject(subject, guard.total, size), error, signal, from),
       ),
     };
   }
 
   /** The caller's own abort passes through as it is. */
-  #translate(subject: string, error: unknown, signal: AbortSignal | undefined): unknown {
+  #translate(
+    subject: string,
+    error: unknown,
+    signal: AbortSignal | undefined,
+    { origin }: URL,
+  ): unknown {
     if (signal?.aborted === true && error === signal.reason) return error;
-    return describeHttpFailure(this.mirror, subject, error, this.#way?.proxy?.shown);
+    return describeHttpFailure(this.mirror, subject, error, this.#ways.get(origin)?.proxy?.shown);
   }
 }
 
@@ -245,13 +269,4 @@ function toStream(body: RequestBody, guard: ReadGuard): Readable {
 /** Reads the little that comes with a redirect, so that the connection can be used again. */
 async function dump(answer: Dispatcher.ResponseData, signal: AbortSignal): Promise<void> {
   await answer.body.dump({ limit: MAX_REDIRECT_BODY, signal });
-}
-
-function redirectTarget(answer: Dispatcher.ResponseData, from: URL): URL | undefined {
-  if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return undefined;
-  const { location } = answer.headers;
-  const target = Array.isArray(location) ? location[0] : location;
-  return target !== undefined && URL.canParse(target, from.href)
-    ? new URL(target, from.href)
-    : undefined;
 }

@@ -3,14 +3,17 @@ import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
+  fstatSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
   readSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Download,
   downloadArtifact,
@@ -144,6 +147,37 @@ describe('a download', () => {
     const { run, bytes } = await scene(undefined);
     const error = await errorOf(() => run({ size: bytes.length - 1 }));
     expect(error.code).toBe('TOO_LARGE');
+  });
+
+  it.each(['other bytes', 'more than there will be'])(
+    'begins anew over what an earlier one left: %s',
+    async (what) => {
+      const { run, bytes, to } = await scene({ kind: 'truncate' }, undefined);
+      const rest = what === 'other bytes' ? Buffer.alloc(1000, 9) : undefined;
+      writeFileSync(to, rest ?? Buffer.alloc(bytes.length * 2, 7));
+      const { fd } = await run();
+      expect(readFileSync(to)).toEqual(bytes);
+      expect(fstatSync(fd).ino).toBe(lstatSync(to).ino);
+    },
+  );
+
+  it('is read from the descriptor that was hashed, whoever puts another file in its place', async () => {
+    const { run, bytes, to } = await scene(undefined);
+    const { fd } = await run();
+    writeFileSync(`${to}.evil`, 'evil');
+    renameSync(`${to}.evil`, to);
+    const read = Buffer.alloc(bytes.length);
+    readSync(fd, read, 0, read.length, 0);
+    expect(read).toEqual(bytes);
+  });
+
+  it('writes through no second name of a file', async () => {
+    const { run, to } = await scene(undefined);
+    const target = join(dirname(to), 'target');
+    writeFileSync(target, 'precious');
+    linkSync(target, to);
+    expect((await errorOf(() => run())).message).toContain('it has another name too');
+    expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 
   it('writes through no link', async () => {

@@ -19,6 +19,12 @@ const FILE: Answer = {
   body: Buffer.alloc(200_000, 7),
 };
 
+const redirect = (location: string): Answer => ({
+  status: 302,
+  headers: { location },
+  body: 'moved',
+});
+
 async function server(
   answer: Answer | ((url: string) => Answer) = FILE,
   fault?: Fault,
@@ -214,6 +220,38 @@ describe('origins and credentials', () => {
     expect(error.code).toBe('REDIRECT_REFUSED');
     expect(error.message).toContain(`expected '${url}', found '${other.url}'`);
     expect(other.requests).toEqual([]);
+  });
+
+  it('follows one to an origin that is allowed, and sends no credential there nor after it', async () => {
+    const home = await server((path) => (path === '/back' ? FILE : redirect(`${away.url}/b`)));
+    const away = await server((path) => (path === '/b' ? redirect(`${home.url}/back`) : FILE));
+    const reader = new HttpClient({
+      mirror: 'north',
+      base: home.url,
+      authorization: () => 'token secret',
+      allowOrigins: [away.url],
+    });
+    expect(await readFile(reader, 'a', LIMITS)).toHaveLength(200_000);
+    expect(home.requests).toMatchObject([{ authorization: 'token secret' }, { url: '/back' }]);
+    expect([home.requests[1], away.requests[0]].map((each) => each?.authorization)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    await errorOf(() => reader.open('POST', 'a', LIMITS));
+    expect(away.requests, 'what changes something is not redirected').toHaveLength(1);
+  });
+
+  it('holds an allowed origin to the same bounds, and lets it lead nowhere else', async () => {
+    const third = await server();
+    const away = await server(FILE);
+    const home = await server(redirect(`${away.url}/b`));
+    const allowOrigins = [away.url];
+    const reader = new HttpClient({ mirror: 'north', base: home.url, allowOrigins });
+    const tight = { ...LIMITS, maxBytes: 1000 };
+    expect((await errorOf(() => readFile(reader, 'a', tight))).code).toBe('TOO_LARGE');
+    away.rules.push({ fault: { kind: 'redirect', to: third.url } });
+    expect((await errorOf(() => readFile(reader, 'a', LIMITS))).code).toBe('REDIRECT_REFUSED');
+    expect(third.requests).toEqual([]);
   });
 
   it('gives up a redirect that goes in circles', async () => {
