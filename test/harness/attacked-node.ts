@@ -137,8 +137,8 @@ async function updateWithin(node: TestNode, wish: Wish = { byHand: true }): Prom
 }
 
 /**
- * Everything beside the configuration, byte by byte; of the state what decides
- * (state, quarantine, marker) and whatever lies in `downloads`.
+ * Everything beside the configuration and the floor, byte by byte; of the state
+ * what decides (state, quarantine, marker) and whatever lies in `downloads`.
  */
 function imageOf(node: TestNode): Record<string, string> {
   const image: Record<string, string> = {};
@@ -148,6 +148,7 @@ function imageOf(node: TestNode): Record<string, string> {
     const isState = name.startsWith('state/');
     const decides =
       /^state\/((quarantine|state|pending-verification)\.json$|(downloads|trust)\/(?!newest))/;
+    if (name === 'root/floor.json') continue;
     if (!isState || decides.test(name)) image[name] = describe(join(place, name));
   }
   return image;
