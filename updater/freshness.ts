@@ -116,7 +116,9 @@ function wrongClock(clock: ClockState, judged: Date, now: Date): Warning[] {
       ? ['an earlier one', 'nothing is taken for expired because of it']
       : [`${toDay(judged)} or later`, 'what has expired is judged by that'];
   const reason = `this machine's clock is wrong: expected ${expected}, found ${toDay(now)}; ${then}`;
-  return [{ code: 'clock', reason, hint: 'set the clock: timedatectl, or date' }];
+  const hint =
+    'set the clock (timedatectl); if it is right, ask the maintainer when the newest release was signed';
+  return [{ code: 'clock', reason, hint }];
 }
 
 function showsWhat(mirror: string, { manifest, sha256 }: VerifiedManifest): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Manifest } from '@landfall/manifest';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
+import { findStaleness, timeFor } from '../../updater/freshness.ts';
 import { lookAtMirrors, type Look } from '../../updater/mirrors.ts';
 import { judgeFreshness } from '../../updater/offer.ts';
 import { writeLastCheck } from '../../updater/records/last-check-file.ts';
@@ -205,6 +206,20 @@ describe('expiry with a clock that is wrong', () => {
     scene.host.store.raiseFloor('releases/beta/manifest.json', elsewhere, AT);
     expect(judge(scene, '1970-01-01T00:00:00Z')).toBe('expired');
     expect(judge(scene, '2026-04-01T00:00:00Z')).toBe('expired');
+  });
+
+  it.each([
+    ['1970-01-01T00:00:00Z', ['clock'], /expected 2026-05-02 or later, found 1970-01-01/],
+    ['2106-02-07T06:28:15Z', ['clock'], /expected an earlier one, found 2106-02-07/],
+    ['2026-05-03T00:00:00Z', [], /^undefined$/],
+  ])('is told: %s', (text, expected, words) => {
+    const { host, key } = makeScene();
+    const seen = verified(key, { published: '2026-05-02T00:00:00Z' });
+    host.store.raiseFloor(INDEX, seen, AT);
+    const now = new Date(text);
+    const found = findStaleness(seen, timeFor(host.store.floors, INDEX, seen, now), now);
+    expect(found.map(({ code }) => code)).toStrictEqual(expected);
+    expect(String(found[0]?.reason)).toMatch(words);
   });
 
   it('leaves it to the sequence where the clock is ahead of all times', () => {
