@@ -100,17 +100,18 @@ export function begin(host: Host): { marker: Marker | undefined; state: Settled 
 }
 
 /** Says that the state folder went back, or was lost, and keeps what is still known of the floor. */
-function keepLostFloors({ store, journal, note }: Host): void {
+function keepLostFloors(host: Host): void {
+  const { store, journal } = host;
   const lost = findLostFloors(store, journal);
   if (lost === undefined) return;
-  note(lost);
+  host.note(lost);
   try {
     const at = timestamp();
     store.floorKeeper.keepLost(lost, at);
     journal.append({ at, alarm: 'state restored', reason: lost });
   } catch (error) {
     // What runs may be broken, and must be left all the same.
-    note(`going on without it: ${messageOf(error)}`);
+    host.note(`going on without it: ${messageOf(error)}`);
   }
 }
 
