@@ -151,6 +151,8 @@ const configSchema = z.strictObject({
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')
     .optional(),
+  /** Archives are unpacked by a process without rights. */
+  sandbox: z.boolean().default(false),
   probe: probeSchema.prefault({}),
   services: z.array(serviceSchema).default([]),
   /** Before a switch: `nginx -t`, or the program given; with a service nginx unless told. */

@@ -18,6 +18,8 @@ import { COMMON_OPTIONS } from './commands/session.ts';
 import { status } from './commands/status.ts';
 import { units } from './commands/units.ts';
 import { verify } from './commands/verify.ts';
+import { UNPACK_FLAG } from './effects/unpack-apart.ts';
+import { runUnpack } from './effects/unpack-process.ts';
 import { GATE_FLAG, runGate } from './effects/web-user.ts';
 import { UPDATER_VERSION } from './version.ts';
 
@@ -25,6 +27,8 @@ const [first, ...rest] = process.argv.slice(2);
 
 if (first === GATE_FLAG) {
   runGate(rest);
+} else if (first === UNPACK_FLAG) {
+  void runUnpack(rest);
 } else {
   void runAsProcess({
     name: 'updater',

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { gateArchive, type ListingEntry } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
 import { downloadArtifact } from '@landfall/mirrors';
+import { unpackAsTold } from '../effects/unpack-apart.ts';
 import { UpdaterError } from '../errors.ts';
 import { describePaths } from '../heal/tell.ts';
 import { stopIfTold, type Host } from '../host.ts';
@@ -111,7 +112,8 @@ async function listRelease(
     const { version } = deployment;
     const { fd } = await downloadArtifact(mirrors, { version, file, size, sha256, to, signal });
     try {
-      return (await gateArchive(fd, { name: file, signal })).listing;
+      const unpack = unpackAsTold(host);
+      return (await gateArchive(fd, { name: file, signal, unpack })).listing;
     } finally {
       closeSync(fd);
     }

@@ -29,6 +29,7 @@ import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
 import { isStaged } from './preflight.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
+import { unpackAsTold } from './unpack-apart.ts';
 import { gateAsWebUser } from './web-user.ts';
 
 /** What staging needs of an offer. */
@@ -96,9 +97,7 @@ export async function stageComponent(
   let entries: ListingEntry[];
   try {
     crashPoint('stage-downloaded');
-    entries = await unpack(component, download.fd, join(staging, name), signal).catch(
-      blame(sha256),
-    );
+    entries = await unpack(host, component, download.fd, join(staging, name)).catch(blame(sha256));
     crashPoint('stage-extracted');
   } finally {
     closeSync(download.fd);
@@ -117,25 +116,26 @@ function blame(artifact: string): (error: unknown) => never {
 }
 
 async function unpack(
+  host: Host,
   component: Selected,
   fd: number,
   target: string,
-  signal: AbortSignal,
 ): Promise<ListingEntry[]> {
+  const how = { signal: host.signal, unpack: unpackAsTold(host) };
   const { kind, artifact } = component;
   const name = artifact.file;
   if (kind === 'file') {
     const { mode, contentSha256, contentSize } = artifact;
-    await extractFile(fd, target, { mode, contentSha256, contentSize, name, signal });
+    await extractFile(fd, target, { mode, contentSha256, contentSize, name, ...how });
     return [{ path: '.', type: 'file', mode, size: contentSize, sha256: contentSha256 }];
   }
   const limits = { maxEntries: artifact.tree.entries, maxTotalBytes: artifact.tree.size };
-  const { tree: found, listing } = await gateArchive(fd, { name, limits, signal });
+  const { tree: found, listing } = await gateArchive(fd, { name, limits, ...how });
   if (!sameTree(found, artifact.tree)) {
     throw new ReleaseRefusal(artifact.sha256, `'${name}' does not hold the tree that was signed`);
   }
   makeFolder(target);
-  await extractTree(fd, target, { expect: artifact.tree, name, signal });
+  await extractTree(fd, target, { expect: artifact.tree, name, ...how });
   return listing;
 }
 

@@ -42,6 +42,8 @@ export function configText(answers: Answers): string {
     '# max_per_day = 4',
     '# The user the web server runs as: it must be able to read the web UI before it is switched to.',
     setting('web_user', webUser, 'www-data'),
+    '# Archives are unpacked by a process of their own that has no rights. Takes a little longer.',
+    '# sandbox = false',
     '',
     '# The verdict. Only this machine is ever asked.',
     '[probe]',

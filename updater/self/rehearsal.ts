@@ -9,16 +9,19 @@
  */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { digestTree } from '@landfall/archive';
+import { zstdCompressSync } from 'node:zlib';
+import { digestTree, extractFile } from '@landfall/archive';
 import { makeDirectoryDurably } from '@landfall/durable';
 import { contentDigest, deploymentId } from '@landfall/manifest';
 import type { Manifest, Selected } from '@landfall/manifest';
 import { generateKeyPair, publicKeyBase64 } from '@landfall/minisign';
 import { parseConfig } from '../config.ts';
 import { deploymentPath, findDamage, readCurrent } from '../deployments.ts';
+import { unpackAsTold } from '../effects/unpack-apart.ts';
 import { UpdaterError } from '../errors.ts';
 import type { Deployment } from '../facts.ts';
 import { openHost, type Host } from '../host.ts';
@@ -36,7 +39,8 @@ export function removeRehearsals(state: string): void {
 }
 
 /** Goes forward and back once. Throws `UpdaterError` SELF_CHECK where it ends elsewhere. */
-export async function rehearse({ config, signal }: Host): Promise<void> {
+export async function rehearse(host: Host): Promise<void> {
+  const { config, signal } = host;
   const folder = mkdtempSync(join(config.state, PREFIX));
   const page = join(folder, 'root/current', COMPONENT, 'index.html');
   // One page and nothing else, whoever asks: it runs as root.
@@ -48,6 +52,7 @@ export async function rehearse({ config, signal }: Host): Promise<void> {
   try {
     const url = await listen(server);
     await goForwardAndBack(openRehearsal(folder, url, signal));
+    await unpackSample(host, folder);
   } finally {
     server.closeAllConnections();
     server.close();
@@ -76,6 +81,20 @@ function openRehearsal(folder: string, url: string, signal: AbortSignal): Host {
   const config = parseConfig(text, join(folder, 'updater.toml'));
   mkdirSync(config.state, { recursive: true });
   return openHost(config, { signal, note: () => {}, preserve: true });
+}
+
+/** Unpacking in a process of its own needs things of the runtime that nothing else here does. */
+async function unpackSample(host: Host, folder: string): Promise<void> {
+  const sample = join(folder, 'sample.zst');
+  const content = Buffer.from('sample');
+  writeFileSync(sample, zstdCompressSync(content));
+  await extractFile(sample, join(folder, 'sample'), {
+    mode: 0o644,
+    contentSha256: hash('sha256', content),
+    contentSize: content.length,
+    signal: host.signal,
+    unpack: unpackAsTold(host),
+  });
 }
 
 async function goForwardAndBack(host: Host): Promise<void> {
