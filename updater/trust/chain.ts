@@ -66,7 +66,9 @@ export function isDue(host: Host, trust: TrustLook, now: Date): boolean {
   const since = now.getTime() - asked;
   // A time that lies ahead was a wrong clock's.
   const isRecent = since >= 0 && since < ASK_EVERY_MS;
-  return !isRecent || judgeTrust(host, trust, now) !== undefined;
+  // A step was kept, and the power went before that was noted.
+  const isNoted = trust.known?.version === trust.newest.root.version;
+  return !isRecent || !isNoted || judgeTrust(host, trust, now) !== undefined;
 }
 
 /** Walks on from what is known. Throws `UpdaterError` INTERRUPTED. */
