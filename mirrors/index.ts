@@ -34,3 +34,5 @@ export {
   type SurveyOptions,
   type SurveyRow,
 } from './survey.ts';
+export { gatherProvenance, readProvenance, type SignedProvenance } from './provenance.ts';
+export { isSigned } from './signed-index.ts';

@@ -65,7 +65,8 @@ export async function gatherIndex(
   return { channel, verified, files };
 }
 
-function signatureNames(path: string, policy: TrustPolicy): string[] {
+/** Every path at which a signature of the file at `path` by a key of the policy may stand. */
+export function signatureNames(path: string, policy: TrustPolicy): string[] {
   const keyIds = new Set(policy.keys.map((key) => formatKeyId(key.keyId)));
   return [signaturePath(path), ...[...keyIds].map((keyId) => signaturePath(path, keyId))];
 }

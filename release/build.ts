@@ -22,6 +22,7 @@ export const runCommands: Step<Build> = {
   title: 'run the commands that build',
   async run(build, show) {
     emptyFolder(build.folder);
+    build.begun = new Date();
     const count = await runBefore({
       settings: build.settings,
       version: build.version,

@@ -31,6 +31,12 @@ const publicKey = z.string().superRefine((text, context) => {
   }
 });
 
+/** A user's name is none with ssh; elsewhere tokens are put in its place. */
+function isWithoutSecret(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.password === '' && (url.username === '' || url.protocol === 'ssh:');
+}
+
 /** Milliseconds of a configured duration; 0 for what is none. */
 export function toMs(value: number | string): number {
   if (typeof value === 'string') return parseDuration(value) ?? 0;
@@ -107,6 +113,11 @@ export const configSchema = z
       .union([z.number(), z.string()])
       .refine((value) => toMs(value) > 0, "expected milliseconds, or a text such as '30m'")
       .default('15m'),
+    /** Where the source can be cloned from, for who wants to build a release again. */
+    source: z
+      .url({ protocol: /^(https?|ssh)$/ })
+      .refine(isWithoutSecret, 'expected an address without a password or token')
+      .optional(),
     /** Days after which nodes do not install it any more. */
     expiresDays: z.int().min(1).max(3650).default(90),
     requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),
@@ -186,6 +197,8 @@ export type ComponentConfig = z.output<typeof componentSchema>;
 export type LooseSettings = z.output<typeof configSchema> & {
   /** Absolute. */
   readonly directory: string;
+  /** Absolute: the configuration itself. */
+  readonly file: string;
 };
 
 /** The same with every default filled in, and with the root documents that it names. */

@@ -1,5 +1,6 @@
 /** What differs between two releases, from their signed manifests and the listings of their trees. Pure. */
 import type { ListingEntry } from '@landfall/archive';
+import { formatBytes } from '@landfall/cli';
 import type { Artifact, Component, Manifest } from '@landfall/manifest';
 
 /** One file or directory of a component that is not the same in both. */
@@ -69,4 +70,20 @@ function changeOf(
   if (b === undefined) return 'removed';
   if (a.type !== b.type || a.sha256 !== b.sha256) return 'changed';
   return a.mode === b.mode ? undefined : 'mode';
+}
+
+const MARKS = { added: '+', removed: '-', changed: '~', mode: 'm' } as const;
+
+/** One line: `~ index.html: 1.0 KiB → 1.1 KiB (+100 B)`. */
+export function describeChange({ path, change, from, to }: FileChange): string {
+  const what = change === 'mode' ? 'permissions' : sizeChange(from, to);
+  return `${MARKS[change]} ${path}: ${what}`;
+}
+
+/** Two sizes in bytes for people; null where there is none. */
+export function sizeChange(from: number | null, to: number | null): string {
+  if (from === null || to === null) return formatBytes(to ?? from ?? 0);
+  if (from === to) return formatBytes(to);
+  const sign = to > from ? '+' : '−';
+  return `${formatBytes(from)} → ${formatBytes(to)} (${sign}${formatBytes(Math.abs(to - from))})`;
 }

@@ -58,6 +58,8 @@ type ReleaseErrorCode =
   | 'UNTRUSTED_MIRRORS'
   /** Two mirrors serve different manifests of one sequence, both validly signed. */
   | 'EQUIVOCATION'
+  /** What is said about how a release was built cannot be read, or is about another. */
+  | 'PROVENANCE'
   /** A signal ended it. */
   | 'INTERRUPTED';
 
@@ -90,6 +92,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   NO_QUORUM: ExitCode.failed,
   UNTRUSTED_MIRRORS: ExitCode.refused,
   EQUIVOCATION: ExitCode.refused,
+  PROVENANCE: ExitCode.refused,
   INTERRUPTED: ExitCode.failed,
 };
 

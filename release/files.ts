@@ -35,17 +35,27 @@ function readFront(path: string, length: number): Buffer {
 
 /** Whether `part` is shorter than `whole` and its beginning. */
 export function isPrefix(part: string, whole: string): boolean {
-  const a = openSync(part, 'r');
-  const b = openSync(whole, 'r');
+  const size = statSync(part).size;
+  return size < statSync(whole).size && firstDifference(part, whole) === size;
+}
+
+/** The first byte, counted from 0, in which two files differ; where one ends, when it begins the other. */
+export function firstDifference(one: string, other: string): number | undefined {
+  const a = openSync(one, 'r');
+  const b = openSync(other, 'r');
   try {
-    const [one, other] = [Buffer.alloc(1024 * 1024), Buffer.alloc(1024 * 1024)];
-    for (let at = 0; ; at += one.length) {
-      const found = readSync(a, one, 0, one.length, at);
-      const expected = readSync(b, other, 0, other.length, at);
-      if (found > expected || !one.subarray(0, found).equals(other.subarray(0, found)))
-        return false;
-      if (found < expected) return true;
-      if (found === 0) return false;
+    const [left, right] = [Buffer.alloc(1024 * 1024), Buffer.alloc(1024 * 1024)];
+    for (let at = 0; ; at += left.length) {
+      const [inA, inB] = [
+        readSync(a, left, 0, left.length, at),
+        readSync(b, right, 0, right.length, at),
+      ];
+      const both = Math.min(inA, inB);
+      if (!left.subarray(0, both).equals(right.subarray(0, both))) {
+        return at + left.subarray(0, both).findIndex((byte, index) => byte !== right[index]);
+      }
+      if (inA !== inB) return at + both;
+      if (inA === 0) return undefined;
     }
   } finally {
     closeSync(a);

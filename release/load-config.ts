@@ -79,7 +79,7 @@ export async function loadConfig(path: string | undefined): Promise<LooseSetting
   }
   const directory = dirname(file);
   const mirrors = result.data.mirrors.map((mirror) => fromFolder(mirror, directory));
-  return { ...result.data, mirrors, directory };
+  return { ...result.data, mirrors, directory, file };
 }
 
 /** Paths of mirrors start where the configuration is, from wherever the command is run. */

@@ -33,6 +33,7 @@ import {
   requireArtifactQuorum,
   withoutIndex,
 } from './steps/publish.ts';
+import { tellProvenance } from './steps/provenance.ts';
 import { readArtifactsBack } from './steps/read-back.ts';
 import { composeManifest, signDraft, signManifest } from './steps/sign.ts';
 import { sourceOf } from './steps/source.ts';
@@ -60,6 +61,7 @@ export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] 
     { ...runCommands, when: isBuilding },
     { ...pack, when: isBuilding },
     gate,
+    { title: 'tell how it was built', run: tellProvenance },
     { title: 'sign', when: isSigning, run: signRelease },
   ];
   const publish: Step<Shipment>[] = [

@@ -1,9 +1,9 @@
 /** What the steps of one `release ship` share. Each step fills in what the later ones need. */
 import type { Component } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
-import type { Survey } from '@landfall/mirrors';
 import { policyFor } from '@landfall/trust';
 import { OtaError } from '@landfall/errors';
+import type { SignedProvenance, Survey } from '@landfall/mirrors';
 import { type Settings, toMs } from './config.ts';
 import type { Decision, Known } from './decide.ts';
 import type { Draft } from './drafts.ts';
@@ -27,6 +27,8 @@ export interface Build {
   source?: Source;
   components?: readonly Component[];
   packed?: readonly Packed[];
+  /** When building began. */
+  begun?: Date;
 }
 
 export interface Shipment extends Build {
@@ -60,6 +62,8 @@ export interface Shipment extends Build {
   /** Why nothing can be published yet: signatures of others are missing. */
   waiting?: Waiting;
   keys?: readonly SecretKey[];
+  /** How the artifacts were built, where that is known. */
+  provenance?: SignedProvenance;
   /** The release, once it is signed here, found signed here, or taken from a mirror. */
   signed?: SignedManifest;
   /** What was proven of it; a dry run has none. */

@@ -4,9 +4,10 @@
  * one sequence are refused: nobody may spread one of them.
  */
 import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
-import { TrustError } from '@landfall/trust';
+import { TrustError, trustIn } from '@landfall/trust';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
+import { readProvenance } from '../provenance.ts';
 import { type Believed, readSignedIndex, type SignedIndex } from '../signed-index.ts';
 import { surveyMirrors, type SurveyRow } from '../survey.ts';
 
@@ -131,8 +132,15 @@ async function goalOf(
     index ??= read;
     for (const [path, bytes] of read.files) if (!files.has(path)) files.set(path, bytes);
   }
-  signal?.throwIfAborted();
   if (index === undefined) return undefined;
+  const { version } = best.manifest;
+  const signers = trustIn(policy, channel).policy;
+  for (const holder of holders) {
+    const found = await readProvenance(holder, version, signers, options).catch(() => undefined);
+    for (const [path, bytes] of found?.files ?? []) if (!files.has(path)) files.set(path, bytes);
+    if (found !== undefined) break;
+  }
+  signal?.throwIfAborted();
   return {
     channel,
     index: { ...index, files: manifestLast(files) },

@@ -37,6 +37,7 @@ export {
   indexPath,
   isChannelName,
   isPlatform,
+  provenancePath,
   releaseTag,
   signaturePath,
 } from './names.ts';

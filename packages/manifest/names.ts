@@ -42,6 +42,14 @@ export function signaturePath(path: string, keyId?: string): string {
   return keyId === undefined ? `${path}.minisig` : `${path}.${keyId}.minisig`;
 }
 
+/**
+ * Where it is told how a version's artifacts were built, on the index branch. A
+ * version has one set of artifacts, so it is one file for all channels, and stays.
+ */
+export function provenancePath(version: string): string {
+  return `provenance/${version}.json`;
+}
+
 /** The tag and release name that a version's artifacts hang on: `v1.7.41-alpha`. */
 export function releaseTag(version: string): string {
   return `v${version}`;
@@ -62,6 +70,6 @@ export function artifactFileName(options: {
 }
 
 /** Every artifact of a release, in the manifest's order. */
-export function artifactsOf(manifest: Manifest): Artifact[] {
+export function artifactsOf(manifest: Pick<Manifest, 'components'>): Artifact[] {
   return manifest.components.flatMap((component): Artifact[] => component.artifacts);
 }

@@ -1,19 +1,24 @@
 /** `release diff A B`: what changed between two releases. Reads archives from here, else from mirrors. */
-import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gateArchive, type ListingEntry, sameTree } from '@landfall/archive';
-import { type Command, formatBytes } from '@landfall/cli';
-import type { Artifact, Manifest } from '@landfall/manifest';
-import { downloadArtifact, type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
+import type { Command } from '@landfall/cli';
+import type { Manifest } from '@landfall/manifest';
+import { openMirrors, surveyMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
-import { compareListings, type FileChange, type Pair, pairsOf } from '../difference.ts';
+import {
+  compareListings,
+  describeChange,
+  type FileChange,
+  type Pair,
+  pairsOf,
+  sizeChange,
+} from '../difference.ts';
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { knownManifests } from '../known.ts';
+import { listingOf, sameContent, type Sources } from '../listings.ts';
 import { expectedOf, loadSettings } from '../load-config.ts';
-import { isTree } from '../steps/gate.ts';
-import { isWhole } from '../steps/obtain.ts';
 import { versionOf } from '../version.ts';
 import { channelPathOf, readSigned, signedChannels, versionFolder } from '../workspace.ts';
 import { CHANNEL, channelOf, type ChannelChoice } from './common.ts';
@@ -26,14 +31,6 @@ interface ComponentDiff {
   from: number | null;
   to: number | null;
   files: FileChange[];
-}
-
-/** Where things are read from. */
-interface Sources {
-  settings: Settings;
-  mirrors: readonly Mirror[];
-  scratch: string;
-  signal: AbortSignal;
 }
 
 export const diffCommand: Command = {
@@ -106,7 +103,7 @@ function signedForAnyChannel(settings: Settings, version: string): Manifest | un
 }
 
 async function diffPair(
-  { component, platform, kind, from, to }: Pair,
+  { component, platform, from, to }: Pair,
   versions: { from: string; to: string },
   sources: Sources,
 ): Promise<ComponentDiff> {
@@ -116,52 +113,11 @@ async function diffPair(
     return { ...shown, change: from === undefined ? 'added' : 'removed', files: [] };
   }
   if (sameContent(from, to)) return { ...shown, change: 'same', files: [] };
-  const read = (version: string, artifact: Artifact): Promise<readonly ListingEntry[]> =>
-    kind === 'tree' ? listingOf(version, artifact, sources) : Promise.resolve(single(artifact));
-  const files = compareListings(await read(versions.from, from), await read(versions.to, to));
+  const files = compareListings(
+    await listingOf(versions.from, from, sources),
+    await listingOf(versions.to, to, sources),
+  );
   return { ...shown, change: 'changed', files };
-}
-
-function sameContent(a: Artifact, b: Artifact): boolean {
-  if (isTree(a) && isTree(b)) return sameTree(a.tree, b.tree);
-  return !isTree(a) && !isTree(b) && a.contentSha256 === b.contentSha256 && a.mode === b.mode;
-}
-
-/** A component of kind `file` as a listing of one, from what was signed. */
-function single(artifact: Artifact): ListingEntry[] {
-  if (isTree(artifact)) return [];
-  const { mode, contentSize: size, contentSha256: sha256 } = artifact;
-  return [{ path: 'file', type: 'file', mode, size, sha256 }];
-}
-
-/** What an archive holds, read through the gate. Throws `ReleaseError` DAMAGED when it is not what was signed. */
-async function listingOf(
-  version: string,
-  artifact: Artifact,
-  { settings, mirrors, scratch, signal }: Sources,
-): Promise<readonly ListingEntry[]> {
-  const { file, size, sha256 } = artifact;
-  const here = join(versionFolder(settings, version), file);
-  if (await isWhole(here, artifact)) return checked(here, artifact, signal);
-  const to = join(scratch, `${file}.unverified`);
-  const { fd } = await downloadArtifact(mirrors, { version, file, size, sha256, to, signal });
-  try {
-    return await checked(fd, artifact, signal);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-async function checked(
-  source: string | number,
-  artifact: Artifact,
-  signal: AbortSignal,
-): Promise<readonly ListingEntry[]> {
-  const { tree, listing } = await gateArchive(source, { name: artifact.file, signal });
-  if (isTree(artifact) && sameTree(tree, artifact.tree)) return listing;
-  throw new ReleaseError('DAMAGED', `'${artifact.file}' holds another tree than was signed`, {
-    hint: "'release verify' shows which mirrors have it right",
-  });
 }
 
 function describe(from: string, to: string, components: readonly ComponentDiff[]): string[] {
@@ -169,20 +125,7 @@ function describe(from: string, to: string, components: readonly ComponentDiff[]
     const of = each.platform === 'any' ? each.component : `${each.component} (${each.platform})`;
     const archive = `archive ${sizeChange(each.from, each.to)}`;
     const head = `${of}: ${each.change}, ${archive}`;
-    return [head, ...each.files.map((file) => `  ${MARKS[file.change]} ${describeFile(file)}`)];
+    return [head, ...each.files.map((file) => `  ${describeChange(file)}`)];
   });
   return [`${from} → ${to}`, ...lines];
-}
-
-const MARKS = { added: '+', removed: '-', changed: '~', mode: 'm' } as const;
-
-function describeFile({ path, change, from, to }: FileChange): string {
-  return change === 'mode' ? `${path}: permissions` : `${path}: ${sizeChange(from, to)}`;
-}
-
-function sizeChange(from: number | null, to: number | null): string {
-  if (from === null || to === null) return formatBytes(to ?? from ?? 0);
-  if (from === to) return formatBytes(to);
-  const sign = to > from ? '+' : '−';
-  return `${formatBytes(from)} → ${formatBytes(to)} (${sign}${formatBytes(Math.abs(to - from))})`;
 }

@@ -2,34 +2,32 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ArchiveError } from '@landfall/archive';
-import { type Command, type Context, formatTable } from '@landfall/cli';
-import { ExitCode, OtaError } from '@landfall/errors';
+import { type Command, formatTable } from '@landfall/cli';
+import { ExitCode } from '@landfall/errors';
 import { artifactsOf, type Manifest } from '@landfall/manifest';
-import { type Mirror, openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
+import { openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
-import { withoutName } from '../mirror-progress.ts';
-import { readServed } from '../steps/served.ts';
+import type { Provenance } from '../provenance.ts';
+import { describeRebuild, rebuild } from '../rebuild.ts';
+import { showModeFor } from '../show.ts';
+import { type Row, verifyMirror } from '../verify-mirror.ts';
 import { CHANNEL, channelOf, QUORUM, quorumFrom } from './common.ts';
-
-interface Row {
-  name: string;
-  /** `current`, or what is wrong with the index. */
-  index: string;
-  verified: number;
-  problems: string[];
-  /** An artifact that is what was signed, and that the gate refuses. */
-  refused: boolean;
-}
 
 export const verifyCommand: Command = {
   name: 'verify',
   summary: 'download everything from every mirror as a stranger and check it',
-  options: { channel: CHANNEL, quorum: QUORUM },
+  options: {
+    channel: CHANNEL,
+    quorum: QUORUM,
+    rebuild: { help: 'also build the release again from its commit, and compare' },
+  },
   details: [
-    'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed.',
+    'With --rebuild the commit that the manifest names is checked out into a temporary folder and built',
+    'there, by its own configuration; every artifact must come out with the digest that was signed.',
+    'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed, or when',
+    'the commit builds something else.',
   ],
   async run(context) {
     const settings = await loadSettings(context.text('config'));
@@ -37,28 +35,24 @@ export const verifyCommand: Command = {
     const quorum = quorumFrom(context, settings);
     const scratch = mkdtempSync(join(tmpdir(), 'landfall-verify-'));
     try {
-      const { manifest, rows } = await interruptible(async (signal) => {
-        const survey = await surveyMirrors(
-          openMirrors(settings.mirrors, { directory: settings.directory }),
-          {
-            app: settings.app,
-            channel: channelPath,
-            policy: expected.policy,
-            signal,
-          },
-        );
+      const { manifest, rows, rebuilt } = await interruptible(async (signal) => {
+        const mirrors = openMirrors(settings.mirrors, { directory: settings.directory });
+        const { policy } = expected;
+        const given = { app: settings.app, channel: channelPath, policy, signal };
+        const survey = await surveyMirrors(mirrors, given);
         const current = currentOf(survey);
-        return {
-          manifest: current,
-          rows: await Promise.all(
-            survey.rows.map((row) =>
-              verifyMirror(row, survey, current, { scratch, signal, context }),
-            ),
-          ),
-        };
+        const told: Provenance[] = [];
+        const onNote = (line: string): void => context.note(line);
+        const options = { scratch, signal, expected, told, onNote };
+        const all = survey.rows.map((row) => verifyMirror(row, survey, current, options));
+        const found = { manifest: current, rows: await Promise.all(all), rebuilt: undefined };
+        if (!context.flag('rebuild')) return found;
+        const sources = { settings, mirrors, scratch, signal };
+        const mode = showModeFor(context.json);
+        return { ...found, rebuilt: await rebuild(current, told[0], sources, mode) };
       });
       const total = artifactsOf(manifest).length;
-      const good = rows.filter((row) => row.index === 'current' && row.verified === total).length;
+      const good = rows.filter((row) => isGood(row, total)).length;
       context.result(
         {
           version: manifest.version,
@@ -66,10 +60,15 @@ export const verifyCommand: Command = {
           quorum,
           complete: good,
           mirrors: rows,
+          ...(rebuilt === undefined ? {} : { rebuild: rebuilt }),
         },
-        describe(manifest, rows, total),
+        [
+          ...describe(manifest, rows, total),
+          ...(rebuilt === undefined ? [] : describeRebuild(rebuilt)),
+        ],
       );
       if (rows.some(({ refused }) => refused)) return ExitCode.refused;
+      if (rebuilt?.identical === false) return ExitCode.refused;
       if (good === rows.length) return ExitCode.done;
       return good >= quorum ? ExitCode.partial : ExitCode.failed;
     } finally {
@@ -77,6 +76,10 @@ export const verifyCommand: Command = {
     }
   },
 };
+
+function isGood({ index, verified, provenance }: Row, total: number): boolean {
+  return index === 'current' && verified === total && provenance !== 'not valid';
+}
 
 function currentOf(survey: Survey): Manifest {
   if (survey.best !== undefined) return survey.best.manifest;
@@ -94,70 +97,12 @@ function currentOf(survey: Survey): Manifest {
   });
 }
 
-async function verifyMirror(
-  row: Survey['rows'][number],
-  survey: Survey,
-  manifest: Manifest,
-  options: { scratch: string; signal: AbortSignal; context: Context },
-): Promise<Row> {
-  const { mirror, verified, problem } = row;
-  const result: Row = {
-    name: mirror.name,
-    index:
-      verified === undefined
-        ? 'not valid'
-        : verified.sha256 === survey.best?.sha256
-          ? 'current'
-          : `behind: ${verified.manifest.version}`,
-    verified: 0,
-    problems: problem === undefined ? [] : [withoutName(problem.message, mirror.name)],
-    refused: false,
-  };
-  for (const artifact of artifactsOf(manifest)) {
-    try {
-      const verdict = await verifyArtifact(mirror, manifest.version, artifact, options);
-      if (verdict === undefined) result.verified += 1;
-      else result.problems.push(verdict);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      if (!(error instanceof OtaError)) throw error;
-      result.problems.push(withoutName(error.message, mirror.name));
-      result.refused ||= error instanceof ArchiveError && error.exit === ExitCode.refused;
-      // A mirror that cannot be reached is not asked for every file in turn.
-      if (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT') break;
-    }
-    options.context.note(`${mirror.name}: ${artifact.file}`);
-  }
-  return result;
-}
-
-/** What is wrong with an artifact, or undefined. */
-async function verifyArtifact(
-  mirror: Mirror,
-  version: string,
-  artifact: ReturnType<typeof artifactsOf>[number],
-  options: { scratch: string; signal: AbortSignal },
-): Promise<string | undefined> {
-  const { scratch, signal } = options;
-  const verdict = await readServed(mirror, {
-    version,
-    artifact,
-    scratch,
-    local: undefined,
-    signal,
-  });
-  if (verdict.kind === 'same') return undefined;
-  return verdict.kind === 'absent'
-    ? `'${artifact.file}' is not there`
-    : `'${artifact.file}' is not what was signed: ${verdict.found}`;
-}
-
 function describe(manifest: Manifest, rows: readonly Row[], total: number): string[] {
   return [
     `${manifest.app} ${manifest.version} (channel ${manifest.channel}, sequence ${manifest.sequence})`,
     ...formatTable(
-      ['mirror', 'index', 'artifacts verified'],
-      rows.map((row) => [row.name, row.index, `${row.verified} of ${total}`]),
+      ['mirror', 'index', 'artifacts verified', 'provenance'],
+      rows.map((row) => [row.name, row.index, `${row.verified} of ${total}`, row.provenance]),
     ),
     ...rows.flatMap(({ name, problems }) => problems.map((problem) => `${name}: ${problem}`)),
   ];

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactsOf, indexPath } from '@landfall/manifest';
-import { prepareIndexUpdate, type WritableMirror } from '@landfall/mirrors';
+import { prepareIndexUpdate, readProvenance, type WritableMirror } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { rootFilesOf } from '../roots.ts';
@@ -46,7 +46,11 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
   const todo = withoutIndex(shipment);
   const update = await prepareIndexUpdate({
     mirrors: branchesToFollow(shipment),
-    files: new Map([...rootFilesOf(settings.roots), ...indexFiles(signed, channelPath)]),
+    files: new Map([
+      ...rootFilesOf(settings.roots),
+      ...(shipment.provenance?.files ?? []),
+      ...indexFiles(signed, channelPath),
+    ]),
     message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,
     date: manifest.published,
     repository: join(workspaceOf(settings), 'index.git'),
@@ -76,10 +80,24 @@ function branchesToFollow({ mirrors, forced }: Shipment): WritableMirror[] {
   return kept.some(({ indexBranch }) => indexBranch !== undefined) ? kept : all;
 }
 
+/** Throws `ReleaseError` READ_BACK when a mirror that was written to does not serve what was told of the build. */
+async function requireProvenance(mirror: WritableMirror, shipment: Shipment): Promise<void> {
+  const { provenance, version, expected, signal } = shipment;
+  if (provenance === undefined) return;
+  const served = await readProvenance(mirror, version, expected.policy, { signal });
+  if (served !== undefined && Buffer.from(served.bytes).equals(provenance.bytes)) return;
+  throw new ReleaseError(
+    'READ_BACK',
+    `mirror '${mirror.name}': does not serve how ${version} was built: expected what was written, found ${served === undefined ? 'nothing' : 'something else'}`,
+    { hint: 'a cache in between may answer with an old index; run it again in a while' },
+  );
+}
+
 /** Reads the index back anonymously and verifies it with the public keys. */
 export async function readIndexBack(shipment: Shipment, show: Show): Promise<void> {
   const { signal, mirrors, channelPath, expected } = shipment;
   const { sha256, manifest } = need(shipment.signed, 'signed manifest').verified;
+  const written = new Set(withoutIndex(shipment));
   await onEach(mirrors, 'read index back', signal, async (progress) => {
     const { mirror } = progress;
     const served = await fetchSigned(mirror, channelPath, expected, signal);
@@ -91,6 +109,7 @@ export async function readIndexBack(shipment: Shipment, show: Show): Promise<voi
       );
     }
     await readRootsBack(mirror, shipment.settings, signal);
+    if (written.has(progress)) await requireProvenance(mirror, shipment);
     progress.indexed = true;
     shipment.proofs?.noteIndexed(mirror);
     crashPoint('ship-index-read-back');

@@ -7,10 +7,13 @@ import { execa } from 'execa';
 import { ExitCode } from '@landfall/errors';
 import { CliError } from '@landfall/cli';
 import { ReleaseError } from '../errors.ts';
+import { SECRET_VARIABLES } from '../password.ts';
 
 export interface Source {
   /** 40 hex digits, or empty outside of a checkout. */
   readonly commit: string;
+  /** The folder that was asked about, in the checkout: empty at its top or outside of one, else `a/b/`. */
+  readonly folder: string;
   /** Seconds since 1970. */
   readonly mtime: number;
   /** Where `mtime` is from, for people. */
@@ -31,6 +34,7 @@ export async function sourceOf(
   const mtime = epoch ?? head?.time ?? Math.floor(Date.now() / 1000);
   return {
     commit: head?.commit ?? '',
+    folder: head?.folder ?? '',
     mtime,
     clock: epoch !== undefined ? 'SOURCE_DATE_EPOCH' : head !== undefined ? 'commit' : 'now',
   };
@@ -48,8 +52,10 @@ function epochOf(environment: NodeJS.ProcessEnv): number | undefined {
 }
 
 /** The commit that is checked out, or undefined outside of a checkout. */
-async function headOf(directory: string): Promise<{ commit: string; time: number } | undefined> {
-  const inside = await git(directory, ['rev-parse', '--is-inside-work-tree']);
+async function headOf(
+  directory: string,
+): Promise<(Pick<Source, 'commit' | 'folder'> & { time: number }) | undefined> {
+  const inside = await git(directory, ['rev-parse', '--is-inside-work-tree', '--show-prefix']);
   if (inside.exitCode !== 0) {
     if (inside.missing || /not a git repository/i.test(inside.stderr)) return undefined;
     throw gitFailed('look at the checkout', inside.stderr);
@@ -59,7 +65,8 @@ async function headOf(directory: string): Promise<{ commit: string; time: number
   if (head.exitCode !== 0 || match?.[1] === undefined) {
     throw gitFailed('find the commit that is checked out', head.stderr);
   }
-  return { commit: match[1], time: Number(match[2]) };
+  const folder = inside.stdout.split('\n')[1] ?? '';
+  return { commit: match[1], folder, time: Number(match[2]) };
 }
 
 async function refuseDirty(directory: string): Promise<void> {
@@ -76,19 +83,25 @@ async function refuseDirty(directory: string): Promise<void> {
   );
 }
 
-interface GitAnswer {
+export interface GitAnswer {
   exitCode: number | undefined;
   stdout: string;
   stderr: string;
   missing: boolean;
 }
 
-async function git(directory: string, args: readonly string[]): Promise<GitAnswer> {
+/** Runs git in `directory`; without our secrets, never asking, for a minute at most. */
+export async function git(directory: string, args: readonly string[]): Promise<GitAnswer> {
   const result = await execa('git', ['-C', directory, ...args], {
     reject: false,
     stdin: 'ignore',
     stripFinalNewline: false,
-    env: { LC_ALL: 'C', GIT_OPTIONAL_LOCKS: '0' },
+    env: {
+      LC_ALL: 'C',
+      GIT_OPTIONAL_LOCKS: '0',
+      GIT_TERMINAL_PROMPT: '0',
+      ...Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])),
+    },
     timeout: 60_000,
   });
   return {

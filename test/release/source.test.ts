@@ -32,6 +32,7 @@ describe('the source', () => {
     const directory = checkout();
     expect(await sourceOf(directory, { requireClean: true, environment: NONE })).toEqual({
       commit: git(directory, 'rev-parse', 'HEAD'),
+      folder: '',
       mtime: Date.parse('2026-04-22T19:00:00Z') / 1000,
       clock: 'commit',
     });

@@ -50,8 +50,8 @@ describe('an index that does not verify', () => {
   it('left by a killed run is not built upon: that run is to be finished first', async () => {
     const site = await useProject({ mirrors: ['oslo'] });
     await site.release(['ship']);
-    // Between the two files of the index.
-    const env = { LANDFALL_CRASH_AT: 'mirror-index-file-written' };
+    // Between the two files of the manifest, after those that tell how it was built.
+    const env = { LANDFALL_CRASH_AT: 'mirror-index-file-written#3' };
     expect(await site.release(['ship', '1.1.0'], { env })).toMatchObject({ signal: 'SIGKILL' });
     const refused = await site.release(['ship', '1.2.0']);
     expect(refused.code).toBe(3);

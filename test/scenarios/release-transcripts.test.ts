@@ -91,6 +91,7 @@ describe('ship', () => {
     server-1.0.0-linux-x64.zst: <size>
 ✔ pack: 2 artifacts
 ✔ gate: passed, two readers agree on 5 entries
+✔ tell how it was built: 1 signature
 ✔ sign: sequence 1, by <key id>
 ✔ see what mirrors hold: 0 of 1 have all artifacts
     oslo: web-ui-1.0.0.tar.zst <size> in <time> (<size>/s)
@@ -120,6 +121,7 @@ oslo  2 of 2  verified  <size>  file://<root>/mirrors/oslo
 ✔ decide: finish what was signed here
 ✔ take it from here: signed here, sequence 1
 ✔ gate: passed, two readers agree on 5 entries
+✔ tell how it was built: as it was told before
 ✔ see what mirrors hold: 1 of 1 have all artifacts
 - upload: every mirror has them
 - read back: every mirror has them
@@ -205,9 +207,9 @@ lima  1.0.0  1  1  0 of 2  <time>  file://<root>/mirrors/lima
     const verified = await site.release(['verify', '--quorum', '1']);
     expect(verified.code).toBe(4);
     expect(golden(verified.stdout, site)).toBe(`archipelago 1.1.0 (channel stable, sequence 2)
-mirror  index  artifacts verified
-oslo  current  2 of 2
-lima  behind: 1.0.0  0 of 2
+mirror  index  artifacts verified  provenance
+oslo  current  2 of 2  verified
+lima  behind: 1.0.0  0 of 2  none
 lima: 'web-ui-1.1.0.tar.zst' is not there
 lima: 'server-1.1.0-linux-x64.zst' is not there
 `);
@@ -222,10 +224,10 @@ lima: 'server-1.1.0-linux-x64.zst' is not there
     const verified = await site.release(['verify']);
     expect(verified.code).toBe(1);
     expect(golden(verified.stdout, site)).toBe(`archipelago 1.0.0 (channel stable, sequence 1)
-mirror  index  artifacts verified
-oslo  current  2 of 2
-lima  current  1 of 2
-kyoto  current  1 of 2
+mirror  index  artifacts verified  provenance
+oslo  current  2 of 2  verified
+lima  current  1 of 2  verified
+kyoto  current  1 of 2  verified
 lima: 'server-1.0.0-linux-x64.zst' is not what was signed: more than 64 bytes
 kyoto: 'server-1.0.0-linux-x64.zst' is not what was signed: 5 bytes with sha256 <digest>
 `);

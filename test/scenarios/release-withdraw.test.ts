@@ -229,7 +229,7 @@ describe('without anything to go back to', () => {
     expect(await site.release(['verify'])).toMatchObject({ code: 0 });
   });
 
-  it.each(['mirror-history-kept', 'mirror-index-file-written', 'mirror-index-file-written#2'])(
+  it.each(['mirror-history-kept', 'mirror-index-file-written#3', 'mirror-index-file-written#4'])(
     'finds it although the ship that replaced it was killed at %s',
     async (point) => {
       const site = await shipped(['1.0.0'], { mirrors: ['oslo'] });
