@@ -8,13 +8,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { OtaError } from '@landfall/errors';
 import { indexPath, MAX_MANIFEST_BYTES, parseManifest } from '@landfall/manifest';
 import { historyPath, openScratch } from '@landfall/mirrors';
 import type { Known } from './decide.ts';
 import { ReleaseError } from './errors.ts';
 import { readSmallFile } from './files.ts';
 import { blobIn, commitsOf } from './index-git.ts';
+import { orNothing } from './known.ts';
 import { alive } from './mirror-progress.ts';
 import { need, type Shipment } from './shipment.ts';
 import { listVersions, versionFolder, workspaceOf } from './workspace.ts';
@@ -31,17 +31,19 @@ interface Floor {
 type Reader = () => AsyncGenerator<Uint8Array | undefined> | Generator<Uint8Array | undefined>;
 
 /**
- * The manifest that the newest floor of the channel names, where no mirror has
- * one that today's keys signed. Undefined when there is no floor. Throws
+ * The manifest that the newest floor of the channel names, unless a mirror has
+ * it or a later one that today's keys signed. Undefined when there is no floor. Throws
  * `ReleaseError` NOT_PUBLISHED when it is nowhere to be found.
  */
 export async function findFloor(shipment: Shipment): Promise<Known | undefined> {
   const { settings, channel, survey } = shipment;
-  if (need(survey, 'survey').best !== undefined) return undefined;
+  const { best } = need(survey, 'survey');
   const floor = settings.roots
     .toReversed()
     .flatMap(({ root }) => (root.floors ?? []).find((each) => each.channel === channel) ?? [])[0];
   if (floor === undefined) return undefined;
+  // Nodes have this floor: what they would refuse, however well signed, is not gone on from.
+  if (best !== undefined && best.manifest.sequence >= floor.sequence) return undefined;
   const places: Reader[] = [
     () => inWorkspace(shipment),
     () => onMirrors(shipment, floor),
@@ -76,11 +78,7 @@ async function* onMirrors(
   const limits = { maxBytes: MAX_MANIFEST_BYTES, deadlineMs: DEADLINE_MS, signal };
   for (const { mirror } of alive(mirrors)) {
     for (const each of [path, historyPath(path, floor)]) {
-      yield await mirror.readIndex(each, limits).catch((error: unknown) => {
-        signal.throwIfAborted();
-        if (!(error instanceof OtaError)) throw error;
-        return undefined;
-      });
+      yield await mirror.readIndex(each, limits).catch(orNothing(signal));
     }
   }
 }
@@ -92,10 +90,12 @@ async function* inGitHistory(shipment: Shipment): AsyncGenerator<Uint8Array | un
   for (const { mirror } of alive(mirrors)) {
     if (mirror.indexBranch === undefined) continue;
     if (!existsSync(repository)) await openScratch(repository);
-    const head = await mirror.indexBranch.fetchHead(repository, { signal });
+    const head = await mirror.indexBranch
+      .fetchHead(repository, { signal })
+      .catch(orNothing(signal));
     if (head === undefined) continue;
     for (const id of await commitsOf(path, { repository, id: head }, MAX_HISTORY)) {
-      yield await blobIn({ repository, id }, path).catch(() => undefined);
+      yield await blobIn({ repository, id }, path).catch(orNothing(signal));
     }
   }
 }

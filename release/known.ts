@@ -104,7 +104,8 @@ async function manifestsKept(shipment: Search): Promise<VerifiedManifest[]> {
   return kept.flat();
 }
 
-function orNothing(signal: AbortSignal): (error: unknown) => undefined {
+/** For `catch`: what a mirror or git does wrong is nothing found; the abort reason and faults are thrown. */
+export function orNothing(signal: AbortSignal): (error: unknown) => undefined {
   return (error) => {
     signal.throwIfAborted();
     if (!(error instanceof OtaError)) throw error;

@@ -36,9 +36,9 @@ export function decideHere(shipment: Shipment): Decision {
   return { kind: 'collect' };
 }
 
-/** What the channel's next manifest follows: the newest on any mirror, or what a root document says. */
+/** What the channel's next manifest follows: what a root document says, else the newest on any mirror. */
 export function bestOf({ survey, floor }: Shipment): Known | undefined {
-  return need(survey, 'survey').best ?? floor;
+  return floor ?? need(survey, 'survey').best;
 }
 
 /** What only replaced keys signed is not finished, but signed once more by today's. */
