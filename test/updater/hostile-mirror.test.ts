@@ -89,6 +89,7 @@ describe('arbitrary installation', () => {
 
 describe('endless data', () => {
   it.each([
+    ['halt file', /halt\.json$/, 'NO_MANIFEST', 1],
     ['manifest', /manifest\.json$/, 'NO_MANIFEST', 1],
     ['signature', /\.minisig$/, 'NO_MANIFEST', 1],
     ['archive', /\/download\//, 'TOO_LARGE', 2],
@@ -121,6 +122,7 @@ describe('malicious mirror with a veto', () => {
       ['no signature', only(SIGNATURE, undefined)],
       ['rubbish as a signature', only(SIGNATURE, 'x'.repeat(10_000))],
       ['JSON without an end', only(MANIFEST, '['.repeat(900_000))],
+      ['a halt that nobody signed', only('releases/halt.json', '{"schema":1,"halted":[]}')],
       ['an older release', showing(stale)],
       ['a release of its own', showing(forged)],
       ['another app', showing(other)],
