@@ -87,7 +87,7 @@ interface Seen {
 async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Look> {
   const refusal = trust && judgeTrust(host, trust, new Date());
   if (trust !== undefined && refusal !== undefined) {
-    const { problems } = trust;
+    const problems = withTrust([], trust.problems);
     const shown = readLastCheck(host.paths.lastCheck)?.shown ?? [];
     const halts = keptHalts(host);
     return { newest: refusal, mirrors: all, problems, halts, warnings: [], shown };
@@ -115,10 +115,7 @@ function toLook(
   const before = readLastCheck(paths.lastCheck)?.shown ?? [];
   const shown = rememberShown(before, survey.rows, timestamp());
   const found = [...describeProblems(host, survey, shown), ...late];
-  const others = (trust?.problems ?? []).filter(({ mirror }) =>
-    found.every((each) => each.mirror !== mirror),
-  );
-  const problems = [...found, ...others];
+  const problems = withTrust(found, trust?.problems ?? []);
   const floor = findFloor(store.floors, config.app, indexOf(config));
   const contradictions = findContradictions(survey.rows, floor);
   const leap = survey.rows.find((row) => row.problem?.code === 'FAST_FORWARD')?.problem;
@@ -137,6 +134,20 @@ function toLook(
     ],
     shown,
   };
+}
+
+/**
+ * One entry a mirror: what it lacks of the root documents is said where nothing
+ * else is; that it shows one which cannot be believed is said in any case, for
+ * either keys are in wrong hands or a step was published half.
+ */
+function withTrust(found: readonly MirrorProblem[], trust: TrustLook['problems']): MirrorProblem[] {
+  const others = trust.filter(({ mirror }) => found.every((each) => each.mirror !== mirror));
+  const joined = found.map(({ mirror, problem }) => {
+    const lie = trust.find((each) => each.mirror === mirror && each.isLie);
+    return { mirror, problem: lie === undefined ? problem : `${problem}; and ${lie.problem}` };
+  });
+  return [...joined, ...others.map(({ mirror, problem }) => ({ mirror, problem }))];
 }
 
 /** The name of the channel that this node follows, once it is known. */

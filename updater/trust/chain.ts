@@ -22,6 +22,12 @@ import { readPinnedRoot } from './pin.ts';
 /** A node asks for the next root document at least so often. */
 const ASK_EVERY_MS = 86_400_000;
 
+/** What is wrong with what a mirror showed of the chain. */
+interface RootShown extends MirrorProblem {
+  /** It could be read, and cannot be believed. */
+  isLie: boolean;
+}
+
 /** What the node knows of the chain, and what a walk added to it. */
 export interface TrustLook {
   pin: SignedRoot;
@@ -34,7 +40,7 @@ export interface TrustLook {
   known: RootFile | undefined;
   /** Whether the mirrors were asked just now, and any answered. */
   asked: boolean;
-  problems: MirrorProblem[];
+  problems: RootShown[];
   /** Two documents of one version. */
   torn?: Decline;
 }
@@ -104,11 +110,11 @@ export async function walkOn(
   }
 }
 
-function toProblem({ name }: Mirror, error: OtaError): MirrorProblem {
+function toProblem({ name }: Mirror, error: OtaError): RootShown {
   const isLie = error.exit === ExitCode.refused;
   const message = error.message.replace(`mirror '${name}': `, '');
   const problem = isLie ? `shows a root document that cannot be believed: ${message}` : message;
-  return { mirror: name, problem };
+  return { mirror: name, problem, isLie };
 }
 
 /** The document that stands where another one was taken before, if the chain leads past that. */
