@@ -20,6 +20,7 @@ import { parseRoot, type RootDocument, serializeRoot, type TrustPolicy } from '@
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
 import { readSmallFile } from './files.ts';
+import { haltComment } from './halt-drafts.ts';
 import { ROOT_DOCUMENT, whereKeysAre } from './keys.ts';
 import { policyOf } from './load-config.ts';
 import { describeSteps } from './rollout.ts';
@@ -112,7 +113,7 @@ function aboutHalt(file: string, bytes: Uint8Array, settings: Settings | undefin
       ...(halted.length === 0 ? ['halted:    none, what was halted goes on'] : []),
       ...halted.map(({ version, reason }) => `halted:    ${version}: ${reason}`),
     ],
-    comment: `app=${app} channel=${channel} halt=${serial}`,
+    comment: haltComment(halt),
     ...signersOf(channel, settings),
   };
 }

@@ -44,7 +44,9 @@ export async function openKeys({
   settings,
   expected: { policy },
   draft,
-}: Pick<Shipment, 'settings' | 'expected' | 'draft'>): Promise<Opened> {
+}: Pick<Shipment, 'settings' | 'expected'> & {
+  draft?: { path: string; bytes: Uint8Array } | undefined;
+}): Promise<Opened> {
   const { secret } = settings.keys;
   const signers =
     draft === undefined ? [] : collectSignatures(draft.path, draft.bytes, policy).signers;

@@ -2,6 +2,7 @@
 import { runAsProcess } from '@landfall/cli';
 import { buildCommand } from './commands/build.ts';
 import { checkCommand } from './commands/check.ts';
+import { haltCommand, resumeCommand } from './commands/halt.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { diffCommand } from './commands/diff.ts';
@@ -32,6 +33,8 @@ void runAsProcess({
     trustCommand,
     promoteCommand,
     withdrawCommand,
+    haltCommand,
+    resumeCommand,
     renewCommand,
     rolloutCommand,
     notesCommand,

@@ -48,7 +48,8 @@ export const withdrawCommand: Command = {
   },
 };
 
-function reasonFrom(context: Context): string | undefined {
+/** `--reason`, one line; undefined without. Throws `CliError` USAGE. */
+export function reasonFrom(context: Context): string | undefined {
   const reason = context.text('reason')?.trim();
   if (reason === undefined || reason === '') return undefined;
   if (reason.length <= MAX_REASON && !/\p{Cc}/u.test(reason)) return reason;

@@ -1,0 +1,60 @@
+/**
+ * Halt files made here: `.release/halts/<channel>/halt-<serial>.json`, each
+ * with its signatures beside it. The newest one is what a command that was cut
+ * off, or that waits for signatures, goes on with.
+ *
+ * Invariant: a serial is never given to other bytes, so that what several
+ * people sign is the same. A crash leaves a file without some of its signatures.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
+import { type Halt, MAX_HALT_BYTES, parseHalt, serializeHalt } from '@landfall/manifest';
+import type { Settings } from './config.ts';
+import { readSmallFile } from './files.ts';
+import { workspaceOf } from './workspace.ts';
+
+/** A halt file made here. Its bytes are ours; whether enough signed it is another matter. */
+export interface HaltDraft {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly halt: Halt;
+}
+
+/** What is made of `halt`; nothing is written. */
+export function toHaltDraft(settings: Settings, halt: Halt): HaltDraft {
+  const path = join(folderOf(settings, halt.channel), `halt-${halt.serial}.json`);
+  return { path, bytes: serializeHalt(halt), halt };
+}
+
+/** Puts it where others can sign it. Never over another one. */
+export function writeHaltDraft({ path, bytes }: HaltDraft): void {
+  if (existsSync(path)) return;
+  makeDirectoryDurably(dirname(path));
+  // A crash before this leaves nothing, after it the whole file, not signed.
+  writeFileDurably(path, bytes, { mode: 0o644 });
+  crashPoint('halt-written');
+}
+
+/** The newest one that was made here for a channel. Throws `ManifestError`, `ReleaseError` DAMAGED. */
+export function newestHaltDraft(settings: Settings, channel: string): HaltDraft | undefined {
+  const folder = folderOf(settings, channel);
+  if (!existsSync(folder)) return undefined;
+  const [serial] = readdirSync(folder)
+    .map((name) => Number(/^halt-(\d{1,16})\.json$/.exec(name)?.[1] ?? 0))
+    .toSorted((a, b) => b - a);
+  if (serial === undefined || serial === 0) return undefined;
+  const path = join(folder, `halt-${serial}.json`);
+  const bytes = Uint8Array.from(readSmallFile(path, MAX_HALT_BYTES) ?? []);
+  return { path, bytes, halt: parseHalt(bytes) };
+}
+
+/** The trusted comment of a halt file's signatures. */
+export function haltComment({ app, channel, serial }: Halt): string {
+  return `app=${app} channel=${channel} halt serial=${serial}`;
+}
+
+function folderOf(settings: Settings, channel: string): string {
+  return join(workspaceOf(settings), 'halts', channel);
+}
