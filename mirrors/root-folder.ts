@@ -47,7 +47,7 @@ export async function readKeptRoots(folder: string, pin: VerifiedRoot): Promise<
 
 /**
  * A folder that holds all documents from the oldest on, which is believed as a
- * pin is. Throws `MirrorError` CONFIG when it holds none, or one that does not
+ * pin is; without the newest while that waits for signatures. Throws `MirrorError` CONFIG when it holds none, or one that does not
  * follow; and what `verifyFirstRoot` throws.
  */
 export async function readRootFolder(
@@ -63,10 +63,14 @@ export async function readRootFolder(
   }
   const first = await readPin(join(folder, basename(rootPath(oldest))), app);
   const { steps, problem } = await readKeptRoots(folder, first.verified);
-  if (problem !== undefined) throw problem;
   const reached = oldest + steps.length;
   const newest = Math.max(...versions);
   if (reached === newest) return { first, steps };
+  if (problem !== undefined) {
+    // The newest waits for signatures: until it has them, the one before counts.
+    if (problem.code === 'UNTRUSTED' && reached + 1 === newest) return { first, steps };
+    throw problem;
+  }
   throw new MirrorError(
     'CONFIG',
     '',

@@ -159,6 +159,9 @@ it('a release key is stolen and used, and two people take it out of use', async 
   expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 0 });
   expectComplete(site, '1.1.0');
   expect(await check()).toMatchObject({ version: '1.1.0', sequence: 4 });
+  // What was signed before the rotation is still right where it was kept.
+  const audit = await runCommand('mirrors', ['audit'], { cwd: site.directory });
+  expect([audit.code, audit.stdout]).toEqual([0, expect.stringContaining('nothing found')]);
   // A checkout from before the rotation ships nothing.
   renameSync(join(site.directory, 'trust/root-2.json'), join(site.directory, 'trust/aside'));
   site.config.keys.secret = ['keys/release.key'];
