@@ -4,12 +4,15 @@
  * anything but its own error. The budget is fixed.
  */
 import { createHash } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type ArchiveError, gateArchive, type GateReport } from '@landfall/archive';
+import { type ArchiveError, extractTree, gateArchive, type GateReport } from '@landfall/archive';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { errorOf } from '../../harness/errors.ts';
 import { directory, file, pax, ROOT, rawEntry, tar } from '../../harness/tar-builder.ts';
+import { temporaryFolder } from '../../harness/temporary.ts';
 import { zstdFrame } from '../../harness/zstd-builder.ts';
 import { fileOf } from './helpers.ts';
 
@@ -32,6 +35,41 @@ async function read(path: string, bytes: Buffer): Promise<GateReport | string> {
     return error.code;
   });
 }
+
+/** Headers, right and wrong. */
+const NAME = fc.oneof(
+  fc.constantFrom('./', './a', './a/', './a/b', '../a', '/', '.', './a/../b', 'a', './A'),
+  fc.string({ maxLength: 20 }),
+);
+const FIELD = fc.oneof(
+  fc.constantFrom(0o644, 0o755, 0o700, 0, 1),
+  fc.constantFrom('0000755\0', '755 \0', '-1', '\0', '99999999'),
+);
+const ENTRY = fc.record(
+  {
+    name: NAME,
+    mode: FIELD,
+    size: fc.constantFrom(0, 1, 512, '00000000000\0', '\u0080\0\0\0'),
+    flag: fc.constantFrom('0', '5', '0', '5', '1', '2', 'x', 'g', 'L', '\0'),
+    content: fc.constantFrom('', 'x', '11 path=./a\n', '30 path=./a\n'),
+    magic: fc.constantFrom('ustar\x0000', 'ustar\x0000', 'ustar  \0', 'x'),
+  },
+  { requiredKeys: ['name', 'flag'] },
+);
+
+const toEntry = (each: typeof ENTRY extends fc.Arbitrary<infer T> ? T : never): Buffer =>
+  rawEntry({ mode: each.flag === '5' ? 0o755 : 0o644, ...each });
+
+/** A root, and entries of any kind. */
+const RANDOM_TAR = fc
+  .array(ENTRY, { maxLength: 5 })
+  .map((entries) => tar([ROOT, ...entries.map(toEntry)]));
+
+/** A good archive with one entry of any kind somewhere in it. */
+const TAINTED_TAR = fc.tuple(ENTRY, fc.integer({ min: 1, max: 5 })).map(([entry, at]) => {
+  const good = [directory('./B/'), file('./B/b', 'x'), directory('./a/'), file('./a/b', 'hello')];
+  return tar([ROOT, ...good, file('./z', 'end')].toSpliced(at, 0, toEntry(entry)));
+});
 
 /** What the rules promise of every listing that is let through. */
 function followsTheRules(report: GateReport): boolean {
@@ -68,32 +106,10 @@ describe('a plain archive', () => {
 
   it('of random headers never passes what the rules forbid', async () => {
     const path = fileOf(TAR);
-    const name = fc.oneof(
-      fc.constantFrom('./', './a', './a/', './a/b', '../a', '/', '.', './a/../b', 'a', './A'),
-      fc.string({ maxLength: 20 }),
-    );
-    const field = fc.oneof(
-      fc.constantFrom(0o644, 0o755, 0o700, 0, 1),
-      fc.constantFrom('0000755\0', '755 \0', '-1', '\0', '99999999'),
-    );
-    const entry = fc.record(
-      {
-        name,
-        mode: field,
-        size: fc.constantFrom(0, 1, 512, '00000000000\0', '\u0080\0\0\0'),
-        flag: fc.constantFrom('0', '5', '0', '5', '1', '2', 'x', 'g', 'L', '\0'),
-        content: fc.constantFrom('', 'x', '11 path=./a\n', '30 path=./a\n'),
-        magic: fc.constantFrom('ustar\x0000', 'ustar\x0000', 'ustar  \0', 'x'),
-      },
-      { requiredKeys: ['name', 'flag'] },
-    );
     let passed = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(entry, { maxLength: 5 }), async (entries) => {
-        const made = entries.map((each) =>
-          rawEntry({ mode: each.flag === '5' ? 0o755 : 0o644, ...each }),
-        );
-        const outcome = await read(path, tar([ROOT, ...made]));
+      fc.asyncProperty(RANDOM_TAR, async (bytes) => {
+        const outcome = await read(path, bytes);
         if (typeof outcome === 'string') return;
         passed += 1;
         expect(followsTheRules(outcome)).toBe(true);
@@ -102,6 +118,33 @@ describe('a plain archive', () => {
     );
     expect(passed).toBeGreaterThan(20);
   });
+});
+
+it('extraction of a random header makes plain files and folders below its folder, and nothing else', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'ui.tar');
+  const staging = join(folder, 'staging');
+  const expected = { digest: '0'.repeat(64), entries: 10, size: 5000 };
+  let made = 0;
+  await fc.assert(
+    fc.asyncProperty(TAINTED_TAR, async (bytes) => {
+      for (const each of [path, staging]) rmSync(each, { recursive: true, force: true });
+      writeFileSync(path, bytes);
+      mkdirSync(staging);
+      // It is never what was signed: what counts is what it did on the way.
+      const error = await errorOf(() => extractTree(path, staging, { expect: expected }));
+      expect(['ARCHIVE_REFUSED', 'ARCHIVE_DIGEST']).toContain(error.code);
+      expect(readdirSync(folder).toSorted()).toEqual(['staging', 'ui.tar']);
+      for (const name of readdirSync(staging, { recursive: true, encoding: 'utf8' })) {
+        const stats = lstatSync(join(staging, name));
+        made += 1;
+        expect(stats.isFile() || stats.isDirectory()).toBe(true);
+        expect([0o755, 0o644, 0o600, 0o700]).toContain(stats.mode & 0o7777);
+      }
+    }),
+    { numRuns: 600 },
+  );
+  expect(made).toBeGreaterThan(300);
 });
 
 describe.each([

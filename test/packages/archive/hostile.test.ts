@@ -9,20 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
 import { directory, file, ROOT, tar } from '../../harness/tar-builder.ts';
 import { emptyDirectory, fileOf } from './helpers.ts';
-import { MODE_ROWS, PATH_ROWS, ROOT_ROWS, rootMode, TYPE_ROWS } from './hostile-entries.ts';
-import { END_ROWS, NUMBER_ROWS, PAX_ROWS } from './hostile-formats.ts';
-import { SPELLING_ROWS } from './hostile-spellings.ts';
-
-const ROWS = [
-  ...ROOT_ROWS,
-  ...TYPE_ROWS,
-  ...MODE_ROWS,
-  ...PATH_ROWS,
-  ...NUMBER_ROWS,
-  ...PAX_ROWS,
-  ...END_ROWS,
-  ...SPELLING_ROWS,
-];
+import { rootMode } from './hostile-entries.ts';
+import { ROWS } from './hostile-rows.ts';
 
 describe('a hostile archive', () => {
   it.each(ROWS)('%s: refused by the gate', async (_name, bytes, message) => {
