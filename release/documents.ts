@@ -167,7 +167,8 @@ function notSignable(path: string, why: string, hint: string): ReleaseError {
 function describeManifest(manifest: Manifest): string[] {
   const { commit, published, expires, previous, withdrawn, components } = manifest;
   return [
-    `commit:    ${commit === '' ? 'none' : commit}`,
+    // Whoever sends it wants it signed: nothing in it may move the cursor over what it says.
+    `commit:    ${commit === '' ? 'none' : commit.replaceAll(/[^\x20-\x7e]/g, '?')}`,
     `published: ${published}, expires ${expires}`,
     `follows:   ${previous === null ? 'nothing, it is the first' : `sequence ${previous.sequence}, sha256 ${previous.sha256}`}`,
     `goes out:  ${describeSteps(manifest).join(', ')}`,
