@@ -2,15 +2,10 @@
 import { openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startFaultyMirror } from '../harness/faulty-mirror.ts';
+import { MANIFEST, SIGNATURE, startHostileMirror } from '../harness/hostile-mirror.ts';
 import type { Fault, FaultyServer } from '../harness/http-faults.ts';
 import { testKey } from '../harness/minisign-keys.ts';
-import {
-  fillMirror,
-  mirrorFolder,
-  put,
-  type SmallRelease,
-  smallRelease,
-} from '../harness/mirror-folder.ts';
+import { mirrorFolder, put, type SmallRelease, smallRelease } from '../harness/mirror-folder.ts';
 import { policyOf, signAll } from '../harness/signed-manifests.ts';
 
 const APP = 'archipelago';
@@ -209,14 +204,16 @@ describe('signatures', () => {
   });
 
   it('are read once more when they do not fit, since a mirror writes two files', async () => {
-    const keys = [testKey()];
-    const [old, current] = [smallRelease(keys, 3), smallRelease(keys, 4)];
-    const folder = mirrorFolder(old);
-    put(folder, 'releases/manifest.json', current.bytes);
-    setTimeout(() => fillMirror(folder, current), 100);
-    const server = await serve(folder);
-    expect(summary(await survey([server], keys))).toEqual(['north: 4']);
-    const manifests = server.requests.filter(({ url }) => url === '/releases/manifest.json');
+    const key = testKey();
+    const [old, current] = [smallRelease([key], 3), smallRelease([key], 4)];
+    const server = await startHostileMirror();
+    server.files.set(MANIFEST, Buffer.from(current.bytes));
+    server.lie = (path, honest, count) => {
+      if (path !== SIGNATURE) return honest;
+      return count === 0 ? old.signature : current.signature;
+    };
+    expect(summary(await survey([server], [key]))).toEqual(['north: 4']);
+    const manifests = server.requests.filter(({ url }) => url === `/${MANIFEST}`);
     expect(manifests).toHaveLength(2);
   });
 });
