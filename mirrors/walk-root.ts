@@ -43,13 +43,19 @@ export interface RootWalk {
   equivocation?: RootEquivocation;
 }
 
-/** Walks on from `known`. Never throws for what a mirror does; throws the abort reason of `signal`. */
+/**
+ * Walks on from `known`. With the document `before` it, mirrors are asked for that
+ * version as well: whoever holds root keys may show some nodes another one. Never
+ * throws for what a mirror does; throws the abort reason of `signal`.
+ */
 export async function walkRoot(
   mirrors: readonly Mirror[],
   known: VerifiedRoot,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: { signal?: AbortSignal | undefined; before?: VerifiedRoot | undefined } = {},
 ): Promise<RootWalk> {
   const walk: RootWalk = { newest: known, steps: [], problems: [] };
+  const torn = await findTwins(mirrors, known, options);
+  if (torn !== undefined) return { ...walk, equivocation: torn };
   const until = performance.now() + WALK_DEADLINE_MS;
   let asked = [...mirrors];
   while (walk.steps.length < MAX_STEPS && performance.now() < until) {
@@ -73,6 +79,22 @@ export async function walkRoot(
     walk.newest = first.found.verified;
   }
   return walk;
+}
+
+/** Other documents of the version of `known`, as well signed. A mirror that has none, or rubbish, is asked for what follows all the same. */
+async function findTwins(
+  mirrors: readonly Mirror[],
+  known: VerifiedRoot,
+  { signal, before }: { signal?: AbortSignal | undefined; before?: VerifiedRoot | undefined },
+): Promise<RootEquivocation | undefined> {
+  if (before === undefined) return undefined;
+  const answers = await Promise.all(mirrors.map((mirror) => askOne(mirror, before, signal)));
+  signal?.throwIfAborted();
+  const shown = answers.flatMap(({ mirror, found }) =>
+    found === undefined ? [] : [{ mirror, sha256: found.verified.sha256 }],
+  );
+  const isTorn = shown.some(({ sha256 }) => sha256 !== known.sha256);
+  return isTorn ? { version: known.root.version, shown } : undefined;
 }
 
 interface Answer {

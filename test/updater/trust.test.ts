@@ -230,6 +230,24 @@ describe('a step is not taken', () => {
   });
 });
 
+it('another document of the version that was taken stops what is new, until it is gone', async () => {
+  const scene = await settled();
+  const { a, r, s } = scene.keys;
+  const ours = scene.root(2, { root: [a], release: [s] }, [a]);
+  scene.show(ours);
+  scene.release(42, [s]);
+  expect(await scene.sees()).toBe(42);
+  scene.show(scene.root(2, { root: [a], release: [r] }, [a]), ['two']);
+  expect(await scene.sees()).toBe(42);
+  scene.askedAgo(25 * HOUR);
+  const { newest } = await scene.look();
+  expect(newest).toMatchObject({ code: 'root-equivocation' });
+  expect(newest).toHaveProperty('reason', expect.stringMatching(/this node took .*'two' shows /));
+  expect(await scene.sees()).toBe('root-equivocation');
+  scene.show(ours);
+  expect(await scene.sees()).toBe(42);
+});
+
 describe('the mirrors are asked for the next document', () => {
   it('once a day, and before that when a manifest names it', async () => {
     const scene = await settled();

@@ -86,13 +86,18 @@ export async function walkOn(
   try {
     const { newest, steps, problems, equivocation } = await walkRoot(mirrors, trust.newest, {
       signal,
+      before: trust.chain.at(-2),
     });
     const shown = equivocation?.shown.map(
       ({ mirror, sha256 }) => `'${mirror.name}' shows ${sha256.slice(0, 12)}…`,
     );
+    const ours =
+      equivocation?.version === trust.newest.root.version
+        ? [`this node took ${trust.newest.sha256.slice(0, 12)}…`]
+        : [];
     const torn: Decline | undefined = equivocation && {
       code: 'root-equivocation',
-      reason: `two different root documents have version ${equivocation.version}: ${shown?.join(', ')}`,
+      reason: `two different root documents have version ${equivocation.version}: ${[...ours, ...(shown ?? [])].join(', ')}`,
       hint: 'both are signed by the root keys: nothing is installed; ask the maintainers at once, root keys may be in wrong hands',
     };
     return {
