@@ -1,8 +1,10 @@
 /** What each mirror is like, compared with the newest release that any of them has. */
 import { OtaError } from '@landfall/errors';
-import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
+import { type Artifact, artifactsOf, type Halted, type Manifest } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import type { Mirror } from './mirror.ts';
+import { problemOfHalt } from './served-halts.ts';
+import { highestHalts, type HaltRow, surveyHalts } from './signed-halt.ts';
 import { checkRoots, describeTorn, type KnownRoots, problemOfRoots } from './served-roots.ts';
 import { surveyMirrors, type SurveyOptions, type SurveyRow } from './survey.ts';
 
@@ -40,6 +42,8 @@ export interface Status {
   equivocation: string[];
   /** Two valid root documents of one version, in words. */
   tornRoots?: string;
+  /** What is halted in the channel. */
+  halted: readonly Halted[];
 }
 
 /** Asks every mirror for its index and for each artifact. Never throws for what a mirror does. */
@@ -47,15 +51,22 @@ export async function readStatus(
   mirrors: readonly Mirror[],
   options: SurveyOptions & { roots?: KnownRoots | undefined },
 ): Promise<Status> {
-  const survey = await surveyMirrors(mirrors, options);
+  const { app, policy, channel, signal } = options;
+  const [survey, halts] = await Promise.all([
+    surveyMirrors(mirrors, options),
+    surveyHalts(mirrors, { app, policy, channel, signal }),
+  ]);
   const torn = options.roots?.torn;
   const best = survey.best?.manifest;
   const rows = await Promise.all(
-    survey.rows.map((row) => toStatus(row, best, survey.best?.sha256, options.roots)),
+    survey.rows.map((row) =>
+      toStatus(row, best, survey.best?.sha256, options.roots, haltProblem(row, halts)),
+    ),
   );
   return {
     rows,
     best,
+    halted: highestHalts(halts).flatMap(({ verified }) => verified.halt.halted),
     equivocation: survey.equivocation?.map(({ mirror }) => mirror.name) ?? [],
     ...(torn === undefined ? {} : { tornRoots: describeTorn(torn) }),
   };
@@ -66,6 +77,7 @@ async function toStatus(
   best: Manifest | undefined,
   sha256: string | undefined,
   roots: KnownRoots | undefined,
+  halt: OtaError | undefined,
 ): Promise<MirrorStatus> {
   const { mirror, verified } = row;
   const own = verified?.manifest;
@@ -75,6 +87,7 @@ async function toStatus(
   const lacking = isUp ? await lackingRoots(mirror, roots) : undefined;
   const problem =
     row.problem ??
+    halt ??
     counted?.problem ??
     lacking ??
     (own === undefined ? undefined : await brokenPromise(mirror, own, best, assets));
@@ -91,11 +104,18 @@ async function toStatus(
       verified !== undefined &&
       verified.sha256 === sha256 &&
       assets?.missing.length === 0 &&
-      lacking === undefined,
+      lacking === undefined &&
+      halt === undefined,
     ...(problem === undefined
       ? {}
       : { problem: { code: problem.code, message: problem.message, hint: problem.hint } }),
   };
+}
+
+/** What is wrong with what the mirror of `row` says is halted. */
+function haltProblem({ mirror }: SurveyRow, halts: readonly HaltRow[]): OtaError | undefined {
+  const own = halts.find((each) => each.mirror === mirror);
+  return own && problemOfHalt(own, halts);
 }
 
 /** Whether the newest root document that is known is there. */

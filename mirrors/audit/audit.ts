@@ -16,6 +16,7 @@ import type { Believed } from '../signed-index.ts';
 import type { KnownRoots } from '../served-roots.ts';
 import { surveyMirrors, type Survey, type SurveyRow } from '../survey.ts';
 import { type Finding, findingOf, Fixes } from './finding.ts';
+import { auditHalts } from './halts.ts';
 import { brokenHistory, checkChain, earlierManifests, type Seen } from './history.ts';
 import { auditRoots } from './roots.ts';
 import { checkTransport } from './transport.ts';
@@ -66,6 +67,7 @@ export async function auditMirrors(options: AuditOptions): Promise<Audit> {
     const nowhere = survey.rows.every(({ problem }) => problem?.code === 'NOT_FOUND');
     if (nowhere && channels.length > 1) continue;
     findings.push(...survey.rows.flatMap((row) => checkIndex(row, survey, fixes)));
+    findings.push(...(await auditHalts(mirrors, { app, policy, channel, signal }, fixes)));
     const kept = await readKept(channel, survey, options);
     const seen = await seenIn(channel, survey, heads, options);
     findings.push(...checkChain([...seen, ...kept.seen], fixes));

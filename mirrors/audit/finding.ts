@@ -21,6 +21,10 @@ export type FindingCode =
   | 'EQUIVOCATION'
   /** A manifest's `previous` is not the manifest that was before it. */
   | 'CHAIN_BROKEN'
+  /** Not what is halted as another mirror says it, or nothing of it. */
+  | 'HALT_STALE'
+  /** A halt file that cannot be believed: nodes take nothing from its mirror. */
+  | 'HALT_INVALID'
   /** Root documents that are known elsewhere, and not there or not right. */
   | 'ROOT_MISSING'
   /** Two valid root documents of one version. */

@@ -120,6 +120,10 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'ALARM: two different releases carry the same number, and both are signed by your keys. Nodes install neither. Publish nothing. Find out who made each, and whether a key was stolen; look at both:',
   CHAIN_BROKEN:
     'A release names another predecessor than the one that was published: somebody published from a copy that was not up to date, or a key is in other hands. Find out before you publish again:',
+  HALT_STALE:
+    'It does not say all that is halted: nodes that reach only this one may install what was stopped. Complete it:',
+  HALT_INVALID:
+    'Its halt file is damaged or not signed by the keys that are trusted: nodes take nothing from it. If the keys were replaced, run release halt or resume; else write the right one:',
   ROOT_MISSING:
     'It lacks documents that say who is believed: nodes that reach only this one keep believing the keys before. Complete it:',
   ROOT_EQUIVOCATION:

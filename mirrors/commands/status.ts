@@ -60,11 +60,12 @@ function exitCodeOf({ rows, tornRoots }: Status): ExitCode {
   return good > rows.length / 2 ? ExitCode.partial : ExitCode.failed;
 }
 
-function toData({ rows, best, equivocation, tornRoots }: Status): Record<string, unknown> {
+function toData({ rows, best, equivocation, tornRoots, halted }: Status): Record<string, unknown> {
   return {
     newest: best === undefined ? null : { version: best.version, sequence: best.sequence },
     equivocation,
     tornRoots: tornRoots ?? null,
+    halted,
     mirrors: rows.map(({ problem, ...row }) => ({
       ...row,
       problem: problem === undefined ? null : { ...problem },
@@ -72,7 +73,7 @@ function toData({ rows, best, equivocation, tornRoots }: Status): Record<string,
   };
 }
 
-function toLines({ rows, best, equivocation, tornRoots }: Status): string[] {
+function toLines({ rows, best, equivocation, tornRoots, halted }: Status): string[] {
   const header = ['NAME', 'ADDRESS', 'VERSION', 'SEQUENCE', 'BEHIND BY', 'ASSETS', 'REACHABLE IN'];
   const lines = formatTable(header, rows.map(toCells));
   const problems = rows.flatMap(({ problem }) =>
@@ -97,7 +98,8 @@ function toLines({ rows, best, equivocation, tornRoots }: Status): string[] {
       ? 'no mirror has a valid release to compare with'
       : `newest: ${best.version} (sequence ${best.sequence})`;
   const more = [...alarm, ...tornLines, ...problems];
-  return [...lines, '', newest, ...(more.length === 0 ? [] : ['', ...more])];
+  const stopped = halted.map(({ version, reason }) => `halted: ${version}: ${reason}`);
+  return [...lines, '', newest, ...stopped, ...(more.length === 0 ? [] : ['', ...more])];
 }
 
 function toCells(row: MirrorStatus): string[] {

@@ -15,10 +15,12 @@ import type { IndexUpdate, WritableMirror } from '../mirror.ts';
 import { type Believed, gatherIndex, readSignedIndex } from '../signed-index.ts';
 import { checkRoots, type KnownRoots, problemOfRoots } from '../served-roots.ts';
 import { type Goal, nameOf } from './goal.ts';
+import { type HaltGoal, readHaltsBack } from './halts.ts';
 import type { Target } from './target.ts';
 
 interface IndexOptions extends Believed {
   roots?: KnownRoots | undefined;
+  halts: readonly HaltGoal[];
   branches: readonly Pick<WritableMirror, 'indexBranch'>[];
   scratch: string;
   onLine?: (line: string) => void;
@@ -38,9 +40,10 @@ export async function writeIndexes(
   if (todo.length === 0) return;
   const update = await prepareIndexUpdate({
     mirrors: [...targets.map(({ writer }) => writer), ...options.branches],
-    // Who is believed comes before what they signed.
+    // Who is believed comes before what they signed, and what is halted before what is offered.
     files: new Map([
       ...(options.roots?.documents ?? []).flatMap(({ files }) => [...files]),
+      ...options.halts.flatMap(({ halt }) => [...halt.files]),
       ...goals.flatMap(({ index }) => [...index.files]),
     ]),
     message: `Index of ${options.app}: ${goals.map(describe).join(', ')}\n`,
@@ -74,12 +77,13 @@ function describe({ channel, index }: Goal): string {
 async function readBack(
   target: Target,
   goals: readonly Goal[],
-  { app, policy, roots, signal }: IndexOptions,
+  { app, policy, roots, halts, signal }: IndexOptions,
 ): Promise<void> {
   const given = signal === undefined ? {} : { signal };
   const lacking =
     roots && problemOfRoots(target.name, await checkRoots(target.reader, roots, given));
   if (lacking !== undefined) throw lacking;
+  await readHaltsBack(target, halts, { app, policy, ...given });
   for (const { channel, index } of goals) {
     const options = signal === undefined ? {} : { signal };
     const found = await readSignedIndex(target.reader, channel, { app, policy }, options);

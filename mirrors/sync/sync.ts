@@ -23,6 +23,7 @@ import { type Bandwidth, throttled } from '../throttle.ts';
 import { gateArtifact } from './gate.ts';
 import { findGoals, type Goal, manifestOf, nameOf, wantedBy, type Wanted } from './goal.ts';
 import { openHeld } from './held.ts';
+import { findHaltGoals, type HaltGoal, lookAtHalts } from './halts.ts';
 import { writeIndexes } from './index-step.ts';
 import { Target } from './target.ts';
 
@@ -65,11 +66,12 @@ export async function syncMirrors(options: SyncOptions): Promise<SyncResult> {
   const targets = options.targets.map(({ reader, writer }) => new Target(slow(reader), writer));
   const readers = targets.map(({ reader }) => reader);
   const { goals, without } = await findGoals({ ...options, sources, targets: readers });
-  await Promise.all(targets.map((target) => lookAt(target, goals, options)));
+  const halts = await findHaltGoals(goals, { ...options, sources, targets: readers });
+  await Promise.all(targets.map((target) => lookAt(target, goals, halts, options)));
   for (const wanted of wantedBy(goals)) await bring(wanted, goals, targets, sources, options);
   if (options.dryRun !== true) {
     await Promise.all(targets.map((target) => finishReleases(target, goals, options)));
-    await writeIndexes(goals, targets, options);
+    await writeIndexes(goals, targets, { ...options, halts });
   }
   return {
     targets,
@@ -89,6 +91,7 @@ const ROOT_DOCUMENTS = 'the root documents';
 async function lookAt(
   target: Target,
   goals: readonly Goal[],
+  halts: readonly HaltGoal[],
   { signal, roots }: SyncOptions,
 ): Promise<void> {
   await target.attempt(async () => {
@@ -107,6 +110,7 @@ async function lookAt(
       }
       target.staleIn.push(nameOf(channel));
     }
+    lookAtHalts(target, halts);
     if (roots === undefined) return;
     const problem = problemOfRoots(
       target.name,

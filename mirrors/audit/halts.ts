@@ -1,0 +1,27 @@
+/** Whether every mirror serves what is halted, and nobody serves something else of that serial. */
+import { TrustError } from '@landfall/trust';
+import type { Mirror } from '../mirror.ts';
+import { problemOfHalt } from '../served-halts.ts';
+import { type HaltOptions, surveyHalts } from '../signed-halt.ts';
+import type { Finding, Fixes } from './finding.ts';
+
+/** Findings of all mirrors about one channel. */
+export async function auditHalts(
+  mirrors: readonly Mirror[],
+  options: HaltOptions,
+  fixes: Fixes,
+): Promise<Finding[]> {
+  const rows = await surveyHalts(mirrors, options);
+  return rows.flatMap((row): Finding[] => {
+    const { name } = row.mirror;
+    const problem = problemOfHalt(row, rows);
+    if (problem === undefined) return [];
+    const message = problem.message.replace(`mirror '${name}': `, '');
+    if (problem instanceof TrustError) {
+      const fix = fixes.lookCloser();
+      return [{ mirror: name, code: 'EQUIVOCATION', severity: 'alarm', message, fix }];
+    }
+    const code = problem.code === 'NOT_FOUND' ? 'HALT_STALE' : 'HALT_INVALID';
+    return [{ mirror: name, code, severity: 'error', message, fix: fixes.sync(name) }];
+  });
+}
