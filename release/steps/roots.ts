@@ -101,7 +101,7 @@ export async function requireNewestRoot(
 }
 
 /** Throws `TrustError` EXPIRED for a root document by which nodes install nothing; warns before. */
-export function checkRootLife(settings: Settings, show: Pick<Show, 'line'>): void {
+export function checkRootLife(settings: Pick<Settings, 'roots'>, show: Pick<Show, 'line'>): void {
   const newest = settings.roots.at(-1);
   if (newest === undefined) return;
   const now = new Date();
