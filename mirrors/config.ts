@@ -167,6 +167,15 @@ export type SecretSource = z.infer<typeof secret>;
 /** See `toRate` and `toMs`. */
 export type UploadConfig = z.infer<typeof upload>;
 
+/** Names of the environment's variables that hold a secret of one of these mirrors. */
+export function secretVariables(configs: readonly MirrorConfig[]): string[] {
+  return configs.flatMap((config) => {
+    const sources = [config.auth?.password];
+    if (config.type === 'gitea') sources.push(config.token, config.readToken);
+    return sources.flatMap((source) => source?.env ?? []);
+  });
+}
+
 /** A configuration with its name settled. */
 export type Named<Config> = Config & { name: string };
 

@@ -3,7 +3,12 @@
  * believes nothing; publishing is done by maintainers. Every kind of mirror
  * behaves alike (one conformance suite). Only `http.ts` talks HTTP.
  */
-export { type DirectoryConfig, type MirrorConfig, mirrorConfigSchema } from './config.ts';
+export {
+  type DirectoryConfig,
+  type MirrorConfig,
+  mirrorConfigSchema,
+  secretVariables,
+} from './config.ts';
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
 export { historyPath } from './layout.ts';

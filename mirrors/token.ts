@@ -3,7 +3,7 @@
  * `token` publishes; `readToken` and `auth` are what a private mirror wants
  * to see of its readers.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import type { GiteaConfig, MirrorConfig, Named, SecretSource } from './config.ts';
 import { MirrorError } from './errors.ts';
@@ -94,14 +94,14 @@ function readSecret(
   }
   const file = source.file ?? '';
   try {
-    const info = statSync(file);
+    const { info, text: whole } = readOnce(file);
     if ((info.mode & 0o077) !== 0) {
       throw problem(
         `${kind} file '${file}' can be read by others: expected mode 600, found ${(info.mode & 0o777).toString(8)}`,
         `chmod 600 ${file}`,
       );
     }
-    const text = info.size > MAX_SECRET_FILE_BYTES ? '' : readFileSync(file, 'utf8');
+    const text = info.size > MAX_SECRET_FILE_BYTES ? '' : whole;
     if (isSecret(kind, trimmed(kind, text))) return trimmed(kind, text);
   } catch (error) {
     if (error instanceof MirrorError) throw error;
@@ -116,6 +116,21 @@ function readSecret(
     `${kind} file '${file}': expected one line with a ${kind}`,
     'write it into the file',
   );
+}
+
+/** What is looked at is what is read, whoever exchanges the file in between. A fifo does not hang us. */
+function readOnce(file: string): { info: Stats; text: string } {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const info = fstatSync(fd);
+    const chunk = Buffer.alloc(MAX_SECRET_FILE_BYTES);
+    const length = info.isFile() ? readSync(fd, chunk, 0, chunk.length, 0) : 0;
+    const text = chunk.toString('utf8', 0, length);
+    chunk.fill(0);
+    return { info, text };
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A password may begin or end with a space; a line end is none. */

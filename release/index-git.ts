@@ -4,6 +4,7 @@
  * repository is only a cache. Changes nothing.
  */
 import { execa } from 'execa';
+import { childEnvironment } from '@landfall/cli';
 import { ReleaseError } from './errors.ts';
 import { type Expected, type SignedManifest, signatureEndings, toSigned } from './signed.ts';
 
@@ -54,6 +55,8 @@ async function git(repository: string, args: readonly string[]): Promise<Uint8Ar
   const result = await execa('git', [`--git-dir=${repository}`, ...args], {
     reject: false,
     stdin: 'ignore',
+    extendEnv: false,
+    env: childEnvironment(),
     encoding: 'buffer',
     // The last newline is part of what was signed.
     stripFinalNewline: false,

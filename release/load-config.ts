@@ -1,12 +1,14 @@
 /** Reads `release.config.ts`. Changes nothing. */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { withholdVariables } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
-import { loadConfigModule, type MirrorConfig } from '@landfall/mirrors';
+import { loadConfigModule, type MirrorConfig, secretVariables } from '@landfall/mirrors';
 import { policyFor, type TrustPolicy } from '@landfall/trust';
 import { configSchema, type LooseSettings, type Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
+import { SECRET_VARIABLES } from './password.ts';
 import { readRoots, type WaitingRoot } from './roots.ts';
 import type { Expected } from './signed.ts';
 
@@ -77,6 +79,7 @@ export async function loadConfig(path: string | undefined): Promise<LooseSetting
       { cause: result.error, hint: "'release init --dry-run' shows a commented example" },
     );
   }
+  withholdVariables([...SECRET_VARIABLES, ...secretVariables(result.data.mirrors)]);
   const directory = dirname(file);
   const mirrors = result.data.mirrors.map((mirror) => fromFolder(mirror, directory));
   return { ...result.data, mirrors, directory, file };

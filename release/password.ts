@@ -3,12 +3,14 @@
  * `LANDFALL_KEY_PASSWORD_FILE` names, or typed on a terminal. Never from an
  * argument, never shown, never logged.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { describeSystemError, ExitCode, messageOf } from '@landfall/errors';
 import { ReleaseError } from './errors.ts';
 
 const FROM_ENVIRONMENT = 'LANDFALL_KEY_PASSWORD';
 const FROM_FILE = 'LANDFALL_KEY_PASSWORD_FILE';
+/** minisign takes no longer ones. */
+const MAX_PASSWORD_FILE_BYTES = 1024;
 
 /** Names that commands we start must not inherit. */
 export const SECRET_VARIABLES: readonly string[] = [FROM_ENVIRONMENT, FROM_FILE];
@@ -19,16 +21,36 @@ export function givenPassword(environment: NodeJS.ProcessEnv = process.env): str
   if (direct !== undefined) return direct;
   const file = environment[FROM_FILE];
   if (file === undefined) return undefined;
+  let fd: number | undefined;
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    refuseShared(fd, file);
+    const bytes = Buffer.alloc(MAX_PASSWORD_FILE_BYTES);
+    const text = bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    bytes.fill(0);
+    return text.replace(/\r?\n$/, '');
   } catch (error) {
+    if (error instanceof ReleaseError) throw error;
     const system = describeSystemError(error);
     throw new ReleaseError(
       'KEY_MISSING',
       `cannot read the password file '${file}': ${system?.what ?? messageOf(error)}`,
       { cause: error, hint: `check ${FROM_FILE}` },
     );
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
+}
+
+/** A password that others can read protects nothing. Looked at on the descriptor that is read. */
+function refuseShared(fd: number, file: string): void {
+  const mode = fstatSync(fd).mode & 0o777;
+  if ((mode & 0o077) === 0) return;
+  throw new ReleaseError(
+    'KEY_MISSING',
+    `password file '${file}': expected mode 0600, found 0${mode.toString(8)}: others than its owner can use it`,
+    { hint: `chmod 600 '${file}', and think about whether someone has read it already` },
+  );
 }
 
 /** Whether somebody is there to be asked. */

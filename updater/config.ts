@@ -7,7 +7,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
 import { isChannelName } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
-import { mirrorConfigSchema } from '@landfall/mirrors';
+import { withholdVariables } from '@landfall/cli';
+import { mirrorConfigSchema, secretVariables } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
@@ -183,7 +184,9 @@ export interface Config extends FileConfig {
 
 /** Reads and checks the file at `path`. Throws `UpdaterError` CONFIG. */
 export function loadConfig(file: string): Config {
-  return parseConfig(readConfig(file), file);
+  const config = parseConfig(readConfig(file), file);
+  withholdVariables(secretVariables(config.mirrors));
+  return config;
 }
 
 /** Checks a configuration's text; `file` names it in messages. Throws `UpdaterError` CONFIG. */

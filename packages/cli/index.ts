@@ -13,3 +13,4 @@ export { type Command, type Context, type OptionSpec, type Program } from './com
 export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';
 export { crashPoint } from './crash-point.ts';
+export { childEnvironment, withholdVariables } from './child-environment.ts';

@@ -11,6 +11,7 @@ import {
   verify as cryptoVerify,
   type KeyObject,
 } from 'node:crypto';
+import { secretBytes } from './secret-bytes.ts';
 import { isCanonicalPoint, isSmallOrder } from './small-order.ts';
 
 export const SEED_BYTES = 32;
@@ -55,7 +56,7 @@ export function verifyRaw(
 }
 
 function privateKeyObject(seed: Uint8Array): KeyObject {
-  const der = Buffer.alloc(PKCS8_HEADER.length + SEED_BYTES);
+  const der = secretBytes(PKCS8_HEADER.length + SEED_BYTES);
   try {
     der.set(PKCS8_HEADER);
     der.set(seed, PKCS8_HEADER.length);

@@ -16,6 +16,7 @@ import { MinisignError } from './errors.ts';
 import { blake2b256 } from './hashes.ts';
 import { KEY_ALGORITHM, KEY_ID_BYTES } from './public-key.ts';
 import { DEFAULT_MEMLIMIT, DEFAULT_OPSLIMIT, deriveKeyStream } from './scrypt.ts';
+import { decodeSecretBase64 } from './secret-bytes.ts';
 import { SecretKey } from './secret-key.ts';
 import {
   MAX_UNTRUSTED_LINE_BYTES,
@@ -106,10 +107,7 @@ export async function parseSecretKey(
     name,
     hint: "expected the .key file that 'minisign -G' or 'release keygen' wrote; restore it from a backup if it was changed",
   };
-  const content = readText(text, MAX_SECRET_KEY_FILE_BYTES, subject);
-  const [first, second] = readLines(content, 2, subject);
-  readComment(first, UNTRUSTED_PREFIX, MAX_UNTRUSTED_LINE_BYTES, subject);
-  const file = readBase64(second, FILE_BYTES, subject);
+  const file = readSecretFile(text, subject);
   try {
     const encrypted = readAlgorithms(file, subject);
     if (encrypted) await applyKeyStream(file, await askPassword(password, name), name);
@@ -117,6 +115,26 @@ export async function parseSecretKey(
   } finally {
     file.fill(0);
   }
+}
+
+/** The bytes of the second line. Of a file as bytes they never become a string. */
+function readSecretFile(text: string | Uint8Array, subject: Subject): Buffer {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  const end = bytes.indexOf(0x0a);
+  const isLine = bytes.length <= MAX_SECRET_KEY_FILE_BYTES && end >= 0;
+  const line = bytes.subarray(end + 1, bytes.at(-1) === 0x0a ? -1 : undefined);
+  const secret = isLine ? decodeSecretBase64(line) : undefined;
+  if (secret?.length !== FILE_BYTES) {
+    secret?.fill(0);
+    // It is no key. What is wrong with it is told of the whole text.
+    const content = readText(text, MAX_SECRET_KEY_FILE_BYTES, subject);
+    const [first, second] = readLines(content, 2, subject);
+    readComment(first, UNTRUSTED_PREFIX, MAX_UNTRUSTED_LINE_BYTES, subject);
+    return readBase64(second, FILE_BYTES, subject);
+  }
+  const comment = readText(bytes.subarray(0, end), MAX_SECRET_KEY_FILE_BYTES, subject);
+  readComment(comment, UNTRUSTED_PREFIX, MAX_UNTRUSTED_LINE_BYTES, subject);
+  return secret;
 }
 
 /** Whether the key has a password. */

@@ -2,9 +2,10 @@
  * A secret key in memory. Its seed is in a field that neither printing nor
  * JSON shows, and is zeroed by `destroy()`; after that the key signs nothing.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { publicKeyOfSeed, SEED_BYTES, signRaw } from './ed25519.ts';
 import { MinisignError } from './errors.ts';
+import { copySecret, secretBytes } from './secret-bytes.ts';
 import { KEY_ID_BYTES, type PublicKey } from './public-key.ts';
 
 export class SecretKey {
@@ -14,7 +15,7 @@ export class SecretKey {
 
   /** Takes a copy of `seed` (32 bytes); the caller wipes its own. */
   constructor(keyId: Uint8Array, seed: Uint8Array) {
-    this.#seed = Uint8Array.from(seed);
+    this.#seed = copySecret(seed);
     this.publicKey = { keyId: Uint8Array.from(keyId), key: publicKeyOfSeed(this.#seed) };
   }
 
@@ -29,7 +30,7 @@ export class SecretKey {
 
   /** A copy of the seed, for writing the key; the caller wipes it. */
   copySeed(): Uint8Array {
-    return Uint8Array.from(this.#living());
+    return copySecret(this.#living());
   }
 
   /** Zeroes the seed. Safe to call again. */
@@ -52,7 +53,7 @@ export class SecretKey {
 
 /** A new key with a random id. */
 export function generateKeyPair(): SecretKey {
-  const seed = randomBytes(SEED_BYTES);
+  const seed = randomFillSync(secretBytes(SEED_BYTES));
   try {
     return new SecretKey(randomBytes(KEY_ID_BYTES), seed);
   } finally {

@@ -6,10 +6,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
-import { formatDuration } from '@landfall/cli';
+import { childEnvironment, formatDuration } from '@landfall/cli';
 import type { Settings } from '../config.ts';
 import { ReleaseError } from '../errors.ts';
-import { SECRET_VARIABLES } from '../password.ts';
 import type { Show } from '../show.ts';
 
 const TAIL_LINES = 20;
@@ -62,10 +61,12 @@ async function runOne(
     preferLocal: true,
     localDir: settings.directory,
     cancelSignal: options.signal,
+    // No command that builds has any business with passwords and tokens.
+    extendEnv: false,
     env: {
+      ...childEnvironment(),
       SOURCE_DATE_EPOCH: String(options.mtime),
       LANDFALL_VERSION: options.version,
-      ...Object.fromEntries(secretVariables(settings).map((name) => [name, undefined])),
     },
   });
   options.signal.throwIfAborted();
@@ -74,14 +75,6 @@ async function runOne(
     throw commandFailed(line, result, path, settings.directory);
   }
   show.line(`${line}: ${formatDuration(performance.now() - started)}`);
-}
-
-/** Where passwords and tokens are: no command that builds has any business with them. */
-function secretVariables(settings: Settings): string[] {
-  const tokens = settings.mirrors.flatMap((mirror) =>
-    mirror.type === 'gitea' ? (mirror.token?.env ?? []) : [],
-  );
-  return [...SECRET_VARIABLES, ...tokens];
 }
 
 function commandFailed(

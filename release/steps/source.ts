@@ -5,9 +5,8 @@
  */
 import { execa } from 'execa';
 import { ExitCode } from '@landfall/errors';
-import { CliError } from '@landfall/cli';
+import { childEnvironment, CliError } from '@landfall/cli';
 import { ReleaseError } from '../errors.ts';
-import { SECRET_VARIABLES } from '../password.ts';
 
 export interface Source {
   /** 40 hex digits, or empty outside of a checkout. */
@@ -96,11 +95,12 @@ export async function git(directory: string, args: readonly string[]): Promise<G
     reject: false,
     stdin: 'ignore',
     stripFinalNewline: false,
+    extendEnv: false,
     env: {
+      ...childEnvironment(),
       LC_ALL: 'C',
       GIT_OPTIONAL_LOCKS: '0',
       GIT_TERMINAL_PROMPT: '0',
-      ...Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])),
     },
     timeout: 60_000,
   });

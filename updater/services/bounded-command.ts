@@ -4,7 +4,7 @@
  * so that nothing of a check or a hook outlives it.
  */
 import { spawn } from 'node:child_process';
-import { formatDuration } from '@landfall/cli';
+import { childEnvironment, formatDuration } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 
 /** What is kept of standard output and standard error together. */
@@ -12,7 +12,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 
 export interface BoundedOptions {
   timeoutMs: number;
-  /** Added to this process's own environment. */
+  /** Added to this process's own environment, which goes without secrets. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
   /** Ends it early. */
@@ -34,7 +34,7 @@ export async function runBounded(
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...childEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: it is ended with all that hangs on it.
     detached: true,

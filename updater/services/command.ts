@@ -4,6 +4,7 @@
  * has closed its output: starting daemons is what it is for.
  */
 import { spawn } from 'node:child_process';
+import { childEnvironment } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 
 /** How it ended, in words; undefined: exit code 0. */
@@ -14,6 +15,7 @@ export async function runProgram(
   const [program = '', ...args] = argv;
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const child = spawn(program, args, {
+    env: childEnvironment(),
     stdio: ['ignore', options.output, options.output],
     // A group of its own, so that a program that hangs is ended with all that hangs on it.
     detached: true,
@@ -40,7 +42,11 @@ export async function readProgram(
 ): Promise<string | undefined> {
   const [program = '', ...args] = argv;
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: timeoutMs });
+  const child = spawn(program, args, {
+    env: childEnvironment(),
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: timeoutMs,
+  });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     if (text.length < 65_536) text += chunk;
