@@ -10,7 +10,8 @@ import { createHash } from 'node:crypto';
 import { messageOf, OtaError } from '@landfall/errors';
 import { parseRolloutSteps, type RolloutStep } from '@landfall/manifest';
 import type { Host } from '../host.ts';
-import { leavesWithdrawn, type Decline, type Offer, type Wish } from '../offer.ts';
+import { timeFor } from '../freshness.ts';
+import { indexOf, leavesWithdrawn, type Decline, type Offer, type Wish } from '../offer.ts';
 import { readNodeId } from '../records/node-id-file.ts';
 import { untilWords } from './judge.ts';
 
@@ -34,10 +35,10 @@ export function placeOf(node: string, { app, channel, digest }: Placed): number 
  * them, and what was withdrawn is left without waiting for one's turn.
  */
 export function judgeRollout(
-  { store, paths }: Pick<Host, 'store' | 'paths'>,
+  { config, store, paths }: Pick<Host, 'config' | 'store' | 'paths'>,
   offer: Offer,
   wish: Wish,
-  now: Date = new Date(),
+  clock: Date = new Date(),
 ): Decline | undefined {
   const { manifest } = offer.verified;
   if (wish.version !== undefined) return undefined;
@@ -59,6 +60,8 @@ export function judgeRollout(
     return { code: 'rollout-unreadable', reason, hint: `remove it for a new one; ${hint}` };
   }
   const { app, channel } = manifest;
+  // A clock that lies before what was signed already is not waited for.
+  const { now } = timeFor(store.floors, indexOf(config), offer.verified, clock);
   return judgeSteps(
     steps,
     placeOf(node.id, { app, channel, digest: offer.deployment.digest }),

@@ -107,6 +107,15 @@ describe('a release in steps', () => {
     expect(judge(host, [step(low, '2026-01-01T00:00:00Z'), step(100, past)])).toBeUndefined();
   });
 
+  it('does not wait for a clock that lies before the publication', () => {
+    const { host } = placed();
+    host.store.raiseFloor('releases/manifest.json', offer([]).verified, NOW.toISOString());
+    const at = (steps: readonly object[]): Decline | undefined =>
+      judgeRollout(host, offer(steps), {}, new Date('1970-01-01T00:00:00Z'));
+    expect(at([step(100, '2026-04-22T19:00:00Z')]), 'when it was published').toBeUndefined();
+    expect(at([step(100, '2026-04-22T20:00:00Z')])?.code).toBe('waiting-rollout');
+  });
+
   it('is taken at once by an operator who names it, and instead of what was withdrawn', () => {
     const { host } = placed();
     const none = [step(0, '2026-01-01T00:00:00Z')];
