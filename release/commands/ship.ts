@@ -22,7 +22,9 @@ export const shipCommand: Command = {
     "VERSION is that of the project's package.json unless told.",
     'It may be run again at any time: it finishes the same release with the same bytes, after a',
     'crash as well as for mirrors that were down. No index names an artifact before its mirror has',
-    'served it to a stranger. With --steps 10@now,100@+24h a new release goes out in steps. Exit codes: 0 all mirrors, 4 a quorum, 1 fewer.',
+    'served it to a stranger. With --steps 10@now,100@+24h a new release goes out in steps. Where',
+    'several must sign it waits for them. Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 refused',
+    'or waiting.',
   ],
   async run(context) {
     const settings = await loadSettings(context.text('config'));

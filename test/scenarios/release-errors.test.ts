@@ -20,7 +20,7 @@ const ROWS: BadInput[] = [
     args: ['publish'],
     code: 2,
     error: "unknown command 'publish'",
-    hint: "expected one of: init, keygen, build, check, ship, sign, trust, promote, withdraw, renew, notes, diff, status, verify; see 'release --help'",
+    hint: "expected one of: init, keygen, build, check, ship, sign, trust, promote, withdraw, halt, resume, renew, rollout, notes, diff, status, verify; see 'release --help'",
   },
   {
     name: 'an unknown option',

@@ -32,7 +32,10 @@ usage: release COMMAND [options]
   trust ACTION       make, replace, show and publish the document that says who may sign
   promote [VERSION]  publish one channel's release on another, as it is
   withdraw VERSION   take a release back: nodes on it move to the newest good one
+  halt VERSION       stop a release on every node at its next check, until it is resumed
+  resume VERSION     let a release that was halted go on
   renew              publish the current release again with a later end
+  rollout VERSION    let the current release go out in other steps
   notes [VERSION]    print the changelog's section of a version
   diff A B           show which files changed between two versions, and their sizes
   status             show what was built here and what each mirror has
@@ -51,6 +54,7 @@ configuration, 3 refused by a gate, 4 done on enough mirrors but not all.
 usage: release ship [options] [VERSION]
 
   --channel C           the channel; the configuration's unless told
+  --steps STEPS         PERCENT@WHEN,…: how many of the nodes may take it from when on; 'all': everybody at once
   --quorum N            mirrors that must be complete; the majority unless told
   --force-index MIRROR  replace this mirror's index branch where it has diverged from the others'
   --dry-run             show what would be done, and change nothing
@@ -62,7 +66,9 @@ usage: release ship [options] [VERSION]
 VERSION is that of the project's package.json unless told.
 It may be run again at any time: it finishes the same release with the same bytes, after a
 crash as well as for mirrors that were down. No index names an artifact before its mirror has
-served it to a stranger. Exit codes: 0 all mirrors, 4 a quorum, 1 fewer.
+served it to a stranger. With --steps 10@now,100@+24h a new release goes out in steps. Where
+several must sign it waits for them. Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 refused
+or waiting.
 `);
   });
 
