@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /**
  * Three projects, by what a test costs: `unit` runs in milliseconds, `scenario`
  * needs real programs (git, nginx, minisign) or several processes, `chaos`
- * kills things. `npm test` runs these. `long` takes minutes a test: `npm run
- * test:chaos` runs it, with every crash point of `chaos`.
+ * kills things. `npm test` runs these, within ten minutes. `long` is what does not
+ * fit into them: `npm run test:chaos` runs it, with every crash point of `chaos`.
  */
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
 /**
  * The node's data around a switch: workers that are stopped and started, and
  * snapshots that an operator can bring back. Real processes, real files, and a
- * real btrfs on a loop device. What goes wrong in rarer ways is in `long`.
+ * real btrfs on a loop device. What goes wrong in rarer ways: `updater-data`.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
