@@ -29,7 +29,13 @@ export type {
 } from './mirror.ts';
 export { openMirrors, openWritableMirrors } from './open.ts';
 export { type KeptRoots, readKeptRoots, readPin, readRootFolder } from './root-folder.ts';
-export { highestHalts, type HaltRow, type SignedHalt, surveyHalts } from './signed-halt.ts';
+export {
+  highestHalts,
+  type HaltRow,
+  readSignedHalt,
+  type SignedHalt,
+  surveyHalts,
+} from './signed-halt.ts';
 export { gatherNextRoot, type SignedRoot } from './signed-root.ts';
 export { type RootEquivocation, type RootWalk, walkRoot } from './walk-root.ts';
 export {

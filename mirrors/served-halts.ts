@@ -12,14 +12,17 @@ export function problemOfHalt(
   { mirror: { name }, halt, problem }: HaltRow,
   rows: readonly HaltRow[],
 ): OtaError | undefined {
-  const hint = `complete it from the others: mirrors sync --to ${name}`;
+  const highest = highestHalts(rows);
+  const hint =
+    problem === undefined || highest.length > 0
+      ? `complete it from the others: mirrors sync --to ${name}`
+      : 'where releases are signed: release halt --renew';
   if (problem !== undefined) {
     if (isAway(problem)) return undefined;
     const why = problem.message.replace(`mirror '${name}': `, '');
     const message = `its halt file cannot be believed, so nodes take nothing from it: ${why}`;
     return new MirrorError('BAD_ANSWER', name, message, { hint, cause: problem });
   }
-  const highest = highestHalts(rows);
   const [first] = highest;
   if (first === undefined) return undefined;
   const found = halt === undefined ? 0 : serialOf(halt);

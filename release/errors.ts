@@ -58,6 +58,10 @@ type ReleaseErrorCode =
   | 'UNTRUSTED_MIRRORS'
   /** Two mirrors serve different manifests of one sequence, both validly signed. */
   | 'EQUIVOCATION'
+  /** A mirror shows a halt file that cannot be believed, and what takes its place is for people to say. */
+  | 'HALT_UNKNOWN'
+  /** The halt file that takes another's place lacks signatures. */
+  | 'HALT_WAITS'
   /** What is said about how a release was built cannot be read, or is about another. */
   | 'PROVENANCE'
   /** A signal ended it. */
@@ -92,6 +96,8 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   NO_QUORUM: ExitCode.failed,
   UNTRUSTED_MIRRORS: ExitCode.refused,
   EQUIVOCATION: ExitCode.refused,
+  HALT_UNKNOWN: ExitCode.refused,
+  HALT_WAITS: ExitCode.refused,
   PROVENANCE: ExitCode.refused,
   INTERRUPTED: ExitCode.failed,
 };

@@ -39,15 +39,23 @@ export function writeHaltDraft({ path, bytes }: HaltDraft): void {
 
 /** The newest one that was made here for a channel. Throws `ManifestError`, `ReleaseError` DAMAGED. */
 export function newestHaltDraft(settings: Settings, channel: string): HaltDraft | undefined {
+  return haltDrafts(settings, channel).next().value ?? undefined;
+}
+
+/** All that were made here for a channel, newest first, each read when it is asked for. Throws like `newestHaltDraft`. */
+export function* haltDrafts(settings: Settings, channel: string): Generator<HaltDraft, undefined> {
   const folder = folderOf(settings, channel);
   if (!existsSync(folder)) return undefined;
-  const [serial] = readdirSync(folder)
+  const serials = readdirSync(folder)
     .map((name) => Number(/^halt-(\d{1,16})\.json$/.exec(name)?.[1] ?? 0))
+    .filter((serial) => serial > 0)
     .toSorted((a, b) => b - a);
-  if (serial === undefined || serial === 0) return undefined;
-  const path = join(folder, `halt-${serial}.json`);
-  const bytes = Uint8Array.from(readSmallFile(path, MAX_HALT_BYTES) ?? []);
-  return { path, bytes, halt: parseHalt(bytes) };
+  for (const serial of serials) {
+    const path = join(folder, `halt-${serial}.json`);
+    const bytes = Uint8Array.from(readSmallFile(path, MAX_HALT_BYTES) ?? []);
+    yield { path, bytes, halt: parseHalt(bytes) };
+  }
+  return undefined;
 }
 
 /** The trusted comment of a halt file's signatures. */

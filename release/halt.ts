@@ -1,5 +1,6 @@
 /**
- * Halting a version, and resuming it: the next halt file of a channel, signed,
+ * Halting a version, resuming it, and signing what is halted anew after keys were
+ * replaced: the next halt file of a channel, signed,
  * on every mirror that can be reached, at once. Nothing is built and no
  * manifest changes.
  *
@@ -7,36 +8,35 @@
  * asks it. A crash leaves a halt file here, signed or not, which the same
  * command goes on with; and mirrors that have it or not.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { crashPoint } from '@landfall/cli';
-import { type Halt, type Halted, haltPath } from '@landfall/manifest';
+import type { Halt, Halted } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
-import { highestHalts, type HaltRow, prepareIndexUpdate, surveyHalts } from '@landfall/mirrors';
-import { verifyHalt } from '@landfall/trust';
-import { addSignature, collectSignatures, hasSigned } from './collect.ts';
+import { highestHalts, type HaltRow, type SignedHalt, surveyHalts } from '@landfall/mirrors';
 import type { Settings } from './config.ts';
-import { ReleaseError } from './errors.ts';
 import {
-  haltComment,
-  type HaltDraft,
-  newestHaltDraft,
-  toHaltDraft,
-  writeHaltDraft,
-} from './halt-drafts.ts';
-import { openKeys } from './keys.ts';
-import { alive, failureText, type MirrorProgress, onEach } from './mirror-progress.ts';
+  type DoubtedHalt,
+  lookAtDoubted,
+  planRenewal,
+  refuseStrange,
+  type Renewal,
+} from './halt-doubts.ts';
+import { type HaltDraft, newestHaltDraft, toHaltDraft } from './halt-drafts.ts';
+import { openHaltKeys, readHaltBack, signHalt, whenAllHave, writeHalt } from './halt-publish.ts';
+import { alive, type MirrorProgress, onEach } from './mirror-progress.ts';
 import type { Show, Step } from './show.ts';
 import type { Expected } from './signed.ts';
-import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
+import { requireNewestRoot } from './steps/roots.ts';
 import { toSeconds } from './time.ts';
-import { describeCount, type Waiting } from './waiting.ts';
-import { workspaceOf } from './workspace.ts';
+import type { Waiting } from './waiting.ts';
 
 /** What is wanted: with a reason it is to be halted, without to be resumed. */
 export interface HaltWish {
   readonly version: string;
   readonly reason: string | undefined;
+}
+
+/** What is halted is to stay so, signed by today's keys; `from` says whose list where that is not plain. */
+export interface RenewalWish {
+  readonly from: string | undefined;
 }
 
 /** The halt file that mirrors are to have. */
@@ -55,8 +55,9 @@ export interface HaltRun {
   readonly mirrors: readonly MirrorProgress[];
   readonly signal: AbortSignal;
   readonly dryRun: boolean;
-  readonly wish: HaltWish;
   rows: readonly HaltRow[];
+  /** Those of `rows` that cannot be believed. */
+  doubted: readonly DoubtedHalt[];
   /** What is to be signed, or goes on being. */
   draft?: HaltDraft;
   keys?: readonly SecretKey[];
@@ -66,10 +67,12 @@ export interface HaltRun {
 }
 
 /** The whole list. */
-export function haltSteps(dryRun: boolean): Step<HaltRun>[] {
+export function haltSteps(dryRun: boolean, wish: HaltWish | RenewalWish): Step<HaltRun>[] {
+  const decide: Step<HaltRun>['run'] = (run, show) =>
+    'version' in wish ? decideHalt(run, wish, show) : decideRenewedHalt(run, wish, show);
   const prepare: Step<HaltRun>[] = [
     { title: 'look at all mirrors', run: lookAtHalts },
-    { title: 'decide', run: decideHalt },
+    { title: 'decide', run: decide },
   ];
   if (dryRun) return prepare;
   const hasGoal = ({ goal }: HaltRun): boolean => goal !== undefined;
@@ -85,21 +88,15 @@ export function haltSteps(dryRun: boolean): Step<HaltRun>[] {
 const isSigning = ({ draft }: HaltRun): boolean => draft !== undefined;
 
 async function lookAtHalts(run: HaltRun, show: Show): Promise<void> {
-  const { mirrors, signal, expected, channelPath, channel } = run;
-  const [rows] = await Promise.all([
-    surveyHalts(
-      mirrors.map(({ mirror }) => mirror),
-      { app: expected.app, policy: expected.policy, channel: channelPath, signal },
-    ),
+  const { mirrors, signal, settings } = run;
+  await Promise.all([
+    readHalts(run),
     onEach(mirrors, 'check', signal, async ({ mirror }) => {
       await mirror.checkWritable({ signal });
     }),
   ]);
-  run.rows = rows.map((row) =>
-    row.halt === undefined || row.halt.verified.halt.channel === channel
-      ? row
-      : { mirror: row.mirror },
-  );
+  // What a checkout from before a rotation signs, no node believes.
+  await requireNewestRoot(mirrors, settings, signal);
   for (const { mirror, halt, problem } of run.rows) {
     const found = halt === undefined ? 'none' : `serial ${halt.verified.halt.serial}`;
     show.line(`${mirror.name}: ${problem === undefined ? found : problem.message}`);
@@ -107,10 +104,57 @@ async function lookAtHalts(run: HaltRun, show: Show): Promise<void> {
   show.outcome(`${alive(mirrors).length} of ${mirrors.length} can be published to`);
 }
 
+/** Asks all mirrors that can be published to for their halt file. */
+export async function readHalts(run: HaltRun): Promise<void> {
+  const { mirrors, signal, expected, channelPath, channel } = run;
+  const rows = await surveyHalts(
+    alive(mirrors).map(({ mirror }) => mirror),
+    { app: expected.app, policy: expected.policy, channel: channelPath, signal },
+  );
+  run.rows = rows.map((row) =>
+    row.halt === undefined || row.halt.verified.halt.channel === channel
+      ? row
+      : { mirror: row.mirror },
+  );
+  run.doubted = await lookAtDoubted(run, run.rows);
+}
+
+/** What replaces halt files that cannot be believed. Throws `ReleaseError` HALT_UNKNOWN where that is not plain. */
+function decideRenewedHalt(run: HaltRun, { from }: RenewalWish, show: Show): void {
+  const renewal = planRenewal(run, from);
+  if (renewal !== undefined) return takeRenewal(run, renewal, show);
+  const [only, another] = highestHalts(run.rows);
+  if (only === undefined || another !== undefined)
+    return show.outcome('there is nothing to sign anew');
+  run.goal = toGoal(only);
+  show.outcome(`serial ${run.goal.halt.serial} counts as it is`);
+}
+
+/** Makes it what is to be written, after it was signed where it must be. Throws `ReleaseError` HALT_UNKNOWN. */
+export function takeRenewal(run: HaltRun, renewal: Renewal, show: Show): void {
+  if ('undecided' in renewal) throw renewal.undecided;
+  if ('goal' in renewal) {
+    run.goal = toGoal(renewal.goal);
+    return show.outcome(`as another mirror shows it, ${describeHalt(run.goal.halt)}`);
+  }
+  run.draft = renewal.draft;
+  show.outcome(describeHalt(renewal.draft.halt));
+}
+
+function toGoal({ verified, files }: SignedHalt): HaltGoal {
+  return { halt: verified.halt, sha256: verified.sha256, files };
+}
+
+/** `serial 3 halts 1.7.42`. */
+export function describeHalt(halt: Halt): string {
+  return `serial ${halt.serial} halts ${describeHalts(halt)}`;
+}
+
 /** What is on the mirrors, what was made here, or the next one. */
-function decideHalt(run: HaltRun, show: Show): void {
-  const { settings, channel, wish, rows } = run;
-  const published = highestHalts(rows).map((each) => ({ ...each.verified, files: each.files }));
+function decideHalt(run: HaltRun, wish: HaltWish, show: Show): void {
+  const { settings, channel, rows } = run;
+  refuseStrange(run);
+  const published = highestHalts(rows).map(toGoal);
   const serial = published[0]?.halt.serial ?? 0;
   const newest = newestHaltDraft(settings, channel);
   const made = newest !== undefined && newest.halt.serial > serial ? newest : undefined;
@@ -150,7 +194,7 @@ function decideHalt(run: HaltRun, show: Show): void {
     ),
   };
   run.draft = toHaltDraft(settings, halt);
-  show.outcome(`serial ${halt.serial} halts ${describeHalts(halt)}`);
+  show.outcome(describeHalt(halt));
 }
 
 /** Whether a halt file says what is wanted. */
@@ -166,99 +210,6 @@ function nextHalted(base: readonly Halt[], { version, reason }: HaltWish): Halte
 }
 
 /** `1.7.41 and 1.7.42`, or `nothing`. */
-export function describeHalts({ halted }: Halt): string {
+function describeHalts({ halted }: Halt): string {
   return halted.length === 0 ? 'nothing' : halted.map(({ version }) => version).join(' and ');
-}
-
-async function openHaltKeys(run: HaltRun, show: Show): Promise<void> {
-  const { settings, expected, draft } = run;
-  const begun = draft !== undefined && existsSync(draft.path) ? draft : undefined;
-  const { keys, notes } = await openKeys({ settings, expected, draft: begun });
-  run.keys = keys;
-  for (const note of notes) show.line(note);
-  show.outcome(`${keys.length} opened`);
-}
-
-function signHalt(run: HaltRun, show: Show): void {
-  const { draft, keys = [], expected, channelPath } = run;
-  if (draft === undefined) return;
-  const { path, bytes, halt } = draft;
-  const { policy } = expected;
-  writeHaltDraft(draft);
-  const before = collectSignatures(path, bytes, policy);
-  for (const key of keys) {
-    if (!hasSigned(before.signers, key.publicKey))
-      addSignature(path, bytes, key, haltComment(halt));
-  }
-  const { signers, missing, ignored, signatures } = collectSignatures(path, bytes, policy);
-  const { threshold } = policy;
-  if (signers.length < threshold) {
-    run.waiting = { path, threshold, signers, missing, ignored };
-    return show.outcome(`serial ${halt.serial}, ${describeCount(run.waiting)}`);
-  }
-  const { sha256 } = verifyHalt(bytes, [...signatures.values()], policy, expected);
-  const at = haltPath(channelPath);
-  const files = new Map([...signatures].map(([ending, text]) => [`${at}${ending}`, encode(text)]));
-  run.goal = { halt, sha256, files: files.set(at, bytes) };
-  show.outcome(`serial ${halt.serial}, ${signers.length} of ${threshold} needed`);
-}
-
-function lacking({ mirrors, rows, goal }: HaltRun): MirrorProgress[] {
-  return alive(mirrors).filter(
-    ({ mirror }) =>
-      !rows.some((row) => row.mirror === mirror && row.halt?.verified.sha256 === goal?.sha256),
-  );
-}
-
-function whenAllHave(run: HaltRun): string | undefined {
-  return lacking(run).length === 0 ? 'every mirror has it' : undefined;
-}
-
-async function writeHalt(run: HaltRun, show: Show): Promise<void> {
-  const { mirrors, settings, signal, goal, channel } = run;
-  if (goal === undefined) return;
-  const todo = lacking(run);
-  const update = await prepareIndexUpdate({
-    mirrors: alive(mirrors).map(({ mirror }) => mirror),
-    files: goal.files,
-    message: `Halts of ${settings.app} (channel ${channel}, serial ${goal.halt.serial})\n`,
-    date: goal.halt.published,
-    repository: join(workspaceOf(settings), 'index.git'),
-    signal,
-  });
-  const others = await otherChannels(update, settings, undefined);
-  await onEach(todo, 'write', signal, async ({ mirror }) => {
-    await requireOtherChannels(mirror, others, signal);
-    await mirror.writeIndex(update, { signal });
-    crashPoint('halt-published');
-    show.live(mirror.name, 'written');
-  });
-  show.outcome(`to ${alive(todo).length}`);
-}
-
-/** As a stranger finds it. */
-async function readHaltBack(run: HaltRun, show: Show): Promise<void> {
-  const { mirrors, signal, goal, expected, channelPath } = run;
-  await onEach(mirrors, 'read back', signal, async (progress) => {
-    const { mirror } = progress;
-    const { app, policy } = expected;
-    const [row] = await surveyHalts([mirror], { app, policy, channel: channelPath, signal });
-    if (row?.problem !== undefined) throw row.problem;
-    if (row?.halt?.verified.sha256 !== goal?.sha256) {
-      throw new ReleaseError(
-        'READ_BACK',
-        `mirror '${mirror.name}': does not serve the halt file that was written: expected serial ${goal?.halt.serial}, found ${row?.halt?.verified.halt.serial ?? 'none'}`,
-        { hint: 'a cache in between may answer with an old one; run it again in a while' },
-      );
-    }
-    progress.indexed = true;
-  });
-  for (const each of mirrors) {
-    if (each.failure !== undefined) show.line(`${each.mirror.name}: ${failureText(each)}`);
-  }
-  show.outcome(`${mirrors.filter(({ indexed }) => indexed).length} of ${mirrors.length}`);
-}
-
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
 }

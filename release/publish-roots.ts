@@ -3,13 +3,18 @@
  * nodes must hear of it at once. Only `trust/` of each index changes.
  *
  * A mirror that fails is left out and never stops the others: a node takes a
- * step from any mirror. Run again, it completes the rest. A crash leaves on
+ * step from any mirror. Halt files that the new keys did not sign are signed
+ * anew after them. Run again, it completes the rest. A crash leaves on
  * each mirror all versions up to some one, as before or as after.
  */
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { openWritableMirrors, prepareIndexUpdate } from '@landfall/mirrors';
+import { OtaError } from '@landfall/errors';
 import type { Settings } from './config.ts';
+import { ReleaseError } from './errors.ts';
+import type { HaltRun } from './halt.ts';
+import { expectedOf } from './load-config.ts';
 import {
   alive,
   failureText,
@@ -18,10 +23,11 @@ import {
   startProgress,
 } from './mirror-progress.ts';
 import { rootFilesOf } from './roots.ts';
-import type { Step } from './show.ts';
+import type { Show, Step } from './show.ts';
+import { needsRenewal, renewHalt, startHaltRun } from './steps/halts.ts';
 import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
 import { mirrorsWithoutRoots, readRootsBack, requireNewestRoot } from './steps/roots.ts';
-import { workspaceOf } from './workspace.ts';
+import { channelPathOf, workspaceOf } from './workspace.ts';
 
 export interface RootPublication {
   readonly settings: Settings;
@@ -29,13 +35,22 @@ export interface RootPublication {
   readonly signal: AbortSignal;
   /** Names of those that lack something. */
   without: ReadonlySet<string>;
+  readonly dryRun: boolean;
+  /** Of channels whose halt file nodes do not believe any more. */
+  halts: HaltRun[];
+  /** Channels from whose mirrors nodes take nothing, and what is to be done. */
+  haltProblems: { channel: string; problem: OtaError }[];
 }
 
 /** What `publishRootSteps` work on. */
-export function startRootPublication(settings: Settings, signal: AbortSignal): RootPublication {
+export function startRootPublication(
+  settings: Settings,
+  dryRun: boolean,
+  signal: AbortSignal,
+): RootPublication {
   const { directory } = settings;
   const mirrors = startProgress(openWritableMirrors(settings.mirrors, { directory }));
-  return { settings, mirrors, signal, without: new Set() };
+  return { settings, mirrors, signal, dryRun, without: new Set(), halts: [], haltProblems: [] };
 }
 
 /** The list of steps; a dry run ends after the first. */
@@ -49,6 +64,7 @@ export function publishRootSteps(dryRun: boolean): Step<RootPublication>[] {
       });
       await requireNewestRoot(mirrors, settings, signal);
       publication.without = await mirrorsWithoutRoots(mirrors, settings, signal);
+      await lookAtHalts(publication, show);
       show.outcome(`${publication.without.size} lack root documents`);
     },
   };
@@ -70,8 +86,47 @@ export function publishRootSteps(dryRun: boolean): Step<RootPublication>[] {
       show.outcome(`${mirrors.filter(({ indexed }) => indexed).length} of ${mirrors.length}`);
     },
   };
-  return dryRun ? [look] : [look, write, readBack];
+  return dryRun ? [look] : [look, write, readBack, renewHalts];
 }
+
+/** Halt files of every channel: those that only replaced keys signed stop all updates. */
+async function lookAtHalts(publication: RootPublication, show: Show): Promise<void> {
+  const { mirrors, settings, haltProblems, halts } = publication;
+  for (const { channel } of settings.roots.at(-1)?.root.channels ?? []) {
+    const channelPath = channelPathOf(settings, channel);
+    const of = { channel, channelPath, expected: expectedOf(settings, channel) };
+    const run = startHaltRun({ ...publication, ...of }, mirrors);
+    try {
+      if (await needsRenewal(run, show)) halts.push(run);
+    } catch (error) {
+      if (!(error instanceof ReleaseError) || error.code !== 'HALT_UNKNOWN') throw error;
+      haltProblems.push({ channel, problem: error });
+    }
+  }
+}
+
+/** After the root documents: what is signed by new keys is believed by them. What fails is told at the end. */
+const renewHalts: Step<RootPublication> = {
+  title: 'sign what is halted anew',
+  when: ({ halts }) => halts.length > 0,
+  asks: true,
+  async run({ halts, haltProblems, signal }, show) {
+    for (const run of halts) {
+      const { channel } = run;
+      try {
+        await renewHalt(run, show);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Most likely the new key is not configured yet: the root documents are out all the same.
+        if (!(error instanceof OtaError)) throw error;
+        haltProblems.push({ channel, problem: error });
+      }
+      for (const { failure } of run.mirrors) {
+        if (failure !== undefined) haltProblems.push({ channel, problem: failure.error });
+      }
+    }
+  },
+};
 
 const writeRoots: Step<RootPublication>['run'] = async (publication, show) => {
   const { mirrors, settings, signal, without } = publication;

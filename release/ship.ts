@@ -25,7 +25,8 @@ import { need, type Shipment, turnTo } from './shipment.ts';
 import { describeSteps } from './rollout.ts';
 import { runSteps, type ShowMode, type Step } from './show.ts';
 import { compareMirrors } from './steps/compare.ts';
-import { lookAtMirrors } from './steps/look.ts';
+import { carryFailures, renewHalt } from './steps/halts.ts';
+import { lookAtMirrors, requireQuorum } from './steps/look.ts';
 import { adoptFromMirrors, resumeDraft, resumeLocal, takeArtifacts } from './steps/obtain.ts';
 import {
   publishIndex,
@@ -51,6 +52,7 @@ export type Decide = Step<Shipment>['run'];
 export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] {
   const prepare: Step<Shipment>[] = [
     { title: 'look at all mirrors', run: lookAtMirrors },
+    ...(dryRun ? [] : [renewHalts]),
     { title: 'decide', run: decideHow },
     { title: 'look at the source', when: isNew, run: lookAtSource },
     { title: 'open the keys', when: isSigning, run: openSecretKeys, asks: true },
@@ -99,6 +101,19 @@ export async function ship(
     rmSync(temporary ?? shipment.scratch, { recursive: true, force: true });
   }
 }
+
+/** Before anything is built or signed: what people must sign comes first, and nodes take nothing without it. */
+const renewHalts: Step<Shipment> = {
+  title: 'sign what is halted anew',
+  when: ({ halts }) => halts !== undefined,
+  asks: true,
+  async run({ halts, mirrors, quorum }, show) {
+    const run = need(halts, 'halts');
+    await renewHalt(run, show);
+    carryFailures(run, mirrors);
+    requireQuorum(mirrors, quorum, 'say what is halted');
+  },
+};
 
 const decideWhat: Decide = (shipment, show) => {
   const decision = decideHere(shipment);

@@ -8,6 +8,7 @@ import { type Settings, toMs } from './config.ts';
 import type { Decision, Known } from './decide.ts';
 import type { Draft } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
+import type { HaltRun } from './halt.ts';
 import type { MirrorProgress, Patience } from './mirror-progress.ts';
 import type { Proofs } from './proofs.ts';
 import type { PlannedSteps } from './rollout.ts';
@@ -56,6 +57,8 @@ export interface Shipment extends Build {
   floor?: Known;
   /** Names of mirrors that lack root documents. */
   withoutRoots?: ReadonlySet<string>;
+  /** Halt files that nodes do not believe, and what takes their place before anything else. */
+  halts?: HaltRun;
   decision?: Decision;
   /** The manifest that signatures are collected for, when an earlier run began that. */
   draft?: Draft;

@@ -95,7 +95,8 @@ export function concludeHalts(
 ): Halts {
   const ours = rows.filter(({ halt }) => halt?.verified.halt.channel === channel);
   const shown = highestHalts(ours).map(toDocument);
-  return pickHighest([...keptDocuments(host, authority, channel), ...shown]);
+  // What is kept comes last: of the same bytes it is picked, so nothing is written down twice.
+  return pickHighest([...shown, ...keptDocuments(host, authority, channel)]);
 }
 
 /** What is written down, as it was when it was: by those who counted then. */
@@ -139,8 +140,9 @@ export function keepHalts(host: Host, halts: Halts): void {
   const { store, config, journal } = host;
   const { documents, serial, halted } = halts;
   const before = keptHalts(host);
-  const known = new Set(before.documents.map(({ sha256 }) => sha256));
-  if (documents.length === known.size && documents.every(({ sha256 }) => known.has(sha256))) return;
+  // With their signatures: those of replaced keys do not count, those of today's over the same bytes do.
+  const known = new Set(before.documents.map(nameOf));
+  if (documents.length === known.size && documents.every((each) => known.has(nameOf(each)))) return;
   const entry: HaltEntry = {
     app: config.app,
     index: indexOf(config),
@@ -185,6 +187,10 @@ function documentsOf({ store, config }: Host): { bytes: Uint8Array; signatures: 
     bytes: Uint8Array.from(Buffer.from(bytes, 'base64')),
     signatures,
   }));
+}
+
+function nameOf({ sha256, signatures }: HaltDocument): string {
+  return [sha256, ...signatures].join('\n');
 }
 
 function toDocument({ verified, files }: SignedHalt): HaltDocument {

@@ -65,11 +65,21 @@ export class Fixes {
   }
 
   rotate(): string {
-    return `release trust rotate${/ --config \S+/.exec(this.#options)?.[0] ?? ''}`;
+    return `release trust rotate${this.#config()}`;
   }
 
   renew(): string {
-    return `release renew${/ --config \S+/.exec(this.#options)?.[0] ?? ''}`;
+    return `release renew${this.#config()}`;
+  }
+
+  /** Of the default channel unless told. */
+  renewHalt(channel: string | undefined): string {
+    const where = channel === undefined ? '' : ` --channel ${channel}`;
+    return `release halt --renew${where}${this.#config()}`;
+  }
+
+  #config(): string {
+    return / --config \S+/.exec(this.#options)?.[0] ?? '';
   }
 }
 

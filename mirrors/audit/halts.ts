@@ -2,7 +2,7 @@
 import { TrustError } from '@landfall/trust';
 import type { Mirror } from '../mirror.ts';
 import { problemOfHalt } from '../served-halts.ts';
-import { type HaltOptions, surveyHalts } from '../signed-halt.ts';
+import { type HaltOptions, highestHalts, surveyHalts } from '../signed-halt.ts';
 import type { Finding, Fixes } from './finding.ts';
 
 /** Findings of all mirrors about one channel. */
@@ -21,7 +21,14 @@ export async function auditHalts(
       const fix = fixes.lookCloser();
       return [{ mirror: name, code: 'EQUIVOCATION', severity: 'alarm', message, fix }];
     }
-    const code = problem.code === 'NOT_FOUND' ? 'HALT_STALE' : 'HALT_INVALID';
-    return [{ mirror: name, code, severity: 'error', message, fix: fixes.sync(name) }];
+    if (problem.code === 'NOT_FOUND') {
+      return [
+        { mirror: name, code: 'HALT_STALE', severity: 'error', message, fix: fixes.sync(name) },
+      ];
+    }
+    // Only who has the keys can repair what no mirror has right.
+    const isElsewhere = highestHalts(rows).length > 0;
+    const fix = isElsewhere ? fixes.sync(name) : fixes.renewHalt(options.channel);
+    return [{ mirror: name, code: 'HALT_INVALID', severity: 'error', message, fix }];
   });
 }

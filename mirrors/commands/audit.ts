@@ -123,7 +123,7 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
   HALT_STALE:
     'It does not say all that is halted: nodes that reach only this one may install what was stopped. Complete it:',
   HALT_INVALID:
-    'Its halt file is damaged or not signed by the keys that are trusted: nodes take nothing from it. If the keys were replaced, run release halt or resume; else write the right one:',
+    'Its halt file is damaged or not signed by the keys that are trusted: nodes take nothing from it, so no update reaches them through it. Put one there that they believe:',
   ROOT_MISSING:
     'It lacks documents that say who is believed: nodes that reach only this one keep believing the keys before. Complete it:',
   ROOT_EQUIVOCATION:

@@ -6,11 +6,12 @@ import { type RootDocument, serializeRoot } from '@landfall/trust';
 import type { LooseSettings, Settings } from '../config.ts';
 import { describeRoot } from '../documents.ts';
 import { ReleaseError } from '../errors.ts';
+import { describeHalt } from '../halt.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadConfig, loadSettings } from '../load-config.ts';
 import { failureText } from '../mirror-progress.ts';
 import { writeNewFile } from '../new-file.ts';
-import { publishRootSteps, startRootPublication } from '../publish-roots.ts';
+import { publishRootSteps, type RootPublication, startRootPublication } from '../publish-roots.ts';
 import { firstRoot, nextRoot } from '../root-draft.ts';
 import { readRoots, type RootChain, rootFile, type WaitingRoot } from '../roots.ts';
 import { runSteps, showModeFor } from '../show.ts';
@@ -165,38 +166,86 @@ async function publish(context: Context): Promise<ExitCode> {
   const dryRun = context.flag('dry-run');
   const lock = dryRun ? undefined : lockWorkspace(settings, 'release trust publish');
   try {
-    const rows = await runPublication(settings, dryRun, showModeFor(context.json));
+    const { rows, halts, haltProblems } = await runPublication(
+      settings,
+      dryRun,
+      showModeFor(context.json),
+    );
     const done = rows.filter(({ has }) => has).length;
-    context.result({ version, quorum, complete: done, dryRun, mirrors: rows }, [
+    const data = { version, quorum, complete: done, dryRun, mirrors: rows };
+    context.result({ ...data, halts: reportHalts(halts, haltProblems) }, [
       dryRun
         ? `dry run, nothing was changed: root document ${version} is on ${done} of ${rows.length} mirrors`
         : `root document ${version} is on ${done} of ${rows.length} mirrors`,
       ...rows.flatMap(({ name, problem }) =>
         problem === undefined ? [] : [`${name}: ${problem}`],
       ),
+      ...describeHaltRuns(halts, haltProblems, dryRun),
     ]);
-    if (dryRun || done === rows.length) return ExitCode.done;
-    return done >= quorum ? ExitCode.partial : ExitCode.failed;
+    if (dryRun) return ExitCode.done;
+    if (done < quorum) return ExitCode.failed;
+    if (haltProblems.length > 0) return ExitCode.refused;
+    return done === rows.length ? ExitCode.done : ExitCode.partial;
   } finally {
     lock?.release();
   }
 }
 
+type PublishedHalts = Pick<RootPublication, 'halts' | 'haltProblems'>;
+
 async function runPublication(
   settings: Settings,
   dryRun: boolean,
   mode: ReturnType<typeof showModeFor>,
-): Promise<{ name: string; has: boolean; problem?: string }[]> {
+): Promise<PublishedHalts & { rows: { name: string; has: boolean; problem?: string }[] }> {
   return interruptible(async (signal) => {
-    const publication = startRootPublication(settings, signal);
+    const publication = startRootPublication(settings, dryRun, signal);
     await runSteps(publishRootSteps(dryRun), publication, mode);
-    const { mirrors, without } = publication;
-    return mirrors.map((each) => {
+    const { mirrors, without, halts, haltProblems } = publication;
+    const rows = mirrors.map((each) => {
       const { name } = each.mirror;
       if (each.failure !== undefined) return { name, has: false, problem: failureText(each) };
       return { name, has: dryRun ? !without.has(name) : each.indexed };
     });
+    return { rows, halts, haltProblems };
   });
+}
+
+function reportHalts(
+  halts: PublishedHalts['halts'],
+  problems: PublishedHalts['haltProblems'],
+): object {
+  return {
+    renewed: halts
+      .filter(({ channel }) => problems.every((each) => each.channel !== channel))
+      .map(({ channel, goal, draft }) => ({ channel, serial: (goal ?? draft)?.halt.serial })),
+    problems: problems.map(({ channel, problem: { code, message, hint } }) => ({
+      channel,
+      code,
+      message,
+      hint,
+    })),
+  };
+}
+
+function describeHaltRuns(
+  halts: PublishedHalts['halts'],
+  problems: PublishedHalts['haltProblems'],
+  dryRun: boolean,
+): string[] {
+  const done = halts.flatMap(({ channel, goal, draft }) => {
+    const halt = (goal ?? draft)?.halt;
+    if (halt === undefined || problems.some((each) => each.channel === channel)) return [];
+    return [
+      `channel '${channel}': ${dryRun ? 'would sign' : 'signed'} anew: ${describeHalt(halt)}`,
+    ];
+  });
+  const open = problems.flatMap(({ channel, problem }) => [
+    `channel '${channel}' is STOPPED where the halt file cannot be believed: ${problem.message}`,
+    ...(problem.hint === undefined ? [] : [`  hint: ${problem.hint}`]),
+  ]);
+  const again = "then 'release trust publish' again, or 'release halt --renew'";
+  return [...done, ...open, ...(open.length === 0 ? [] : [again])];
 }
 
 /** One at a time: what waits may be signed by somebody right now. */

@@ -11,6 +11,7 @@ import { alive, fail, failureText, type MirrorProgress, onEach } from '../mirror
 import { nextCommand, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { newestSignedHere } from '../situation.ts';
+import { needsRenewal, startHaltRun } from './halts.ts';
 import { checkRootLife, mirrorsWithoutRoots, requireNewestRoot } from './roots.ts';
 
 /**
@@ -45,6 +46,7 @@ export async function lookAtMirrors(shipment: Shipment, show: Show): Promise<voi
   await lookAtRoots(shipment, show);
   refuseUntrusted(shipment);
   refuseOtherDefault(shipment);
+  await lookAtHalts(shipment, show);
   requireQuorum(mirrors, shipment.quorum, 'can be published to');
   show.outcome(`${alive(mirrors).length} of ${mirrors.length} can be published to`);
 }
@@ -62,6 +64,22 @@ async function lookAtRoots(shipment: Shipment, show: Show): Promise<void> {
   show.line(
     `the keys were replaced after ${version} (sequence ${sequence}): it goes on from there`,
   );
+}
+
+/** Mirrors whose halt file nodes do not believe: it is replaced first, or they are left out. */
+async function lookAtHalts(shipment: Shipment, show: Show): Promise<void> {
+  const run = startHaltRun(shipment, shipment.mirrors);
+  try {
+    if (await needsRenewal(run, show)) shipment.halts = run;
+  } catch (error) {
+    if (!(error instanceof ReleaseError) || error.code !== 'HALT_UNKNOWN') throw error;
+    for (const { mirror } of run.doubted) {
+      const progress = shipment.mirrors.find((each) => each.mirror === mirror);
+      if (progress !== undefined) fail(progress, 'look', error);
+    }
+    show.line(error.message);
+    if (error.hint !== undefined) show.line(`  ${error.hint}`);
+  }
 }
 
 /** Problems that mean the mirror cannot be used; all others are about an index that is ours to replace. */

@@ -65,6 +65,19 @@ describe('what is halted', () => {
     expect(sequenceOf(look), 'they are sources all the same').toBe(4);
   });
 
+  it('is kept with signatures that count: new ones over the same bytes are written down', async () => {
+    const [before, after] = [generateKeyPair(), generateKeyPair()];
+    const [old, anew] = [before, after].map((key) => mirrorFolder(smallRelease([key], 4)));
+    putHalt(old ?? '', before, { serial: 2, ...halting('1.0.4') });
+    putHalt(anew ?? '', after, { serial: 2, ...halting('1.0.4') });
+    const host = nodeOf(before, [old ?? '']);
+    keepHalts(host, (await lookAtMirrors(host)).halts);
+    const later = { ...nodeOf(after, [anew ?? '']), store: host.store };
+    keepHalts(later, (await lookAtMirrors(later)).halts);
+    const { halted } = concludeHalts(later, policyOf([after]), [], 'alpha');
+    expect([...halted.keys()]).toEqual(['1.0.4']);
+  });
+
   it('stays halted when no mirror shows it any more, until a higher serial resumes it', async () => {
     const key = generateKeyPair();
     const release = smallRelease([key], 4);
