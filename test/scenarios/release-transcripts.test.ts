@@ -32,7 +32,7 @@ usage: release COMMAND [options]
   trust ACTION       make, replace, show and publish the document that says who may sign
   promote [VERSION]  publish one channel's release on another, as it is
   withdraw VERSION   take a release back: nodes on it move to the newest good one
-  halt VERSION       stop a release on every node at its next check, until it is resumed
+  halt [VERSION]     stop a release on every node at its next check, until it is resumed
   resume VERSION     let a release that was halted go on
   renew              publish the current release again with a later end
   rollout VERSION    let the current release go out in other steps
