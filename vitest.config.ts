@@ -1,4 +1,18 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Begins with the files that take longest, however small they are: their end is waited for. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's, which returns a new list
+    const usual = await super.sort(files);
+    return [...usual.filter(isWalk), ...usual.filter((file) => !isWalk(file))];
+  }
+}
+
+function isWalk({ moduleId }: TestSpecification): boolean {
+  return /updater-(?:errors|stops)/.test(moduleId);
+}
 
 /**
  * Three projects, by what a test costs: `unit` runs in milliseconds, `scenario`
@@ -13,6 +27,7 @@ export default defineConfig({
     globalSetup: 'test/harness/launchers.ts',
     // Most tests wait for processes, servers and clocks rather than for a core.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -13,3 +13,14 @@ export function visited<T>(what: string, moments: readonly T[], most: number): r
   console.log(`${what}: ${most} of ${moments.length}; 'npm run test:chaos' visits all`);
   return some;
 }
+
+/** Which part of a list a test file takes, counted from 0: files run side by side. */
+export interface Share {
+  part: number;
+  parts: number;
+}
+
+/** Every `parts`th of `all`, from `part` on. */
+export function share<T>(all: readonly T[], { part, parts }: Share): readonly T[] {
+  return all.filter((_, index) => index % parts === part);
+}
