@@ -68,7 +68,7 @@ async function finish(
 }
 
 describe('ship to Gitea, killed', () => {
-  it.each(visited('crash points of ship to Gitea', points, 4))(
+  it.each(visited('crash points of ship to Gitea', points, 2))(
     'at %s is finished by the next run',
     async (point) => {
       const site = await useGiteaProject(NAMES);

@@ -121,7 +121,7 @@ describe('ship, killed', () => {
     watcher = watch();
   });
 
-  it.each(visited('crash points of ship', points, 8))(
+  it.each(visited('crash points of ship', points, 5))(
     'at %s is finished by the next run',
     async (point) => {
       const killed = await project.release(['ship'], { env: { LANDFALL_CRASH_AT: point } });
@@ -133,7 +133,7 @@ describe('ship, killed', () => {
     },
   );
 
-  it.each(visited('random kills of ship', SEEDS, 3))(
+  it.each(visited('random kills of ship', SEEDS, 2))(
     'at random moments is finished by the next run (seed %d)',
     async (seed) => {
       const random = seededRandom(seed);

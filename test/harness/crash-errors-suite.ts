@@ -34,7 +34,7 @@ export function describeErrors(mine: Share): void {
       const { operations } = await world.run();
       const chosen = chooseErrors(operations);
       const tally = new Tally(world);
-      for (const failed of visited(`errors of ${story.name}`, chosen, 4)) {
+      for (const failed of visited(`errors of ${story.name}`, chosen, 3)) {
         await world.rewind();
         const problems = judgeRun(world, await runWithError(world, failed));
         await tally.add(failed.operation, failed.error, problems);
