@@ -74,12 +74,14 @@ export async function runWithError(
   world: CrashWorld,
   { operation, error }: FailedOperation,
 ): ReturnType<CrashWorld['run']> {
-  const { call, match, nth } = operation;
+  const { call, match, nthOfMatch } = operation;
   const only = match === '' ? [] : ['-P', match];
-  const strace = [...only, '-e', `inject=${call}:error=${error}:when=${nth}`];
+  const strace = [...only, '-e', `inject=${call}:error=${error}:when=${nthOfMatch}`];
   const run = await world.run({ strace });
   if (run.injected !== 1)
-    throw new Error(`${call} ${match} #${nth} was reached ${run.injected} times: ${run.stderr}`);
+    throw new Error(
+      `${call} ${match} #${nthOfMatch} was reached ${run.injected} times: ${run.stderr}`,
+    );
   return run;
 }
 
@@ -92,8 +94,8 @@ export async function runWithLasting(
   const { disk } = world;
   let reached = false;
   const run = await world.run({
-    onOperation: ({ call, match, nth }) => {
-      if (reached || call !== operation.call || match !== operation.match) return;
+    onOperation: ({ call, path, nth }) => {
+      if (reached || call !== operation.call || path !== operation.path) return;
       if (nth !== operation.nth) return;
       reached = true;
       if (fault === 'full') fill(disk.mount);

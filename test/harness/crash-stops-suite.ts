@@ -99,9 +99,11 @@ async function compareWithReal(
   stops: readonly Stop[],
 ): Promise<string[]> {
   const bad: string[] = [];
-  const moments = [0.3, 0.55, 0.8].map((part) => Math.floor(stops.length * part));
+  // Names of logs hold the time: another run does not come by there again.
+  const again = stops.filter(({ operation }) => operation.role !== 'logs');
+  const moments = [0.3, 0.55, 0.8].map((part) => Math.floor(again.length * part));
   for (const index of isFullChaos ? moments : moments.slice(1, 2)) {
-    const stop = stops[index] as Stop;
+    const stop = again[index] as Stop;
     const found = await stopForReal(world, fault, stop.operation);
     if (found.fingerprint !== stop.found.fingerprint) {
       bad.push(`${describeStop(stop)}: the copy is not what a real stop leaves`);

@@ -47,8 +47,10 @@ export interface FileOperation {
   path: string;
   /** What the file is to the node: `marker`, `state`, `current`, `staging` … */
   role: string;
-  /** Which operation of this call on this path in this run, from 1; for what is named by a descriptor, which of this call. */
+  /** Which operation of this call on this path in this run, from 1. */
   nth: number;
+  /** For strace's `when=`: which operation of this call on `match` in this run, from 1; which of this call, where that is empty. */
+  nthOfMatch: number;
   /**
    * For strace's `-P`: the path that the call itself names first, absolute, with
    * `$$` for the process id. Empty for links, which nothing else makes, and for what
@@ -106,9 +108,10 @@ export function parseLine(
   const isByDescriptor = line !== printed;
   const match =
     call.startsWith('symlink') || isByDescriptor ? '' : hidePid(named[0]?.match ?? '', '$$$$');
-  const nthOfMatch = count(`${call} ${match}`);
-  const nth = isByDescriptor ? nthOfAll : nthOfMatch;
-  return { call, path, role: roleOf(path), nth, match };
+  const nth = count(`${call} of ${path}`);
+  const onMatch = count(`${call} ${match}`);
+  const nthOfMatch = isByDescriptor ? nthOfAll : onMatch;
+  return { call, path, role: roleOf(path), nth, match, nthOfMatch };
 }
 
 /** Paths a call names: of its descriptors (`3</a>`), and as strings, joined to the descriptor before them. */
