@@ -1,19 +1,26 @@
 /** Reading files whole or from the front: digests, magic numbers, comparison. Changes nothing. */
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { FrameDigests, type FrameRange } from '@landfall/archive';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { ReleaseError } from './errors.ts';
 
-/** Size in bytes and SHA-256 in hex. */
-export async function sha256File(path: string): Promise<{ size: number; sha256: string }> {
+/** Size in bytes and SHA-256 in hex, and those of its ranges where it has several. */
+export async function sha256File(
+  path: string,
+): Promise<{ size: number; sha256: string; frames?: FrameRange[] }> {
   const hash = createHash('sha256');
+  const digests = new FrameDigests();
   let size = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
     const bytes = chunk as Buffer;
     hash.update(bytes);
+    digests.add(bytes, true);
     size += bytes.length;
   }
-  return { size, sha256: hash.digest('hex') };
+  const frames = digests.finish();
+  const whole = { size, sha256: hash.digest('hex') };
+  return frames === undefined ? whole : { ...whole, frames };
 }
 
 /** What a file is compressed with, by its first bytes (RFC 1952, RFC 8878). */

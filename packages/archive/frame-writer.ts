@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { FrameDigests, type FrameRange } from './frame-digests.ts';
 import { type Compression, compressFrame, seekTable } from './frame-format.ts';
 import { FRAME_BYTES } from './limits.ts';
 
@@ -20,6 +21,13 @@ interface Pending {
   output: Promise<Buffer>;
 }
 
+/** What was written. The sizes of `frames` add up to `size`. */
+export interface Written {
+  size: number;
+  sha256: string;
+  frames?: FrameRange[];
+}
+
 export class FrameWriter {
   readonly #path: string;
   readonly #temporary: string;
@@ -27,6 +35,7 @@ export class FrameWriter {
   readonly #level: number;
   readonly #signal: AbortSignal | undefined;
   readonly #hash = createHash('sha256');
+  readonly #digests = new FrameDigests();
   readonly #frames: { compressed: number; content: number }[] = [];
   readonly #pending: Pending[] = [];
   readonly #free: Buffer[] = [];
@@ -91,30 +100,36 @@ export class FrameWriter {
     const next = this.#pending.shift();
     if (next === undefined) return;
     const frame = await next.output;
-    this.#put(frame);
+    this.#put(frame, true);
     this.#frames.push({ compressed: frame.length, content: next.content });
     this.#free.push(next.input);
   }
 
-  #put(bytes: Buffer): void {
+  #put(bytes: Buffer, isFrame: boolean): void {
     for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
     this.#hash.update(bytes);
+    this.#digests.add(bytes, isFrame);
     this.#size += bytes.length;
   }
 
-  /** Writes what is left and the seek table, then gives the file its name. Size in bytes, SHA-256 in hex. */
-  async finish(): Promise<{ size: number; sha256: string }> {
+  /**
+   * Writes what is left and the seek table, then gives the file its name. Size
+   * in bytes, SHA-256 in hex, and those of its ranges where it has several.
+   */
+  async finish(): Promise<Written> {
     await this.flush();
     while (this.#pending.length > 0) await this.#writeNext();
     if (this.#frames.length === 0) {
       const empty = await compressFrame(Buffer.alloc(0), this.#compression, this.#level);
-      this.#put(empty);
+      this.#put(empty, true);
       this.#frames.push({ compressed: empty.length, content: 0 });
     }
-    if (this.#compression === 'zstd') this.#put(seekTable(this.#frames));
+    if (this.#compression === 'zstd') this.#put(seekTable(this.#frames), false);
     closeSync(this.#fd);
     renameSync(this.#temporary, this.#path);
-    return { size: this.#size, sha256: this.#hash.digest('hex') };
+    const frames = this.#digests.finish();
+    const whole = { size: this.#size, sha256: this.#hash.digest('hex') };
+    return frames === undefined ? whole : { ...whole, frames };
   }
 
   /** Removes the temporary file, after a failure. */

@@ -12,6 +12,7 @@ export { digestTree } from './digest-tree.ts';
 export type { PlanEntry, TreePlan } from './draft.ts';
 export { extractFile } from './extract-file.ts';
 export { extractTree } from './extract.ts';
+export { FrameDigests, type FrameRange } from './frame-digests.ts';
 export type { Compression } from './frame-format.ts';
 export { gateArchive, type GateReport } from './gate.ts';
 export { type ArchiveLimits, DEFAULT_LIMITS } from './limits.ts';

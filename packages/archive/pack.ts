@@ -10,7 +10,7 @@ import { ContentHash } from './content-hash.ts';
 import type { PlanEntry, TreePlan } from './draft.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { type Compression, DEFAULT_LEVELS } from './frame-format.ts';
-import { FrameWriter } from './frame-writer.ts';
+import { FrameWriter, type Written } from './frame-writer.ts';
 import { describeMode, kindOf } from './modes.ts';
 import { quotePath } from './names.ts';
 import { paddingOf, TAR_END_BYTES, tarHeader } from './tar-writer.ts';
@@ -32,7 +32,7 @@ export async function packTree(
   plan: TreePlan,
   outPath: string,
   options: PackOptions & { mtime: number },
-): Promise<{ size: number; sha256: string; tree: TreeInfo }> {
+): Promise<Written & { tree: TreeInfo }> {
   return withWriter(outPath, options, async (writer) => {
     const listing: ListingEntry[] = [];
     for (const entry of plan.entries) {
@@ -56,7 +56,7 @@ export async function packFile(
   source: string,
   outPath: string,
   options: PackOptions,
-): Promise<{ size: number; sha256: string; contentSha256: string; contentSize: number }> {
+): Promise<Written & { contentSha256: string; contentSize: number }> {
   const entry = planFile(source);
   return withWriter(outPath, options, async (writer) => {
     const contentSha256 = await packContent(writer, entry);

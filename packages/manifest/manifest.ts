@@ -28,12 +28,20 @@ const version = z
   .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
 const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
 
+/** Consecutive ranges of the file, from its first byte to its last. */
+const framesField = z
+  .array(z.looseObject({ size: size.min(1), sha256: sha256Field }))
+  .min(1)
+  .max(4096)
+  .optional();
+
 const artifactCommon = {
   platform,
   file: z.string().refine(isFileName, 'expected a plain file name'),
   size: size.min(1),
   sha256: sha256Field,
   deltas: z.array(z.looseObject({})),
+  frames: framesField,
 };
 
 const treeArtifact = z.looseObject({
@@ -92,6 +100,10 @@ const manifestSchema = z
     );
     if (new Set(files).size !== files.length) problem('an artifact file is named twice');
     for (const each of manifest.components) {
+      for (const { file, frames, size: whole } of each.artifacts) {
+        const sum = frames?.reduce((total, frame) => total + frame.size, 0) ?? whole;
+        if (sum !== whole) problem(`the frames of '${file}' do not add up to its size`);
+      }
       const platforms = each.artifacts.map((artifact) => artifact.platform);
       if (new Set(platforms).size !== platforms.length) {
         problem(`component '${each.name}' has two artifacts for one platform`);

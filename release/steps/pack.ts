@@ -5,7 +5,14 @@
  */
 import { copyFileSync, existsSync, lstatSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { gateArchive, packFile, packTree, planTree, type TreeInfo } from '@landfall/archive';
+import {
+  type FrameRange,
+  gateArchive,
+  packFile,
+  packTree,
+  planTree,
+  type TreeInfo,
+} from '@landfall/archive';
 import { crashPoint } from '@landfall/cli';
 import { renameDurably, syncFile } from '@landfall/durable';
 import { artifactFileName, type Component } from '@landfall/manifest';
@@ -52,13 +59,13 @@ async function packTreeComponent(
     config.archive === undefined
       ? await packOwn(config, options)
       : await takeForeign(config, config.archive, options);
-  const { file, size, sha256, warnings } = made;
+  const { file, size, sha256, frames, warnings } = made;
   const tree = { ...made.tree };
   return {
     component: {
       name: config.name,
       kind: 'tree',
-      artifacts: [{ platform, file, size, sha256, tree, deltas: [] }],
+      artifacts: [{ platform, file, size, sha256, tree, deltas: [], ...optional(frames) }],
     },
     packed: [{ component: config.name, platform, file, size, tree, warnings }],
   };
@@ -68,6 +75,7 @@ interface MadeTree {
   file: string;
   size: number;
   sha256: string;
+  frames?: FrameRange[];
   tree: TreeInfo;
   warnings: readonly string[];
 }
@@ -140,7 +148,7 @@ async function packFiles(
     const made = await write(options, file, (path) =>
       packFile(source, path, compressor(config, options)),
     );
-    const { size, sha256, contentSha256, contentSize } = made;
+    const { size, sha256, frames, contentSha256, contentSize } = made;
     component.artifacts.push({
       platform,
       file,
@@ -150,10 +158,18 @@ async function packFiles(
       contentSha256,
       contentSize,
       deltas: [],
+      ...optional(frames),
     });
     packed.push({ component: config.name, platform, file, size, tree: undefined, warnings: [] });
   }
   return { component, packed };
+}
+
+/** The field for a manifest, which has none where a file is one range. */
+function optional(frames: FrameRange[] | undefined): {
+  frames?: { size: number; sha256: string }[];
+} {
+  return frames === undefined ? {} : { frames: frames.map((each) => ({ ...each })) };
 }
 
 function compressor(

@@ -2,9 +2,10 @@
  * The reader's own walk over zstd frames and gzip members: every byte is
  * accounted for, whoever compressed the archive.
  */
+import { createCipheriv, createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
-import { type ArchiveError, gateArchive } from '@landfall/archive';
+import { type ArchiveError, gateArchive, packFile } from '@landfall/archive';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
 import { directory, file, ROOT, tar } from '../../harness/tar-builder.ts';
@@ -34,11 +35,41 @@ function sizedMember(content: Buffer, told?: number): Buffer {
   return member(content, 4, extra);
 }
 
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
 const changed = (bytes: Buffer, at: number, value: number): Buffer => {
   const copy = Buffer.from(bytes);
   copy[at < 0 ? copy.length + at : at] = value;
   return copy;
 };
+
+describe('the ranges of a packed file', () => {
+  it('hold whole frames of at least 4 MiB, the last the seek table too, and are all of it', async () => {
+    const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
+    const noise = cipher.update(Buffer.alloc(17 * MIB));
+    const source = fileOf(Buffer.concat([Buffer.alloc(12 * MIB), noise]));
+    const out = `${source}.zst`;
+    const { size, sha256, frames = [] } = await packFile(source, out, { compression: 'zstd' });
+    const bytes = readFileSync(out);
+    expect([size, sha256]).toEqual([bytes.length, digestOf(bytes)]);
+    let at = 0;
+    for (const frame of frames) {
+      expect(bytes.readUInt32LE(at)).toBe(0xfd2fb528);
+      expect(frame.sha256).toBe(digestOf(bytes.subarray(at, at + frame.size)));
+      expect(frame.size).toBeGreaterThan(at + frame.size === size ? 0 : 4 * MIB);
+      at += frame.size;
+    }
+    expect(at).toBe(size);
+    // Zeros, and a frame that is half noise; a frame of noise; and the rest, with the table.
+    expect(frames).toHaveLength(3);
+  });
+
+  it('are not told of a file that is one range', async () => {
+    const source = fileOf(Buffer.from('hello'));
+    const made = await packFile(source, `${source}.zst`, { compression: 'zstd' });
+    expect(Object.keys(made)).not.toContain('frames');
+  });
+});
 
 describe('a well-formed archive is read', () => {
   it.each([

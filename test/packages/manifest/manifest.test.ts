@@ -116,6 +116,15 @@ describe('parseManifest', () => {
       },
       'two artifacts for one platform',
     ],
+    [
+      'frames that are not all of the file',
+      (m) => {
+        const [artifact] = m.components[0]!.artifacts;
+        const half = { size: artifact!.size - 1, sha256: artifact!.sha256 };
+        artifact!.frames = [half];
+      },
+      'do not add up to its size',
+    ],
   ])('refuses %s', async (_, change, expected) => {
     const manifest = exampleManifest();
     change(manifest);
