@@ -1,6 +1,6 @@
 /** Whether a mirror serves an artifact whole and right, seen as a stranger sees it: by reading all of it. */
 import { createHash } from 'node:crypto';
-import type { Artifact } from '@landfall/manifest';
+import type { ReleaseFile } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import type { Mirror, ReadOptions } from './mirror.ts';
 
@@ -22,7 +22,7 @@ export type ArtifactState =
 export async function checkArtifact(
   mirror: Mirror,
   version: string,
-  artifact: Artifact,
+  artifact: ReleaseFile,
   options: { signal?: AbortSignal } = {},
 ): Promise<ArtifactState> {
   const limits: ReadOptions = {
@@ -48,7 +48,7 @@ export async function checkArtifact(
 async function readState(
   mirror: Mirror,
   version: string,
-  { file, size, sha256 }: Artifact,
+  { file, size, sha256 }: ReleaseFile,
   limits: ReadOptions,
 ): Promise<ArtifactState> {
   const stream = await mirror.openArtifact(version, file, limits);

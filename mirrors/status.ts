@@ -1,6 +1,6 @@
 /** What each mirror is like, compared with the newest release that any of them has. */
 import { OtaError } from '@landfall/errors';
-import { type Artifact, artifactsOf, type Halted, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Halted, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import type { Mirror } from './mirror.ts';
 import { problemOfHalt } from './served-halts.ts';
@@ -136,7 +136,7 @@ async function countAssets(
   mirror: Mirror,
   manifest: Manifest,
 ): Promise<{ assets?: AssetCount; problem?: OtaError }> {
-  const artifacts = artifactsOf(manifest);
+  const artifacts = artifactFiles(manifest);
   try {
     const missing = await findMissing(mirror, manifest.version, artifacts);
     const total = artifacts.length;
@@ -150,7 +150,7 @@ async function countAssets(
 async function findMissing(
   mirror: Mirror,
   version: string,
-  artifacts: readonly Artifact[],
+  artifacts: readonly ReleaseFile[],
 ): Promise<string[]> {
   const checked = await Promise.all(
     artifacts.map(async ({ file, size }) => {

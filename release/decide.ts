@@ -5,7 +5,7 @@
  * A release is begun once: then its manifest has a sequence, a predecessor and
  * signatures, and every later run finishes that very manifest or refuses.
  */
-import { compareVersions, isNewer, type Manifest } from '@landfall/manifest';
+import { artifactFiles, compareVersions, isNewer, type Manifest } from '@landfall/manifest';
 import { ReleaseError } from './errors.ts';
 import { reasonsOf } from './withdrawals.ts';
 
@@ -81,8 +81,8 @@ export function placeAfter({
 function decideSame(situation: Situation, best: Known): Decision {
   const { local, built, version } = situation;
   if (local?.sha256 === best.sha256) return { kind: 'resume' };
-  const here = local === undefined ? built : listArtifacts(local.manifest);
-  const differing = here === undefined ? [] : differences(here, listArtifacts(best.manifest));
+  const here = local === undefined ? built : filesOf(local.manifest);
+  const differing = here === undefined ? [] : differences(here, filesOf(best.manifest));
   if (differing.length > 0) {
     throw new ReleaseError(
       'BYTES_DIFFER',
@@ -163,20 +163,32 @@ function taken(local: Known, best: Known): ReleaseError {
   );
 }
 
-function listArtifacts(manifest: Manifest): { file: string; sha256: string }[] {
-  return manifest.components.flatMap((component) =>
-    component.artifacts.map(({ file, sha256 }) => ({ file, sha256 })),
-  );
+/** A file that was made or published; a delta may be missing on the one side. */
+interface Made {
+  readonly file: string;
+  readonly sha256: string;
+  readonly isDelta?: boolean;
 }
 
-/** Names of files that are in one list only, or in both with other bytes. */
-function differences(
-  here: readonly { file: string; sha256: string }[],
-  there: readonly { file: string; sha256: string }[],
-): string[] {
-  const mine = new Map(here.map((each) => [each.file, each.sha256]));
-  const theirs = new Map(there.map((each) => [each.file, each.sha256]));
-  return [...new Set([...mine.keys(), ...theirs.keys()])].filter(
-    (file) => mine.get(file) !== theirs.get(file),
-  );
+function filesOf(manifest: Manifest): Made[] {
+  return artifactFiles(manifest).map(({ file, sha256, artifact }) => ({
+    file,
+    sha256,
+    isDelta: artifact === undefined,
+  }));
+}
+
+/**
+ * Names of files that are in both lists with other bytes, or in one only. Deltas
+ * only lead to artifacts: which of them there are depends on which earlier
+ * releases could be had where it was built.
+ */
+function differences(here: readonly Made[], there: readonly Made[]): string[] {
+  const mine = new Map(here.map((each) => [each.file, each]));
+  const theirs = new Map(there.map((each) => [each.file, each]));
+  return [...new Set([...mine.keys(), ...theirs.keys()])].filter((file) => {
+    const [a, b] = [mine.get(file), theirs.get(file)];
+    if (a !== undefined && b !== undefined) return a.sha256 !== b.sha256;
+    return (a ?? b)?.isDelta !== true;
+  });
 }

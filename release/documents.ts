@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  artifactFiles,
   type Manifest,
   MAX_MANIFEST_BYTES,
   MAX_ROOT_BYTES,
@@ -165,7 +166,7 @@ function notSignable(path: string, why: string, hint: string): ReleaseError {
 }
 
 function describeManifest(manifest: Manifest): string[] {
-  const { commit, published, expires, previous, withdrawn, components } = manifest;
+  const { commit, published, expires, previous, withdrawn } = manifest;
   return [
     // Whoever sends it wants it signed: nothing in it may move the cursor over what it says.
     `commit:    ${commit === '' ? 'none' : commit.replaceAll(/[^\x20-\x7e]/g, '?')}`,
@@ -173,10 +174,9 @@ function describeManifest(manifest: Manifest): string[] {
     `follows:   ${previous === null ? 'nothing, it is the first' : `sequence ${previous.sequence}, sha256 ${previous.sha256}`}`,
     `goes out:  ${describeSteps(manifest).join(', ')}`,
     `withdrawn: ${withdrawn.length === 0 ? 'none' : withdrawn.join(', ')}`,
-    ...components.flatMap(({ artifacts }) =>
-      artifacts.map(
-        ({ file, size, sha256 }) => `artifact:  ${file}, ${size} bytes, sha256 ${sha256}`,
-      ),
+    ...artifactFiles(manifest).map(
+      ({ file, size, sha256, artifact }) =>
+        `${artifact === undefined ? 'delta:    ' : 'artifact: '} ${file}, ${size} bytes, sha256 ${sha256}`,
     ),
   ];
 }

@@ -2,11 +2,10 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { gateArchive, type ListingEntry, sameTree } from '@landfall/archive';
-import type { Artifact, FileArtifact, TreeArtifact } from '@landfall/manifest';
+import { type Artifact, type FileArtifact, isTree, type TreeArtifact } from '@landfall/manifest';
 import { downloadArtifact, type Mirror } from '@landfall/mirrors';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
-import { isTree } from './steps/gate.ts';
 import { isWhole } from './steps/obtain.ts';
 import { versionFolder } from './workspace.ts';
 

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import { preserveCorruptFile, readJsonFile, writeFileDurably } from '@landfall/durable';
-import type { Artifact } from '@landfall/manifest';
+import type { ReleaseFile } from '@landfall/manifest';
 import type { Mirror } from '@landfall/mirrors';
 import type { VerifiedManifest } from '@landfall/trust';
 import { z } from 'zod';
@@ -113,7 +113,7 @@ export class Proofs {
   }
 
   /** An artifact is on the mirror, or an anonymous reader got it. */
-  note(mirror: Mirror, artifact: Artifact, what: 'uploaded' | 'readBack'): void {
+  note(mirror: Mirror, artifact: ReleaseFile, what: 'uploaded' | 'readBack'): void {
     const { file, size, sha256 } = artifact;
     const { artifacts } = this.#of(mirror);
     const earlier = artifacts[file]?.sha256 === sha256 ? artifacts[file] : {};
@@ -122,7 +122,7 @@ export class Proofs {
   }
 
   /** The mirror showed something else than was proven. */
-  forget(mirror: Mirror, { file }: Artifact): void {
+  forget(mirror: Mirror, { file }: ReleaseFile): void {
     const entry = this.#of(mirror);
     if (entry.artifacts[file] === undefined) return;
     delete entry.artifacts[file];
@@ -136,7 +136,7 @@ export class Proofs {
   }
 
   /** Whether these bytes were read back from this mirror, at this address, a moment ago. */
-  isFresh(mirror: Mirror, { file, sha256 }: Artifact): boolean {
+  isFresh(mirror: Mirror, { file, sha256 }: ReleaseFile): boolean {
     const entry = this.#publication.mirrors[mirror.name];
     const proof = entry?.artifacts[file];
     if (entry?.address !== mirror.address || proof?.sha256 !== sha256) return false;

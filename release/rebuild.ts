@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { extractFile, gateArchive, type ListingEntry } from '@landfall/archive';
-import { type Artifact, type FileArtifact, type Manifest } from '@landfall/manifest';
+import { type Artifact, type FileArtifact, isTree, type Manifest } from '@landfall/manifest';
 import { gate, pack, runCommands } from './build.ts';
 import { checkOut } from './checkout.ts';
 import type { Settings } from './config.ts';
@@ -25,7 +25,6 @@ import { loadSettings } from './load-config.ts';
 import { configDigestOf, type Provenance } from './provenance.ts';
 import { type Build, need } from './shipment.ts';
 import { runSteps, type ShowMode } from './show.ts';
-import { isTree } from './steps/gate.ts';
 import { sourceOf } from './steps/source.ts';
 
 /** How one artifact came out. */

@@ -1,7 +1,7 @@
 /** What came of a shipment: the exit code, the data for `--json`, and the lines for people. */
 import { formatBytes, formatDuration, formatTable } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { failureText, type MirrorProgress } from './mirror-progress.ts';
 import { need, nextCommand, type Shipment } from './shipment.ts';
 import { describeCount, describeWaiting, reportWaiting, type Waiting } from './waiting.ts';
@@ -60,7 +60,7 @@ export function reportOf(shipment: Shipment, durationMs: number): ShipReport {
     complete,
     ...(behind ? { next: nextCommand(shipment) } : {}),
     durationMs: Math.round(durationMs),
-    artifacts: artifactsOf(manifest).map(({ file, size, sha256: digest }) => ({
+    artifacts: artifactFiles(manifest).map(({ file, size, sha256: digest }) => ({
       file,
       size,
       sha256: digest,
@@ -145,7 +145,7 @@ function describeDryRun(shipment: Shipment, report: ShipReport, manifest: Manife
     ),
     '',
   ];
-  const artifacts = artifactsOf(manifest);
+  const artifacts = artifactFiles(manifest);
   for (const progress of shipment.mirrors) {
     const { mirror, held, failure } = progress;
     const missing = artifacts.filter(({ file }) => !held.has(file));

@@ -1,7 +1,7 @@
 /** One mirror, read as a stranger reads it, held against a release. Changes nothing. */
 import { ArchiveError } from '@landfall/archive';
 import { ExitCode, OtaError } from '@landfall/errors';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { type Mirror, readProvenance, type Survey } from '@landfall/mirrors';
 import { withoutName } from './mirror-progress.ts';
 import { contradiction, parseProvenance, type Provenance } from './provenance.ts';
@@ -52,7 +52,7 @@ export async function verifyMirror(
     problems: problem === undefined ? [] : [withoutName(problem.message, mirror.name)],
     refused: false,
   };
-  for (const artifact of artifactsOf(manifest)) {
+  for (const artifact of artifactFiles(manifest)) {
     try {
       const verdict = await verifyArtifact(mirror, manifest.version, artifact, options);
       if (verdict === undefined) result.verified += 1;
@@ -98,7 +98,7 @@ async function verifyProvenance(
 async function verifyArtifact(
   mirror: Mirror,
   version: string,
-  artifact: ReturnType<typeof artifactsOf>[number],
+  artifact: ReleaseFile,
   options: { scratch: string; signal: AbortSignal },
 ): Promise<string | undefined> {
   const { scratch, signal } = options;

@@ -5,7 +5,7 @@
  * a mirror does.
  */
 import { MirrorError } from '../errors.ts';
-import { artifactsOf } from '@landfall/manifest';
+import { artifactFiles } from '@landfall/manifest';
 import { checkExpiry, TrustError } from '@landfall/trust';
 import { findChannels } from '../channels.ts';
 import { checkArtifact } from '../check-artifact.ts';
@@ -206,7 +206,7 @@ async function readArtifacts(
     rows.flatMap(({ verified }) =>
       verified === undefined
         ? []
-        : artifactsOf(verified.manifest).map((artifact) => [
+        : artifactFiles(verified.manifest).map((artifact) => [
             `${verified.manifest.version} ${artifact.file} ${artifact.sha256}`,
             { version: verified.manifest.version, artifact },
           ]),

@@ -1,9 +1,9 @@
 /**
  * What mirrors should hold: for each channel the newest valid index that a
- * source serves, and every artifact that these name. Two valid manifests of
+ * source serves, and every file that these name: artifacts and deltas. Two valid manifests of
  * one sequence are refused: nobody may spread one of them.
  */
-import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { TrustError, trustIn } from '@landfall/trust';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
@@ -21,10 +21,10 @@ export interface Goal {
   served: ReadonlyMap<string, { sequence: number; sha256: string }>;
 }
 
-/** One artifact that a goal's manifest names. */
+/** One file that a goal's manifest names. */
 export interface Wanted {
   version: string;
-  artifact: Artifact;
+  artifact: ReleaseFile;
   holders: Mirror[];
 }
 
@@ -64,12 +64,12 @@ export function nameOf(channel: string | undefined): string {
   return channel === undefined ? 'the default channel' : `channel '${channel}'`;
 }
 
-/** Every artifact of the goals once. Throws `TrustError` EQUIVOCATION when two manifests disagree on one. */
+/** Every file of the goals once. Throws `TrustError` EQUIVOCATION when two manifests disagree on one. */
 export function wantedBy(goals: readonly Goal[]): Wanted[] {
   const wanted = new Map<string, Wanted>();
   for (const { index, holders } of goals) {
     const { manifest } = index.verified;
-    for (const artifact of artifactsOf(manifest)) {
+    for (const artifact of artifactFiles(manifest)) {
       const key = `${manifest.version}/${artifact.file}`;
       const known = wanted.get(key)?.artifact;
       if (known !== undefined && known.sha256 !== artifact.sha256) {

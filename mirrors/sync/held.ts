@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { systemCode } from '@landfall/errors';
-import type { Artifact } from '@landfall/manifest';
+import type { ReleaseFile } from '@landfall/manifest';
 
 const CHUNK_BYTES = 1024 * 1024;
 
 /** The file at `path`, open for reading, if it has the artifact's bytes. The caller closes it. */
-export function openHeld(path: string, { size, sha256 }: Artifact): number | undefined {
+export function openHeld(path: string, { size, sha256 }: ReleaseFile): number | undefined {
   const fd = openIfThere(path);
   if (fd === undefined) return undefined;
   const info = fstatSync(fd);

@@ -11,7 +11,7 @@
 import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { TrustError } from '@landfall/trust';
 import { checkArtifact } from '../check-artifact.ts';
 import { downloadArtifact } from '../download.ts';
@@ -234,7 +234,7 @@ async function finishReleases(
 
 function releaseOf(manifest: Manifest): ReleaseInfo {
   const { version, notes, commit } = manifest;
-  const files = artifactsOf(manifest).map(({ file, size }) => ({ file, size }));
+  const files = artifactFiles(manifest).map(({ file, size }) => ({ file, size }));
   return { version, notes, prerelease: /^[^+]*-/.test(version), commit, files };
 }
 

@@ -9,7 +9,8 @@
 import { describeIssues } from '@landfall/errors';
 import { z } from 'zod';
 import { ManifestError, type ManifestErrorCode } from './errors.ts';
-import { isChannelName, isSlug } from './names.ts';
+import { isChannelName, isFileName, isSlug } from './names.ts';
+import { isVersion } from './version.ts';
 
 /** How one kind of document is read, and what errors call it. */
 export interface DocumentKind<T> {
@@ -30,6 +31,13 @@ export const slugField = z
 export const channelField = z
   .string()
   .refine(isChannelName, 'expected a channel name such as stable');
+export const fileField = z.string().refine(isFileName, 'expected a plain file name');
+/** Bytes. */
+export const sizeField = z.int().min(0);
+export const versionField = z
+  .string()
+  .max(128)
+  .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
 export const timestampField = z.iso.datetime({
   offset: false,
   precision: 0,

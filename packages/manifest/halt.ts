@@ -14,9 +14,9 @@ import {
   serializeDocument,
   slugField,
   timestampField,
+  versionField,
   wordsField,
 } from './document.ts';
-import { isVersion } from './version.ts';
 
 /** No halt file is larger; a reader stops there. */
 export const MAX_HALT_BYTES = 64 * 1024;
@@ -33,7 +33,7 @@ const haltSchema = z
     halted: z
       .array(
         z.looseObject({
-          version: z.string().max(128).refine(isVersion, 'expected a semantic version'),
+          version: versionField,
           /** Why, for people. */
           reason: wordsField(500),
           at: timestampField,

@@ -29,10 +29,21 @@ export {
   type Halt,
   type Halted,
 } from './halt.ts';
+export {
+  artifactDigest,
+  artifactFiles,
+  type Delta,
+  DELTA_FORMAT,
+  deltasOf,
+  isTree,
+  MAX_DELTAS,
+  type ReleaseFile,
+} from './files.ts';
 export { ManifestError } from './errors.ts';
 export {
   artifactFileName,
   artifactsOf,
+  deltaFileName,
   hostPlatform,
   indexPath,
   isChannelName,

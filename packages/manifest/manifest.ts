@@ -9,51 +9,50 @@ import { z } from 'zod';
 import {
   channelField,
   type DocumentKind,
+  fileField,
   parseDocument,
   serializeDocument,
   sha256Field,
+  sizeField,
   slugField,
   timestampField,
+  versionField,
 } from './document.ts';
-import { isFileName, isPlatform } from './names.ts';
-import { isVersion } from './version.ts';
+import { artifactFiles, MAX_DELTAS } from './files.ts';
+import { isPlatform } from './names.ts';
 
 /** No manifest is larger; a reader stops there. */
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
-const size = z.int().min(0);
-const version = z
-  .string()
-  .max(128)
-  .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
 const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
 
 /** Consecutive ranges of the file, from its first byte to its last. */
 const framesField = z
-  .array(z.looseObject({ size: size.min(1), sha256: sha256Field }))
+  .array(z.looseObject({ size: sizeField.min(1), sha256: sha256Field }))
   .min(1)
   .max(4096)
   .optional();
 
 const artifactCommon = {
   platform,
-  file: z.string().refine(isFileName, 'expected a plain file name'),
-  size: size.min(1),
+  file: fileField,
+  size: sizeField.min(1),
   sha256: sha256Field,
-  deltas: z.array(z.looseObject({})),
+  /** Read one by one, by `deltasOf`: one that is not understood is no reason to refuse a release. */
+  deltas: z.array(z.looseObject({})).max(MAX_DELTAS),
   frames: framesField,
 };
 
 const treeArtifact = z.looseObject({
   ...artifactCommon,
-  tree: z.looseObject({ digest: sha256Field, size, entries: z.int().min(1) }),
+  tree: z.looseObject({ digest: sha256Field, size: sizeField, entries: z.int().min(1) }),
 });
 
 const fileArtifact = z.looseObject({
   ...artifactCommon,
   mode: z.union([z.literal(0o644), z.literal(0o755)], 'expected 420 (0644) or 493 (0755)'),
   contentSha256: sha256Field,
-  contentSize: size,
+  contentSize: sizeField,
 });
 
 const component = z.discriminatedUnion('kind', [
@@ -74,7 +73,7 @@ const manifestSchema = z
     schema: z.literal(1),
     app: slugField,
     channel: channelField,
-    version,
+    version: versionField,
     sequence: z.int().min(1),
     published: timestampField,
     expires: timestampField,
@@ -87,7 +86,7 @@ const manifestSchema = z
       from: z.string().max(128).optional(),
     }),
     rollout: z.looseObject({ steps: z.array(z.looseObject({})) }),
-    withdrawn: z.array(version).max(10_000),
+    withdrawn: z.array(versionField).max(10_000),
     /** The newest root document there is: who knows an older one asks for the steps to it. */
     root: z.int().min(1).optional(),
   })
@@ -95,10 +94,8 @@ const manifestSchema = z
     const problem = (message: string): void => context.addIssue({ code: 'custom', message });
     const names = manifest.components.map((each) => each.name);
     if (new Set(names).size !== names.length) problem('a component is named twice');
-    const files = manifest.components.flatMap((each) =>
-      each.artifacts.map((artifact) => artifact.file),
-    );
-    if (new Set(files).size !== files.length) problem('an artifact file is named twice');
+    const files = artifactFiles(manifest).map(({ file }) => file);
+    if (new Set(files).size !== files.length) problem('a file is named twice');
     for (const each of manifest.components) {
       for (const { file, frames, size: whole } of each.artifacts) {
         const sum = frames?.reduce((total, frame) => total + frame.size, 0) ?? whole;

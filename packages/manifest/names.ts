@@ -69,6 +69,22 @@ export function artifactFileName(options: {
   return `${options.component}-${options.version}${platform}${tar}.${ending}`;
 }
 
+/**
+ * `web-ui-1.7.41-alpha.from-1.7.40-alpha.delta`: leads from one version to another. Undefined where that
+ * is longer than a file's name may be.
+ */
+export function deltaFileName(options: {
+  component: string;
+  version: string;
+  from: string;
+  platform: Platform;
+}): string | undefined {
+  const { component, version, from } = options;
+  const platform = options.platform === 'any' ? '' : `-${options.platform}`;
+  const name = `${component}-${version}${platform}.from-${from}.delta`;
+  return isFileName(name) ? name : undefined;
+}
+
 /** Every artifact of a release, in the manifest's order. */
 export function artifactsOf(manifest: Pick<Manifest, 'components'>): Artifact[] {
   return manifest.components.flatMap((component): Artifact[] => component.artifacts);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { statSync } from 'node:fs';
 import { type Command, formatDuration, formatTable } from '@landfall/cli';
 import { OtaError } from '@landfall/errors';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
 import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
@@ -90,7 +90,7 @@ async function countServed(
   manifest: Manifest,
   signal: AbortSignal,
 ): Promise<string> {
-  const artifacts = artifactsOf(manifest);
+  const artifacts = artifactFiles(manifest);
   let found = 0;
   for (const { file, size } of artifacts) {
     try {
@@ -140,7 +140,7 @@ function signedRow(settings: Settings, version: string, channelPath: string | un
     if (verified === undefined) return { version, channel, sequence: null, state: 'not signed' };
     const { manifest, sha256 } = verified;
     const proven = readProofs(settings, version).find((each) => each.sha256 === sha256)?.mirrors;
-    const missing = artifactsOf(manifest).filter(
+    const missing = artifactFiles(manifest).filter(
       ({ file, size }) => statSync(join(folder, file), { throwIfNoEntry: false })?.size !== size,
     );
     const state = missing.length === 0 ? 'signed' : `signed, ${missing.length} artifacts missing`;

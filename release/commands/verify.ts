@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, formatTable } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
@@ -51,7 +51,7 @@ export const verifyCommand: Command = {
         const mode = showModeFor(context.json);
         return { ...found, rebuilt: await rebuild(current, told[0], sources, mode) };
       });
-      const total = artifactsOf(manifest).length;
+      const total = artifactFiles(manifest).length;
       const good = rows.filter((row) => isGood(row, total)).length;
       context.result(
         {

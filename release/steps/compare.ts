@@ -5,7 +5,7 @@
  * Changes nothing but the journal.
  */
 import { join } from 'node:path';
-import { type Artifact, artifactsOf } from '@landfall/manifest';
+import { artifactFiles, type ReleaseFile } from '@landfall/manifest';
 import { ReleaseError } from '../errors.ts';
 import { alive, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { Proofs, readProofs, wasPublished } from '../proofs.ts';
@@ -21,7 +21,7 @@ import { readServed } from './served.ts';
 export async function compareMirrors(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, signal, version, folder } = shipment;
   const signed = need(shipment.signed, 'signed manifest');
-  const artifacts = artifactsOf(signed.verified.manifest);
+  const artifacts = artifactFiles(signed.verified.manifest);
   const published = isPublished(shipment);
   const differing: string[] = [];
   openProofs(shipment, show);
@@ -94,7 +94,7 @@ const STAT_DEADLINE_MS = 20_000;
 async function isProven(
   shipment: Shipment,
   { mirror }: MirrorProgress,
-  artifact: Artifact,
+  artifact: ReleaseFile,
 ): Promise<boolean> {
   const { proofs, survey, signed, signal } = shipment;
   if (proofs?.isFresh(mirror, artifact) !== true) return false;

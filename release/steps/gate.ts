@@ -6,7 +6,13 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { extractFile, gateArchive, type GateReport, sameTree } from '@landfall/archive';
-import type { Artifact, Component, FileArtifact, TreeArtifact } from '@landfall/manifest';
+import {
+  type Artifact,
+  type Component,
+  type FileArtifact,
+  isTree,
+  type TreeArtifact,
+} from '@landfall/manifest';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
 import { compareReaders } from './second-reader.ts';
@@ -51,11 +57,6 @@ export async function gateArtifact(
   if (isTree(artifact)) return gateTree(path, artifact, signal);
   await gateFile(path, artifact, signal);
   return undefined;
-}
-
-/** Both kinds keep unknown fields, so that a field alone does not tell them apart for the compiler. */
-export function isTree(artifact: Artifact): artifact is TreeArtifact {
-  return !('contentSha256' in artifact);
 }
 
 async function gateTree(

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
-import { type Artifact, artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
@@ -65,7 +65,7 @@ export async function takeArtifacts(shipment: Shipment, show: Show): Promise<voi
   const { base } = decision;
   const here = versionFolder(shipment.settings, base.version);
   const whole = await Promise.all(
-    artifactsOf(base).map((artifact) => isWhole(join(here, artifact.file), artifact)),
+    artifactFiles(base).map((artifact) => isWhole(join(here, artifact.file), artifact)),
   );
   shipment.folder =
     shipment.temporary === undefined || whole.every(Boolean) ? here : shipment.temporary;
@@ -110,7 +110,7 @@ async function obtainArtifacts(
   show: Show,
 ): Promise<number> {
   let fetched = 0;
-  for (const artifact of artifactsOf(manifest)) {
+  for (const artifact of artifactFiles(manifest)) {
     const path = join(shipment.folder, artifact.file);
     if (await isWhole(path, artifact)) continue;
     if (shipment.dryRun && shipment.folder !== shipment.temporary) {
@@ -124,14 +124,17 @@ async function obtainArtifacts(
 }
 
 /** Whether the artifact stands at `path` with its signed bytes. */
-export async function isWhole(path: string, artifact: Artifact): Promise<boolean> {
+export async function isWhole(
+  path: string,
+  artifact: Omit<ReleaseFile, 'artifact'>,
+): Promise<boolean> {
   if (statSync(path, { throwIfNoEntry: false })?.size !== artifact.size) return false;
   return (await sha256File(path)).sha256 === artifact.sha256;
 }
 
 async function fetchArtifact(
   shipment: Shipment,
-  artifact: Artifact,
+  artifact: ReleaseFile,
   path: string,
   show: Show,
 ): Promise<void> {

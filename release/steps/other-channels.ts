@@ -5,7 +5,7 @@
  * artifacts it lacks. Changes nothing.
  */
 import { OtaError } from '@landfall/errors';
-import { artifactsOf, type Manifest, MAX_MANIFEST_BYTES } from '@landfall/manifest';
+import { artifactFiles, type Manifest, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import type { IndexUpdate, WritableMirror } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import { ReleaseError } from '../errors.ts';
@@ -58,7 +58,7 @@ export async function requireOtherChannels(
     const limits = { deadlineMs: STAT_DEADLINE_MS, signal };
     const served = await mirror.readIndex(path, { ...limits, maxBytes: MAX_MANIFEST_BYTES });
     if (served !== undefined && Buffer.from(served).equals(bytes)) continue;
-    for (const { file, size } of artifactsOf(manifest)) {
+    for (const { file, size } of artifactFiles(manifest)) {
       const there = await mirror.statArtifact(manifest.version, file, {
         ...limits,
         maxBytes: size,

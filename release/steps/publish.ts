@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
-import { artifactsOf, indexPath } from '@landfall/manifest';
+import { artifactFiles, indexPath } from '@landfall/manifest';
 import { prepareIndexUpdate, readProvenance, type WritableMirror } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
@@ -20,7 +20,7 @@ import { readRootsBack } from './roots.ts';
 
 /** Throws `ReleaseError` NO_QUORUM unless enough mirrors serve every artifact. */
 export function requireArtifactQuorum(shipment: Shipment, show: Show): void {
-  const artifacts = artifactsOf(need(shipment.signed, 'signed manifest').verified.manifest);
+  const artifacts = artifactFiles(need(shipment.signed, 'signed manifest').verified.manifest);
   const complete = alive(shipment.mirrors).filter(({ held }) => held.size === artifacts.length);
   requireQuorum(shipment.mirrors, shipment.quorum, 'serve every artifact');
   show.outcome(`${complete.length} of ${shipment.mirrors.length}, ${shipment.quorum} needed`);

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
-import { artifactsOf } from '@landfall/manifest';
+import { artifactFiles } from '@landfall/manifest';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, patienceOf, type Shipment } from '../shipment.ts';
@@ -14,7 +14,7 @@ import { readServed } from './served.ts';
 /** Completes `held` of every mirror that has not failed, or marks it as failed. */
 export async function readArtifactsBack(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, signal, version, folder } = shipment;
-  const artifacts = artifactsOf(need(shipment.signed, 'signed manifest').verified.manifest);
+  const artifacts = artifactFiles(need(shipment.signed, 'signed manifest').verified.manifest);
   const readAll = async (progress: MirrorProgress, stop: AbortSignal): Promise<void> => {
     const { name } = progress.mirror;
     for (const artifact of artifacts) {

@@ -6,10 +6,10 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Artifact } from '@landfall/manifest';
+import { type Artifact, isTree, type ReleaseFile } from '@landfall/manifest';
 import { type Mirror, MirrorError } from '@landfall/mirrors';
 import { isPrefix } from '../files.ts';
-import { gateArtifact, isTree } from './gate.ts';
+import { gateArtifact } from './gate.ts';
 
 /** What was found under an artifact's name on a mirror. */
 export type Verdict =
@@ -22,7 +22,7 @@ export type Verdict =
 
 export interface ServedOptions {
   version: string;
-  artifact: Artifact;
+  artifact: ReleaseFile;
   /** A folder for the scratch file. */
   scratch: string;
   /** Our own copy, to tell a broken-off upload from other bytes; undefined when there is none here. */
@@ -52,7 +52,7 @@ export async function readServed(mirror: Mirror, options: ServedOptions): Promis
       const broken = options.local !== undefined && isPrefix(path, options.local);
       return { kind: broken ? 'partial' : 'different', found: what };
     }
-    await gateServed(path, artifact, signal);
+    await gateServed(path, artifact.artifact, signal);
     return { kind: 'same' };
   } finally {
     rmSync(path, { force: true });
@@ -64,10 +64,14 @@ let turn: Promise<unknown> = Promise.resolve();
 /**
  * The mode gate on an archive that a mirror serves, one at a time: all run on
  * this machine's processors and memory, however many mirrors there are. A
- * single file has nothing to gate beyond its digest.
+ * single file and a delta have nothing to gate beyond their digest.
  */
-async function gateServed(path: string, artifact: Artifact, signal: AbortSignal): Promise<void> {
-  if (!isTree(artifact)) return;
+async function gateServed(
+  path: string,
+  artifact: Artifact | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (artifact === undefined || !isTree(artifact)) return;
   const mine = turn.then(() => gateArtifact(path, artifact, signal));
   turn = mine.catch(() => undefined);
   await mine;

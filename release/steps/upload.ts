@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { crashPoint, formatBytes, formatDuration } from '@landfall/cli';
-import { type Artifact, artifactsOf } from '@landfall/manifest';
+import { artifactFiles, type ReleaseFile } from '@landfall/manifest';
 import semver from 'semver';
 import { failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { need, patienceOf, type Shipment } from '../shipment.ts';
@@ -15,14 +15,14 @@ import type { Show } from '../show.ts';
 export function isDone(shipment: Shipment, progress: MirrorProgress): boolean {
   const { manifest, sha256 } = need(shipment.signed, 'signed manifest').verified;
   const row = shipment.survey?.rows.find(({ mirror }) => mirror === progress.mirror);
-  return row?.verified?.sha256 === sha256 && progress.held.size === artifactsOf(manifest).length;
+  return row?.verified?.sha256 === sha256 && progress.held.size === artifactFiles(manifest).length;
 }
 
 /** Uploads to every mirror that has not failed. */
 export async function uploadArtifacts(shipment: Shipment, show: Show): Promise<void> {
   const { mirrors, signal } = shipment;
   const { manifest } = need(shipment.signed, 'signed manifest').verified;
-  const artifacts = artifactsOf(manifest);
+  const artifacts = artifactFiles(manifest);
   const sendAll = async (progress: MirrorProgress, stop: AbortSignal): Promise<void> => {
     if (isDone(shipment, progress)) return;
     await progress.mirror.ensureRelease(
@@ -74,7 +74,7 @@ async function eachAtOnce<T>(
 async function uploadOne(
   shipment: Shipment,
   progress: MirrorProgress,
-  artifact: Artifact,
+  artifact: ReleaseFile,
   show: Show,
 ): Promise<void> {
   const { file, size, sha256 } = artifact;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { artifactsOf, indexPath, type Manifest, parseManifest } from '@landfall/manifest';
+import { artifactFiles, indexPath, type Manifest, parseManifest } from '@landfall/manifest';
 import { expect } from 'vitest';
 import type { Project } from './project.ts';
 
@@ -27,7 +27,7 @@ export function manifestOn(directory: string, channel?: string): Manifest | unde
 export function brokenPromises(directory: string, channel?: string): string[] {
   const manifest = manifestOn(directory, channel);
   if (manifest === undefined) return [];
-  return artifactsOf(manifest)
+  return artifactFiles(manifest)
     .filter(({ file, sha256 }) => {
       const path = join(directory, 'releases', 'download', `v${manifest.version}`, file);
       if (!existsSync(path)) return true;

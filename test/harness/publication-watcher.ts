@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OtaError } from '@landfall/errors';
-import { artifactsOf } from '@landfall/manifest';
+import { artifactFiles } from '@landfall/manifest';
 import { type Mirror, surveyMirrors } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 
@@ -56,7 +56,7 @@ async function look({ mirrors, app, policy }: WatcherOptions, watched: Watched):
       const manifest = survey.best?.manifest;
       if (manifest === undefined) return;
       watched.indexes += 1;
-      for (const { file, size, sha256 } of artifactsOf(manifest)) {
+      for (const { file, size, sha256 } of artifactFiles(manifest)) {
         const found = await read(mirror, manifest.version, file, size);
         if (found === sha256) continue;
         watched.broken.push(`'${mirror.name}' names ${manifest.version} ${file}: found ${found}`);

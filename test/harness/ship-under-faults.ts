@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '@landfall/errors';
-import { artifactsOf, parseManifest } from '@landfall/manifest';
+import { artifactFiles, parseManifest } from '@landfall/manifest';
 import { startCommand } from './command.ts';
 import { contentsOf, type GiteaProject, makeGiteaProject } from './gitea-project.ts';
 import { readBranchFile } from './gitea-stand-in/contents.ts';
@@ -124,7 +124,7 @@ function look(name: string, server: GiteaStandIn, run: FaultRun): void {
   run.indexes += 1;
   const manifest = parseManifest(file.bytes);
   const release = releases.find(({ tag, draft }) => tag === `v${manifest.version}` && !draft);
-  for (const artifact of artifactsOf(manifest)) {
+  for (const artifact of artifactFiles(manifest)) {
     // A download by name serves the first of that name.
     const asset = release?.assets.find((each) => each.name === artifact.file);
     const found = asset === undefined ? 'nothing' : digestOf(server.state.attachment(asset.uuid));
