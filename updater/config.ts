@@ -154,6 +154,8 @@ const configSchema = z.strictObject({
     .optional(),
   /** Archives are unpacked by a process without rights. */
   sandbox: z.boolean().default(false),
+  /** Files that a release has in common with what runs are stored once. */
+  share_files: z.boolean().default(true),
   probe: probeSchema.prefault({}),
   services: z.array(serviceSchema).default([]),
   /** Before a switch: `nginx -t`, or the program given; with a service nginx unless told. */

@@ -17,11 +17,13 @@ import { quotePath } from './names.ts';
 import { readTree, type TreeSink } from './read-tree.ts';
 import { StagingFolder } from './staging-folder.ts';
 import { sameTree, type TreeInfo, treeInfo } from './tree.ts';
+import { type Reuse, type Twin, Twins } from './twins.ts';
 
 /**
  * Extracts the archive at a path, or behind an open descriptor (by position
  * from offset 0; it stays open), into `directory`, which must be there and
- * empty; `unpack` unpacks it elsewhere. Resolves to what was written.
+ * empty; `unpack` unpacks it elsewhere; files that `reuse` has as well are shared
+ * with it. Resolves to what is there then.
  *
  * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside
  * docs/formats.md, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
@@ -36,12 +38,13 @@ export async function extractTree(
     limits?: Partial<ArchiveLimits>;
     signal?: AbortSignal;
     unpack?: Unpack | undefined;
+    reuse?: Reuse | undefined;
   },
 ): Promise<TreeInfo> {
-  const { expect, signal, unpack } = options;
+  const { expect, signal, unpack, reuse } = options;
   return withInput(source, options.name, async (input) => {
     const folder = openEmpty(directory);
-    const sink = new DirectorySink(folder, input.subject, expect);
+    const sink = new DirectorySink(folder, input.subject, expect, reuse);
     try {
       const limits = withDefaults(options.limits);
       const { listing } = await readTree(input, {
@@ -92,6 +95,15 @@ function openEmpty(directory: string): StagingFolder {
   }
 }
 
+/** None where `reuse` names no folder: everything is written then. */
+function openTwins(reuse: Reuse, folder: StagingFolder): Twins | undefined {
+  try {
+    return new Twins(reuse, folder);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Writes accepted entries below one directory. Parents come first: the rules say so. */
 class DirectorySink implements TreeSink {
   readonly #folder: StagingFolder;
@@ -102,11 +114,14 @@ class DirectorySink implements TreeSink {
   #fd: number | undefined;
   #path = '';
   #mode = 0;
+  readonly #twins: Twins | undefined;
+  #twin: Twin | undefined;
 
-  constructor(folder: StagingFolder, subject: string, expect: TreeInfo) {
+  constructor(folder: StagingFolder, subject: string, expect: TreeInfo, reuse: Reuse | undefined) {
     this.#folder = folder;
     this.#subject = subject;
     this.#expect = expect;
+    this.#twins = reuse && openTwins(reuse, folder);
   }
 
   /** Nothing beyond what was signed reaches the disk. */
@@ -130,10 +145,26 @@ class DirectorySink implements TreeSink {
     this.#count(size);
     this.#path = path;
     this.#mode = mode;
-    this.#fd = this.#call(path, () => this.#folder.createFile(path));
+    this.#twin = this.#twins?.open({ path, mode, size });
+    if (this.#twin === undefined) this.#create();
+  }
+
+  #create(): void {
+    this.#fd = this.#call(this.#path, () => this.#folder.createFile(this.#path));
   }
 
   write(piece: Buffer): void {
+    const twin = this.#twin;
+    if (twin !== undefined) {
+      if (twin.accepts(piece)) return;
+      this.#create();
+      for (const earlier of twin.pieces()) this.#write(earlier);
+      this.#closeTwin();
+    }
+    this.#write(piece);
+  }
+
+  #write(piece: Buffer): void {
     const fd = this.#fd;
     if (fd === undefined) return;
     this.#call(this.#path, () => {
@@ -142,6 +173,7 @@ class DirectorySink implements TreeSink {
   }
 
   closeFile(): void {
+    this.#closeTwin();
     const fd = this.#fd;
     if (fd === undefined) return;
     this.#fd = undefined;
@@ -154,8 +186,15 @@ class DirectorySink implements TreeSink {
     });
   }
 
-  /** Closes a file that an error left open. */
+  #closeTwin(): void {
+    this.#twin?.close();
+    this.#twin = undefined;
+  }
+
+  /** Closes what was opened, also a file that an error left open. */
   abandon(): void {
+    this.#closeTwin();
+    this.#twins?.close();
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }

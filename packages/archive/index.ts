@@ -20,3 +20,4 @@ export { describeMode, modeString } from './modes.ts';
 export { packFile, packTree, type PackOptions } from './pack.ts';
 export { planTree, type TreePart } from './plan.ts';
 export { type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';
+export type { Reuse } from './twins.ts';

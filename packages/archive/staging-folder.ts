@@ -9,8 +9,8 @@
  *
  * It creates, never replaces. A crash leaves what was made so far.
  */
-import { closeSync, constants, existsSync, fchmodSync, mkdirSync } from 'node:fs';
-import { openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchmodSync, fstatSync, linkSync } from 'node:fs';
+import { lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ArchiveError } from './errors.ts';
 import { parentOf } from './names.ts';
@@ -18,6 +18,8 @@ import { parentOf } from './names.ts';
 const DESCRIPTORS = '/proc/self/fd';
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Without waiting for a writer, should it be a fifo. */
+const OLD_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** An open folder and its name in the one before it. */
 interface Level {
@@ -48,7 +50,7 @@ export class StagingFolder {
   /** Makes the folder `path` with this mode, whatever the umask; `.` is there and gets the mode. Its parent must be there. */
   makeDirectory(path: string, mode: number): void {
     if (path === '.') return fchmodSync(this.#root, mode);
-    const at = this.#place(path);
+    const at = this.place(path);
     mkdirSync(at, 0o700);
     const fd = this.#push(at, nameOf(path));
     fchmodSync(fd, mode);
@@ -56,7 +58,36 @@ export class StagingFolder {
 
   /** Makes the file `path`, 0600, and returns a descriptor to write to; the caller closes it. */
   createFile(path: string): number {
-    return openSync(this.#place(path), NEW_FILE, 0o600);
+    return openSync(this.place(path), NEW_FILE, 0o600);
+  }
+
+  /** Opens the file `path`, which is there, to read; the caller closes it. No link in its way is followed. */
+  openFile(path: string): number {
+    return openSync(this.place(path), OLD_FILE);
+  }
+
+  /** Whose files are made here. */
+  get owner(): { uid: number; gid: number } {
+    const { uid, gid } = fstatSync(this.#root);
+    return { uid, gid };
+  }
+
+  /**
+   * Gives the file `path` of `from` a second name, the same path, here; only
+   * the file that `stats` tells of. False when another stood there. Throws system errors.
+   */
+  linkFile(from: StagingFolder, path: string, { dev, ino }: { dev: number; ino: number }): boolean {
+    const at = this.place(path);
+    linkSync(from.place(path), at);
+    const made = lstatSync(at);
+    if (made.dev === dev && made.ino === ino) return true;
+    unlinkSync(at);
+    return false;
+  }
+
+  /** A path that opens what is open as `fd`. */
+  static descriptor(fd: number): string {
+    return `${DESCRIPTORS}/${fd}`;
   }
 
   /** Closes all folders. */
@@ -66,7 +97,7 @@ export class StagingFolder {
   }
 
   /** Where the kernel finds `path`: a bare name in its parent, which is open after this. */
-  #place(path: string): string {
+  place(path: string): string {
     const parent = parentOf(path);
     const names = parent === '.' ? [] : parent.split('/');
     let shared = 0;

@@ -28,6 +28,7 @@ import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
 import { isStaged } from './preflight.ts';
+import { findBase, Sharing } from './share.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
 import { gateAsWebUser } from './web-user.ts';
@@ -58,8 +59,11 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
   const components: InventoryComponent[] = [];
+  const base = findBase(host, id);
   for (const component of offer.selected) {
-    components.push(await stageComponent(host, offer, component, staging));
+    const sharing = base === undefined ? undefined : new Sharing(host, base, component.name);
+    components.push(await stageComponent(host, offer, component, staging, sharing));
+    sharing?.tell(host);
   }
   await checkTree(host, offer, staging);
   syncTree(staging);
@@ -70,12 +74,16 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   renameDurably(staging, deploymentPath(paths, id));
 }
 
-/** Downloads one component and unpacks it into the folder `staging`, checked against what was signed. */
+/**
+ * Downloads one component and unpacks it into the folder `staging`, checked
+ * against what was signed. Its files are shared with what `sharing` names.
+ */
 export async function stageComponent(
   host: Host,
   offer: Pick<Stageable, 'deployment' | 'mirrors'>,
   component: Selected,
   staging: string,
+  sharing?: Sharing,
 ): Promise<InventoryComponent> {
   const { signal } = host;
   const { name, kind } = component;
@@ -97,7 +105,8 @@ export async function stageComponent(
   let entries: ListingEntry[];
   try {
     crashPoint('stage-downloaded');
-    entries = await unpack(host, component, download.fd, join(staging, name)).catch(blame(sha256));
+    const target = join(staging, name);
+    entries = await unpack(host, component, download.fd, target, sharing).catch(blame(sha256));
     crashPoint('stage-extracted');
   } finally {
     closeSync(download.fd);
@@ -120,6 +129,7 @@ async function unpack(
   component: Selected,
   fd: number,
   target: string,
+  sharing: Sharing | undefined,
 ): Promise<ListingEntry[]> {
   const how = { signal: host.signal, unpack: unpackAsTold(host) };
   const { kind, artifact } = component;
@@ -135,7 +145,8 @@ async function unpack(
     throw new ReleaseRefusal(artifact.sha256, `'${name}' does not hold the tree that was signed`);
   }
   makeFolder(target);
-  await extractTree(fd, target, { expect: artifact.tree, name, ...how });
+  const reuse = sharing?.reuse;
+  await extractTree(fd, target, { expect: artifact.tree, name, reuse, ...how });
   return listing;
 }
 

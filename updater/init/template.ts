@@ -44,6 +44,8 @@ export function configText(answers: Answers): string {
     setting('web_user', webUser, 'www-data'),
     '# Archives are unpacked by a process of their own that has no rights. Takes a little longer.',
     '# sandbox = false',
+    '# Files that a release has in common with what runs are stored once, under two names.',
+    '# share_files = true',
     '',
     '# The verdict. Only this machine is ever asked.',
     '[probe]',
