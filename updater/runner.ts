@@ -45,53 +45,65 @@ export async function drive(
     const from = result.state;
     const told: Event = pending;
     result.state = step.state;
-    pending = await attempt(host, result, undefined, () => record(host, from, told, step.state));
-    pending ??= await runEffects(host, result, step.effects, offer);
+    const run: Run = { host, result, goesBack: goesBack(from, step.state) };
+    pending = await attempt(run, undefined, () => record(host, from, told, step.state));
+    pending ??= await runEffects(run, step.effects, offer);
   }
   return result;
 }
 
+/** The effects of one step. */
+interface Run {
+  host: Host;
+  result: Result;
+  /** They leave a release that may not work: a full disk must not keep it running. */
+  goesBack: boolean;
+}
+
+/** Whether a step leaves a release: rolls back, or undoes a switch that was not finished. */
+function goesBack(from: State, to: State): boolean {
+  if (to.name === 'rolling-back') return true;
+  return from.name === 'pending-verification' && to === from.rest;
+}
+
 /** Runs effects until one tells an event, or fails. */
 async function runEffects(
-  host: Host,
-  result: Result,
+  run: Run,
   effects: readonly Effect[],
   offer: Offer | undefined,
 ): Promise<Event | undefined> {
   for (const effect of effects) {
-    const event = await attempt(host, result, effect, () =>
-      runEffect(host, effect, offer, result.state),
-    );
-    if (event !== undefined && isAwaited(event, result.state)) return event;
+    const event = await attempt(run, effect, () => runEffect(run, effect, offer));
+    if (event !== undefined && isAwaited(event, run.result.state)) return event;
   }
   return undefined;
 }
 
 /** A failure is an event too, where the state has one for it; else it is thrown. */
 async function attempt(
-  host: Host,
-  result: Result,
+  run: Run,
   effect: Effect | undefined,
-  run: () => Promise<Event | undefined> | undefined,
+  act: () => Promise<Event | undefined> | undefined,
 ): Promise<Event | undefined> {
+  const { host, result } = run;
   try {
-    return await run();
+    return await act();
   } catch (error) {
     stopIfTold(host.signal);
     if (error instanceof UpdaterError && error.code === 'INTERRUPTED') throw error;
     result.error ??= error;
-    const event = eventOfFailure(result.state, effect, error);
+    const event = eventOfFailure(run, effect, error);
     if (event === undefined) host.note(`going on without it: ${messageOf(error)}`);
     return event;
   }
 }
 
 async function runEffect(
-  host: Host,
+  run: Run,
   effect: Effect,
   offer: Offer | undefined,
-  state: State,
 ): Promise<Event | undefined> {
+  const { host, result } = run;
   const started = performance.now();
   const event = await carryOut(host, effect, offer);
   crashPoint(`did-${nameOf(effect)}`);
@@ -99,11 +111,11 @@ async function runEffect(
   const line = {
     at: timestamp(),
     effect: nameOf(effect),
-    state: state.name,
+    state: result.state.name,
     ...detailOf(effect),
     ms,
   };
-  appendToJournal(host, state, event === undefined ? line : { ...line, told: event });
+  appendToJournal(run, event === undefined ? line : { ...line, told: event });
   crashPoint(`journalled-${nameOf(effect)}`);
   return event;
 }
@@ -116,7 +128,7 @@ function isAwaited(event: Event, state: State): boolean {
 
 /** Undefined: what failed can be done without. Throws `error` when the state has no event for it. */
 function eventOfFailure(
-  state: State,
+  { result: { state }, goesBack: isBack }: Run,
   effect: Effect | undefined,
   error: unknown,
 ): Event | undefined {
@@ -132,7 +144,7 @@ function eventOfFailure(
     case 'pending-verification':
       return { name: 'failed', reason };
     case 'rolling-back':
-      // A full disk must not keep a broken release running: going back needs neither marker nor journal.
+      // Going back needs neither marker nor journal.
       if (effect === undefined) return undefined;
       // But the golden deployment is gone to only when a start that follows would know of it.
       if (effect.kind === 'write-marker' && effect.marker.golden === true) {
@@ -144,6 +156,7 @@ function eventOfFailure(
       }
       throw error;
     default:
+      if (isBack && effect === undefined) return undefined;
       throw error;
   }
 }
@@ -168,12 +181,11 @@ function record(host: Host, from: State, event: Event, to: State): undefined {
   });
 }
 
-function appendToJournal(host: Host, state: State, line: Record<string, unknown>): void {
+function appendToJournal({ host, goesBack: isBack }: Run, line: Record<string, unknown>): void {
   try {
     host.journal.append(line);
   } catch (error) {
-    // A full disk must not keep a broken release running.
-    if (state.name !== 'rolling-back') throw error;
+    if (!isBack) throw error;
     host.note(`going on without it: ${messageOf(error)}`);
   }
 }
