@@ -3,6 +3,10 @@
  * where the node goes when nothing else is of use. Nothing here decides that
  * it goes; the file changes in one rename.
  */
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
+import { copyFileDurably } from '@landfall/durable';
 import { deploymentPath, findDamage, isDirectory } from './deployments.ts';
 import type { Deployment } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
@@ -48,11 +52,26 @@ export function pickGolden({ store, paths }: Host, version: string): Deployment 
   return damage === undefined ? deployment : { code: 'damaged', reason: damage };
 }
 
-/** Pins `deployment`, or nothing (undefined), and writes it down. Throws `DurableError`. */
+/**
+ * Pins `deployment`, or nothing (undefined), and writes it down. First it gets
+ * its bytes to itself. Throws `DurableError`; nothing is pinned anew then.
+ */
 export function pinGolden({ paths, journal }: Host, deployment: Deployment | undefined): void {
+  if (deployment !== undefined) unshare(deploymentPath(paths, deployment.id));
   const at = timestamp();
   writeGolden(paths.golden, deployment, at);
   journal.append({ at, golden: deployment?.id ?? null, version: deployment?.version });
+}
+
+/** Files below `directory` that have other names become files of their own, each in one rename. */
+function unshare(directory: string): void {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const { mode, nlink } = lstatSync(path);
+    if (!entry.isFile() || nlink === 1) continue;
+    copyFileDurably(path, path, { mode: mode & 0o7777 });
+    crashPoint('golden-unshared');
+  }
 }
 
 /** The pinned deployment, if it can be gone to: whole, not known to be bad, and none of `beside`. */

@@ -19,8 +19,10 @@ import { exampleWebUi } from '../harness/release-factory.ts';
 
 describe('what runs', () => {
   it('is undone at boot from this disk alone, as far as it holds the bytes', async () => {
-    const { node, ship, mirror } = await runningNode();
-    // The next release shares all but the page with the one before it.
+    const { node, ship, mirror } = await runningNode({
+      top: ['probation = "0s"', 'share_files = false'],
+    });
+    // The next release has all but the page in common with the one before it.
     await ship('1.1.0', { webUi: { ...exampleWebUi('1.0.0'), 'index.html': 'version 1.1.0' } });
     expect((await node.updater(['apply'])).code).toBe(0);
     renameSync(mirror, `${mirror}.away`);

@@ -1,7 +1,7 @@
 /** A release that is kept costs its difference: what it has in common with what runs is stored once. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleWebUi, type Files } from '../harness/release-factory.ts';
@@ -37,7 +37,7 @@ const inodes = ({ node }: World, ids: readonly string[], path: string): number[]
   ids.map((id) => statSync(join(node.root, 'deployments', id, 'web-ui', path)).ino);
 
 describe('a release that is kept beside the next', () => {
-  it('costs its difference on the disk, and is gone back to whole', async () => {
+  it('costs its difference on the disk; what is damaged in both is restored in both', async () => {
     const world = await twoReleases();
     const { node, ids, cost } = world;
     expect(cost).toBeLessThan(200_000);
@@ -45,9 +45,14 @@ describe('a release that is kept beside the next', () => {
     expect(a).toBe(b);
     const shared = { component: 'web-ui', with: ids[0], files: 1, bytes: LARGE.length };
     expect(node.journal()).toContainEqual(expect.objectContaining({ shared }));
+    // Written to where it lies: both releases have it.
+    const font = join(node.root, 'current/web-ui/fonts/large.woff2');
+    writeFileSync(font, Buffer.alloc(LARGE.length));
+    const healed = await node.updater(['heal']);
+    expect(healed.code, healed.stderr).toBe(0);
+    expect(readFileSync(font).equals(LARGE)).toBe(true);
     expect((await node.updater(['rollback', '--reason', 'test'])).code).toBe(0);
     expect(node.current()).toBe(ids[0]);
-    const font = join(node.root, 'current/web-ui/fonts/large.woff2');
     expect(readFileSync(font).equals(LARGE)).toBe(true);
   });
 });

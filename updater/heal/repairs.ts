@@ -7,6 +7,7 @@ import { type Inventory, toSelected } from '../records/inventory-file.ts';
 import type { Expected, Finding } from './findings.ts';
 import { repairPlainly, restoreContent, type Round } from './repair.ts';
 import { fetchComponents, findLocally } from './sources.ts';
+import { findTwins, restoreTwins } from './twins.ts';
 
 /** What became of repairs. */
 export interface Repairs {
@@ -39,11 +40,15 @@ export async function repairAll(
   }
   if (wanted.length === 0) return repairs;
   const local = findLocally(host, inventory, wanted);
-  restore(host, repairs, round, wanted, (each) => local.get(each.sha256) ?? []);
+  const placesOf = ({ sha256 }: Expected): readonly string[] => local.get(sha256) ?? [];
+  const twins = findTwins(round.directory, wanted, placesOf);
+  restore(host, repairs, round, wanted, placesOf);
   const lacking = wanted.filter(({ path }) => repairs.failed.has(path));
   if (lacking.length > 0 && online && isOffered(inventory) && !host.signal.aborted) {
     await restoreFromMirrors(host, round, inventory, lacking, repairs);
   }
+  const restored = wanted.filter(({ path }) => repairs.done.includes(path));
+  restoreTwins(host, round.directory, restored, twins);
   return repairs;
 }
 

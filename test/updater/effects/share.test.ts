@@ -73,10 +73,13 @@ describe('a release that is staged', () => {
     expect(inode(await run('1.0.0'))).not.toBe(inode(await run('1.1.0')));
   });
 
-  it('shares none with the last resort', async () => {
+  it('shares none with the last resort, which gets its own when it is pinned', async () => {
     const { host, run, inode } = makeScene();
-    const first = await run('1.0.0');
-    pinGolden(host, first.deployment);
-    expect(inode(await run('1.1.0'))).not.toBe(inode(first));
+    const [first, second] = [await run('1.0.0'), await run('1.1.0')];
+    expect(inode(second)).toBe(inode(first));
+    pinGolden(host, second.deployment);
+    expect(inode(second)).not.toBe(inode(first));
+    expect(findDamage(host.paths, second.deployment)).toBeUndefined();
+    expect(inode(await run('1.2.0'))).not.toBe(inode(second));
   });
 });
