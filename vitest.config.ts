@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{packages,mirrors,release,updater}/**/*.test.ts'],
+          include: ['test/{packages,mirrors,release,scripts,updater}/**/*.test.ts'],
           testTimeout: 20_000,
         },
       },

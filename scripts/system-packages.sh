@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure that the programs the tests run against are there: as root on
 # Debian it installs what is missing, otherwise it names it in one line.
+# With the argument `bench`: also what the benches compare with.
 set -eu
 missing=
 need() { # program, Debian package
@@ -21,9 +22,19 @@ need mkfs.btrfs btrfs-progs
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need perl perl-base
+if [ "${1-}" = bench ]; then
+  need time time
+  need rauc rauc
+  need casync casync
+  need ostree ostree
+  need swupdate swupdate
+  need bsdiff bsdiff
+  need mksquashfs squashfs-tools
+  need dbus-daemon dbus-daemon
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-  echo "error: the tests need these packages: apt-get install$missing" >&2
+  echo "error: these packages are missing: apt-get install$missing" >&2
   exit 2
 fi
 echo "Installing system packages:$missing"

@@ -3,58 +3,114 @@
  * once, in an order that turns from round to round, so that what else the
  * machine does falls on all of them. Compared are runs of one round; told are
  * medians. Absolute times say something of the machine, ratios of the programs.
+ *
+ * Every run is a fresh process. It writes where it is told, and nothing here.
  */
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
-/** A program to start. */
-export interface Subject {
+/** A program that is measured. */
+export interface Contender {
   name: string;
   argv: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** Before each run, not measured. */
+  prepare?: () => void | Promise<void>;
+  /** After each run, not measured: figures of its own, by name. `began` is in milliseconds since 1970. */
+  inspect?: (began: number) => Figures | Promise<Figures>;
+  /** For short programs: so many processes one after the other are one run, told as the time of one. */
+  repeats?: number;
 }
 
-export interface Measured {
-  /** Medians over the rounds, in milliseconds. `cpu` is user and system time. */
+type Figures = Readonly<Record<string, number>>;
+
+/** What one run took. */
+export interface Run {
+  /** Milliseconds; `cpu` is user and system time of all its processes. */
   wall: number;
   cpu: number;
-  /** Median of wall time over the peer's wall time in the same round, by the peer's name. */
-  ratios: ReadonlyMap<string, number>;
+  /** Peak resident memory of its largest process, in bytes; NaN where it is not measured. */
+  memory: number;
+  more: Figures;
 }
 
+/** Runs by the name of who ran, in the order of the rounds. */
+export type Runs = ReadonlyMap<string, readonly Run[]>;
+
+export interface Rounds {
+  rounds: number;
+  /** Run everything once before, for the caches. Default true. */
+  warmUp?: boolean;
+}
+
+/** GNU time: a small process between, because the kernel counts the memory of whoever starts a program as the program's. */
+const GNU_TIME = '/usr/bin/time';
 /** The kernel counts processor time in hundredths of a second for whoever reads /proc. */
 const MS_PER_TICK = 10;
-/** Runs of one subject in one round: makes a tick small beside what is measured. */
-const REPEATS = 5;
 
-/** Runs every subject `rounds` times, after once for the caches. Throws when one fails. */
-export function compare(
-  subjects: readonly Subject[],
-  peers: readonly string[],
-  rounds: number,
-): Map<string, Measured> {
-  const runs = new Map(subjects.map(({ name }) => [name, [] as { wall: number; cpu: number }[]]));
-  for (let round = -1; round < rounds; round += 1) {
-    const turn = Math.max(0, round) % subjects.length;
-    for (const subject of [...subjects.slice(turn), ...subjects.slice(0, turn)]) {
-      const run = runOnce(subject);
-      if (round >= 0) runs.get(subject.name)?.push(run);
+/** Runs every contender `rounds` times, interleaved. Throws when one fails. */
+export async function compare(
+  contenders: readonly Contender[],
+  { rounds, warmUp = true }: Rounds,
+): Promise<Runs> {
+  const runs = new Map(contenders.map(({ name }) => [name, [] as Run[]]));
+  for (let round = warmUp ? -1 : 0; round < rounds; round += 1) {
+    const turn = Math.max(0, round) % contenders.length;
+    for (const each of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
+      await each.prepare?.();
+      const run = await runOnce(each);
+      if (round >= 0) runs.get(each.name)?.push(run);
     }
   }
-  return new Map(
-    [...runs].map(([name, own]) => {
-      const ratios = new Map(
-        peers.map((peer) => {
-          const theirs = runs.get(peer) ?? [];
-          return [peer, median(own.map(({ wall }, index) => wall / (theirs[index]?.wall ?? 0)))];
-        }),
-      );
-      const wall = median(own.map((each) => each.wall));
-      return [name, { wall, cpu: median(own.map((each) => each.cpu)), ratios }];
-    }),
-  );
+  return runs;
 }
 
-/** The middle of `values`. */
+async function runOnce(contender: Contender): Promise<Run> {
+  const { repeats, inspect } = contender;
+  const report = join(tmpdir(), `landfall-bench-${process.pid}.time`);
+  // A process more would weigh where what is measured takes milliseconds.
+  const measured = repeats === undefined && existsSync(GNU_TIME);
+  const timer = measured ? [GNU_TIME, '-q', '-f', '%M', '-o', report] : [];
+  const times = repeats ?? 1;
+  const cpu = cpuOfChildren();
+  const began = Date.now();
+  const from = performance.now();
+  for (let time = 0; time < times; time += 1) await runProcess(contender, timer);
+  const wall = (performance.now() - from) / times;
+  const run = { wall, cpu: (cpuOfChildren() - cpu) / times, memory: Number.NaN };
+  if (measured) {
+    run.memory = Number(readFileSync(report, 'utf8').trim().split('\n').at(-1)) * 1024;
+    rmSync(report, { force: true });
+  }
+  return { ...run, more: (await inspect?.(began)) ?? {} };
+}
+
+async function runProcess(contender: Contender, timer: readonly string[]): Promise<void> {
+  const [program = '', ...args] = [...timer, ...contender.argv];
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...(contender.cwd === undefined ? {} : { cwd: contender.cwd }),
+    env: { ...process.env, ...contender.env },
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`'${contender.name}' ended with ${code}: ${complaint.trim()}`);
+}
+
+/** User and system time of all children that have ended, in milliseconds. */
+function cpuOfChildren(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[13]) + Number(fields[14])) * MS_PER_TICK;
+}
+
+/** The middle of `values`; NaN of none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -62,20 +118,7 @@ export function median(values: readonly number[]): number {
   return ((below ?? Number.NaN) + (above ?? Number.NaN)) / 2;
 }
 
-function runOnce({ name, argv }: Subject): { wall: number; cpu: number } {
-  const [program = '', ...args] = argv;
-  const cpu = cpuOfChildren();
-  const from = performance.now();
-  for (let time = 0; time < REPEATS; time += 1) {
-    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`'${name}' ended with ${status}: ${stderr}`);
-  }
-  const wall = (performance.now() - from) / REPEATS;
-  return { wall, cpu: (cpuOfChildren() - cpu) / REPEATS };
-}
-
-/** User and system time of all children that have ended, in milliseconds. */
-function cpuOfChildren(): number {
-  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[13]) + Number(fields[14])) * MS_PER_TICK;
+/** The median of `ours` over `theirs` of the same round. */
+export function pairedRatio(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)));
 }

@@ -1,0 +1,49 @@
+/** Rows of what is not measured yet: they keep their place and their goals. */
+import type { Group } from '../bench.ts';
+import { type Figure, type Goal, notBuilt, type What } from '../figures.ts';
+
+type Row = readonly [step: string, what: What, peer: string, goal?: Goal];
+
+const ratio = (atMost: number): Goal => ({ of: 'ratio', atMost });
+
+function planned(name: string, title: string, rows: readonly Row[]): Group {
+  const figures: Figure[] = rows.map((row) => notBuilt(...row));
+  return { name, title, run: () => Promise.resolve(figures) };
+}
+
+export const update = planned('update', 'Whole update, download to switch', [
+  ['update, full', 'time', 'curl, minisign -V, tar, sync -f, mv', ratio(1.1)],
+  ['update, by delta', 'time', 'curl, minisign -V, tar, sync -f, mv', ratio(0.5)],
+]);
+
+export const slot = planned('slot', 'Slot install', [
+  ['slot install', 'time', 'rauc install', ratio(1)],
+  ['slot install', 'time', 'swupdate', ratio(0.45)],
+]);
+
+export const delta = planned('delta', 'Deltas', [
+  ['delta, small change', 'size', 'zstd --patch-from -19', ratio(0.55)],
+  ['delta, small change', 'make time', 'zstd --patch-from -19', ratio(0.1)],
+  ['delta, big change', 'size', 'zstd --patch-from -9', ratio(0.85)],
+  ['delta, big change', 'make time', 'zstd --patch-from -9', ratio(1.4)],
+  ['delta, big binary', 'size', 'zstd --patch-from -19', ratio(0.95)],
+  ['delta, big binary', 'make time', 'zstd --patch-from -19', ratio(0.15)],
+  ['apply small delta', 'time', 'full extract', ratio(0.4)],
+  ['apply small delta', 'written', 'changed bytes', ratio(3)],
+]);
+
+export const download = planned('download', 'Download', [
+  ['download 1 GiB and two hashes', 'time', 'curl, openssl twice', ratio(0.9)],
+  ['three mirrors, one slow, one dying', 'time', 'best single mirror', ratio(1.2)],
+]);
+
+export const idle = planned('idle', 'Nothing new, and idle', [
+  ['check with nothing new', 'time', 'node -e 0', ratio(2)],
+  ['check with nothing new, requests a mirror', 'count', '–', { of: 'ours', atMost: 1 }],
+  ['idle updater run', 'memory', 'idle node', ratio(1.6)],
+]);
+
+export const growth = planned('growth', 'Growth', [
+  ['10k and 100k files against 1k, time a file', 'growth', 'linear', { of: 'ours', atMost: 1.15 }],
+  ['1 and 4 GiB against 0.1 GiB, time a byte', 'growth', 'linear', { of: 'ours', atMost: 1.15 }],
+]);
