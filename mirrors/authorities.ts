@@ -3,11 +3,13 @@
  * (Node's own list and `NODE_EXTRA_CA_CERTS`), and what a mirror's `ca` adds.
  * git gets the same list, as a file in the temporary folder for as long as it
  * runs; a killed process leaves that file, which holds nothing secret.
+ *
+ * Node's TLS takes longer to load than all the rest of a start: it is loaded
+ * when somebody asks (`getBuiltinModule`).
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { getCACertificates } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { MirrorError } from './errors.ts';
@@ -21,7 +23,11 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
  */
 export function trustedAuthorities(mirror: string, file: string | undefined): string[] | undefined {
   if (file === undefined) return undefined;
-  return [...getCACertificates('default'), ...readCa(mirror, file)];
+  return [...defaultAuthorities(), ...readCa(mirror, file)];
+}
+
+function defaultAuthorities(): string[] {
+  return process.getBuiltinModule('node:tls').getCACertificates('default');
 }
 
 /** The certificates of a `ca` file, each of which can be read. Throws `MirrorError` CONFIG. */
@@ -60,7 +66,7 @@ export async function withAuthorities<T>(
   act: (bundle: string | undefined) => Promise<T>,
 ): Promise<T> {
   if (file === undefined && (env['NODE_EXTRA_CA_CERTS'] ?? '') === '') return act(undefined);
-  const list = trustedAuthorities(mirror, file) ?? getCACertificates('default');
+  const list = trustedAuthorities(mirror, file) ?? defaultAuthorities();
   const folder = mkdtempSync(join(tmpdir(), 'landfall-ca-'));
   try {
     const path = join(folder, 'authorities.pem');

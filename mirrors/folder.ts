@@ -1,6 +1,6 @@
 /** Reading a directory mirror from a disk or a USB stick, under the same bounds as over HTTP. */
 import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import type * as Files from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
@@ -70,10 +70,15 @@ export class Folder {
    * file. A file that is missing from a folder without a marker means that the
    * folder is not there: an unmounted stick leaves an empty one.
    */
-  async #openRegular(path: string): Promise<{ handle: FileHandle; size: number } | undefined> {
-    let handle: FileHandle;
+  async #openRegular(
+    path: string,
+  ): Promise<{ handle: Files.FileHandle; size: number } | undefined> {
+    let handle: Files.FileHandle;
     try {
-      handle = await open(join(this.root, path), constants.O_RDONLY | constants.O_NONBLOCK);
+      handle = await filesOf().open(
+        join(this.root, path),
+        constants.O_RDONLY | constants.O_NONBLOCK,
+      );
     } catch (error) {
       if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
       if (await isMirrorFolder(this.root)) return undefined;
@@ -100,12 +105,19 @@ export class Folder {
   }
 }
 
+/** Takes a while to load, and many a node never reads a folder. */
+function filesOf(): typeof Files {
+  return process.getBuiltinModule('node:fs/promises');
+}
+
 /** Whether the folder holds the marker that makes it a mirror. */
 export async function isMirrorFolder(root: string): Promise<boolean> {
-  return stat(join(root, MARKER_FILE)).then(
-    (info) => info.isFile(),
-    () => false,
-  );
+  return filesOf()
+    .stat(join(root, MARKER_FILE))
+    .then(
+      (info) => info.isFile(),
+      () => false,
+    );
 }
 
 /** The error of a folder without a marker. */
@@ -120,7 +132,7 @@ export function notMounted(
 }
 
 /** Not a generator: one that was never begun would not close its file when it is ended. */
-function chunksOf(handle: FileHandle): AsyncIterable<Uint8Array> {
+function chunksOf(handle: Files.FileHandle): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]: () => ({
       async next() {

@@ -9,7 +9,7 @@
  * Every request is bounded in bytes and time, whatever the server does.
  */
 import { Readable } from 'node:stream';
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher, Pool, ProxyAgent } from 'undici';
 import { trustedAuthorities } from './authorities.ts';
 import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
 import { describeHttpFailure, redirectError, statusError } from './http-errors.ts';
@@ -63,6 +63,31 @@ export interface HttpAnswer {
   body: AsyncIterableIterator<Uint8Array>;
   /** `GET /path`, for messages. */
   subject: string;
+}
+
+/** What is used of undici. */
+interface Undici {
+  Pool: typeof Pool;
+  ProxyAgent: typeof ProxyAgent;
+}
+
+let undici: Promise<Undici> | undefined;
+
+/**
+ * Loaded with the first request, so that a process that makes none need not
+ * carry it; and file by file, for the package's index loads browsers' interfaces
+ * and mocks of itself as well, which takes as long again.
+ */
+async function loadUndici(): Promise<Undici> {
+  const [dispatcher, pool, proxyAgent, api] = await Promise.all([
+    import('undici/lib/dispatcher/dispatcher.js'),
+    import('undici/lib/dispatcher/pool.js'),
+    import('undici/lib/dispatcher/proxy-agent.js'),
+    import('undici/lib/api/index.js'),
+  ]);
+  // What the index does as well.
+  Object.assign(dispatcher.default.prototype, api.default);
+  return { Pool: pool.default, ProxyAgent: proxyAgent.default };
 }
 
 /** How an origin is reached. */
@@ -157,8 +182,9 @@ export class HttpClient {
       headers['content-type'] = body.contentType;
       headers['content-length'] = String(body.size);
     }
+    const { dispatcher } = this.#connect(url, await (undici ??= loadUndici()));
     const answer = await guard.wait(
-      this.#connect(url).dispatcher.request({
+      dispatcher.request({
         origin: url.origin,
         method,
         ...UNBOUNDED,
@@ -173,7 +199,7 @@ export class HttpClient {
     return answer;
   }
 
-  #connect(to: URL): Way {
+  #connect(to: URL, { Pool, ProxyAgent }: Undici): Way {
     const known = this.#ways.get(to.origin);
     if (known !== undefined) return known;
     const { ca: file, env } = this.#options;

@@ -6,13 +6,12 @@ import { describeIssues } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
 import { loadConfigModule, type MirrorConfig, secretVariables } from '@landfall/mirrors';
 import { policyFor, type TrustPolicy } from '@landfall/trust';
+import { CONFIG_FILE } from './config-file.ts';
 import { configSchema, type LooseSettings, type Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
 import { SECRET_VARIABLES } from './password.ts';
 import { readRoots, type WaitingRoot } from './roots.ts';
 import type { Expected } from './signed.ts';
-
-export const CONFIG_FILE = 'release.config.ts';
 
 const DEFAULT_CHANNEL = 'stable';
 

@@ -18,7 +18,6 @@ import { argv, component, duration, path, serviceManager, serviceName } from './
 import { UpdaterError } from './errors.ts';
 import { isLoopbackHost } from './probe/loopback.ts';
 
-export const DEFAULT_CONFIG_PATH = '/etc/landfall/updater.toml';
 const MAX_CONFIG_BYTES = 1024 * 1024;
 /** docs/operators.md: a release that breaks a node is gone within this time. */
 const DEFAULT_WINDOW = '90s';

@@ -1,60 +1,44 @@
-/** The `updater` command, for nodes. */
+/**
+ * The `updater` command, for nodes. A command, and each of the processes that
+ * this program starts of itself, is loaded when it is asked for.
+ */
 import './frugal.ts';
 import { runAsProcess } from '@landfall/cli';
-import { adopt } from './commands/adopt.ts';
-import { apply, once } from './commands/apply.ts';
-import { check } from './commands/check.ts';
-import { failed } from './commands/failed.ts';
-import { golden } from './commands/golden.ts';
-import { heal } from './commands/heal.ts';
-import { history } from './commands/history.ts';
-import { hold, unhold } from './commands/hold.ts';
-import { init } from './commands/init.ts';
-import { licences } from './commands/licences.ts';
-import { rollback } from './commands/rollback.ts';
-import { run } from './commands/run.ts';
-import { selfCheck } from './commands/self-check.ts';
-import { COMMON_OPTIONS } from './commands/session.ts';
-import { status } from './commands/status.ts';
-import { units } from './commands/units.ts';
-import { verify } from './commands/verify.ts';
-import { UNPACK_FLAG } from './effects/unpack-apart.ts';
-import { runUnpack } from './effects/unpack-process.ts';
-import { GATE_FLAG, runGate } from './effects/web-user.ts';
+import { beOwnProgram } from './own-program.ts';
+import { COMMON_OPTIONS, GATE_FLAG, UNPACK_FLAG } from './program.ts';
 import { UPDATER_VERSION } from './version.ts';
 
-const [first, ...rest] = process.argv.slice(2);
+beOwnProgram(import.meta.url);
+void start(process.argv.slice(2));
 
-if (first === GATE_FLAG) {
-  runGate(rest);
-} else if (first === UNPACK_FLAG) {
-  void runUnpack(rest);
-} else {
-  void runAsProcess({
+async function start([first, ...rest]: readonly string[]): Promise<void> {
+  if (first === GATE_FLAG) return (await import('./effects/web-user.ts')).runGate(rest);
+  if (first === UNPACK_FLAG) return (await import('./effects/unpack-process.ts')).runUnpack(rest);
+  return runAsProcess({
     name: 'updater',
     version: UPDATER_VERSION,
     summary:
       'takes releases, proves on this node that they work, and goes back from those that do not',
     options: COMMON_OPTIONS,
-    commands: [
-      init,
-      adopt,
-      check,
-      apply,
-      once,
-      run,
-      verify,
-      failed,
-      rollback,
-      golden,
-      heal,
-      hold,
-      unhold,
-      status,
-      history,
-      units,
-      selfCheck,
-      licences,
-    ],
+    commands: {
+      init: async () => (await import('./commands/init.ts')).init,
+      adopt: async () => (await import('./commands/adopt.ts')).adopt,
+      check: async () => (await import('./commands/check.ts')).check,
+      apply: async () => (await import('./commands/apply.ts')).apply,
+      once: async () => (await import('./commands/apply.ts')).once,
+      run: async () => (await import('./commands/run.ts')).run,
+      verify: async () => (await import('./commands/verify.ts')).verify,
+      failed: async () => (await import('./commands/failed.ts')).failed,
+      rollback: async () => (await import('./commands/rollback.ts')).rollback,
+      golden: async () => (await import('./commands/golden.ts')).golden,
+      heal: async () => (await import('./commands/heal.ts')).heal,
+      hold: async () => (await import('./commands/hold.ts')).hold,
+      unhold: async () => (await import('./commands/hold.ts')).unhold,
+      status: async () => (await import('./commands/status.ts')).status,
+      history: async () => (await import('./commands/history.ts')).history,
+      units: async () => (await import('./commands/units.ts')).units,
+      'self-check': async () => (await import('./commands/self-check.ts')).selfCheck,
+      licences: async () => (await import('./commands/licences.ts')).licences,
+    },
   });
 }

@@ -4,10 +4,10 @@
  * what an effect's end or failure means is the machine's to say.
  *
  * A crash anywhere in here is the machine's event `resumed` at the next start.
+ * The code of the effects is loaded with the first: most starts have none.
  */
 import { crashPoint } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
-import { carryOut } from './effects/carry-out.ts';
 import { ReleaseRefusal, UpdaterError } from './errors.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
 import type { Running } from './facts.ts';
@@ -105,6 +105,7 @@ async function runEffect(
 ): Promise<Event | undefined> {
   const { host, result } = run;
   const started = performance.now();
+  const { carryOut } = await import('./effects/carry-out.ts');
   const event = await carryOut(host, effect, offer);
   crashPoint(`did-${nameOf(effect)}`);
   const ms = Math.round(performance.now() - started);

@@ -40,6 +40,12 @@ export interface Command {
   run(context: Context): Promise<ExitCode | void> | ExitCode | void;
 }
 
+/**
+ * How a program comes to a command when it is asked for. A command is a module
+ * that is loaded then: a start loads what it runs, and nothing else.
+ */
+export type CommandLoader = () => Command | Promise<Command>;
+
 /** One program: `release`, `mirrors` or `updater`. */
 export interface Program {
   name: string;
@@ -47,7 +53,8 @@ export interface Program {
   summary: string;
   /** Options that every command of the program takes. */
   options?: Readonly<Record<string, OptionSpec>>;
-  commands: readonly Command[];
+  /** By name, in the order of the help. */
+  commands: Readonly<Record<string, CommandLoader>>;
 }
 
 type CliErrorCode = 'USAGE' | 'UNKNOWN_COMMAND';

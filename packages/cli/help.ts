@@ -1,8 +1,8 @@
 /** Help texts, laid out in columns. */
 import type { Command, OptionSpec, Program } from './command.ts';
 
-export function programHelp(program: Program): string {
-  const rows = program.commands.map((command): [string, string] => [
+export function programHelp(program: Program, commands: readonly Command[]): string {
+  const rows = commands.map((command): [string, string] => [
     [command.name, command.args].filter(Boolean).join(' '),
     command.summary,
   ]);

@@ -40,13 +40,17 @@ async function dispatch(program: Program, argv: readonly string[]): Promise<Exit
     return ExitCode.done;
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const topic = name === 'help' ? find(program, rest[0]) : undefined;
-    print(topic ? commandHelp(program, topic, optionsOf(program, topic)) : programHelp(program));
+    const topic = name === 'help' ? await find(program, rest[0]) : undefined;
+    print(
+      topic
+        ? commandHelp(program, topic, optionsOf(program, topic))
+        : programHelp(program, await loadAll(program)),
+    );
     return name === undefined ? ExitCode.usage : ExitCode.done;
   }
-  const command = find(program, name);
+  const command = await find(program, name);
   if (command === undefined) {
-    const known = program.commands.map((each) => each.name).join(', ');
+    const known = Object.keys(program.commands).join(', ');
     throw new CliError(
       'UNKNOWN_COMMAND',
       `unknown command '${name}'`,
@@ -62,8 +66,12 @@ async function dispatch(program: Program, argv: readonly string[]): Promise<Exit
   return (await command.run(context)) ?? ExitCode.done;
 }
 
-function find(program: Program, name: string | undefined): Command | undefined {
-  return program.commands.find((each) => each.name === name);
+async function find({ commands }: Program, name = ''): Promise<Command | undefined> {
+  return Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
+}
+
+async function loadAll({ commands }: Program): Promise<Command[]> {
+  return Promise.all(Object.values(commands).map(async (load) => load()));
 }
 
 function optionsOf(program: Program, command: Command): Record<string, OptionSpec> {

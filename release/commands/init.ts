@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from '@landfall/cli';
 import { writeFileDurably } from '@landfall/durable';
-import { CONFIG_FILE } from '../load-config.ts';
+import { CONFIG_FILE } from '../config-file.ts';
 import { exists, writeNewFile } from '../new-file.ts';
 import { configTemplate, DEFAULT_KEY, IGNORED } from '../template.ts';
 import { DRY_RUN } from './common.ts';

@@ -22,12 +22,13 @@ export interface BundleFile {
 
 /**
  * Bundles `entries` (name of the file without `.cjs`, and the source relative
- * to the checkout); what several of them share stands in files of its own.
- * Throws what the bundler finds wrong, warnings too.
+ * to the checkout); what several of them share, or load later, stands in files
+ * of its own, unless there is to be but one (`whole`). Throws what the bundler
+ * finds wrong, warnings too.
  */
 export async function bundle(
   entries: Readonly<Record<string, string>>,
-  plugins: readonly Plugin[] = [],
+  { plugins = [], whole = false }: { plugins?: readonly Plugin[]; whole?: boolean } = {},
 ): Promise<BundleFile[]> {
   const input = Object.fromEntries(
     Object.entries(entries).map(([name, source]) => [name, join(HOUSE, source)]),
@@ -49,6 +50,8 @@ export async function bundle(
       comments: { legal: true, annotation: false, jsdoc: false },
       entryFileNames: '[name].cjs',
       chunkFileNames: '[name]-[hash].cjs',
+      // What is loaded later is then a function that runs later.
+      codeSplitting: !whole,
     });
     return output.map((file) => {
       if (file.type === 'chunk') {

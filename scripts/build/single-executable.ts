@@ -14,7 +14,7 @@ import { findRuntime, type Platform } from './runtime.ts';
 
 /** See `node --help`, `--build-sea`. Paths are relative to the folder it runs in: they are built in. */
 const CONFIG = {
-  main: 'updater.cjs',
+  main: 'sea-main.cjs',
   mainFormat: 'commonjs',
   executable: 'runtime',
   output: 'updater',
@@ -24,7 +24,6 @@ const CONFIG = {
   execArgv: ['--disable-sigusr1', '--no-global-search-paths'],
   /** NODE_OPTIONS could make root load anything. */
   execArgvExtension: 'none',
-  assets: { [LICENCES_ASSET]: LICENCES_ASSET },
 };
 
 /**
@@ -38,19 +37,19 @@ export async function buildSingleExecutable(
   output: string,
 ): Promise<readonly string[]> {
   const target = resolve(output);
+  const main = await bundle({ 'sea-main': 'scripts/build/sea-main.ts' });
   const files = await bundle({ updater: source });
-  const [file] = files;
-  if (file === undefined || files.length > 1) {
-    throw new Error(`expected one bundled file, found ${files.length}`);
-  }
+  const packages = [...new Set(files.flatMap((file) => file.packages))].toSorted();
+  const assets = [LICENCES_ASSET, ...files.map(({ name }) => name)];
   mkdirSync(dirname(target), { recursive: true });
   const scratch = mkdtempSync(join(dirname(target), '.build-'));
   try {
-    writeBundle(scratch, files);
+    writeBundle(scratch, [...main, ...files]);
     writeFileSync(join(scratch, 'runtime'), stripElf(readFileSync(findRuntime(platform))));
     chmodSync(join(scratch, 'runtime'), 0o755);
-    writeFileSync(join(scratch, LICENCES_ASSET), collectLicences(file.packages));
-    writeFileSync(join(scratch, 'sea.json'), JSON.stringify(CONFIG));
+    writeFileSync(join(scratch, LICENCES_ASSET), collectLicences(packages));
+    const config = { ...CONFIG, assets: Object.fromEntries(assets.map((name) => [name, name])) };
+    writeFileSync(join(scratch, 'sea.json'), JSON.stringify(config));
     execFileSync(process.execPath, ['--build-sea', 'sea.json'], {
       cwd: scratch,
       env: {},
@@ -61,5 +60,5 @@ export async function buildSingleExecutable(
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  return file.packages;
+  return packages;
 }

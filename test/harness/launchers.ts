@@ -43,7 +43,7 @@ export async function setup(): Promise<void> {
       'mirrors-index': 'mirrors/index.ts',
       'archive-process': 'test/harness/archive-process.ts',
     },
-    [ours],
+    { plugins: [ours] },
   );
   process.env['LANDFALL_TEST_LAUNCHERS'] = install(files);
   prune();

@@ -14,7 +14,9 @@ export async function makeUpdater(
   edition: string,
   change: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  source ??= bundle({ updater: 'updater/main.ts' }).then(([file]) => file?.code ?? '');
+  source ??= bundle({ updater: 'updater/main.ts' }, { whole: true }).then(
+    ([file]) => file?.code ?? '',
+  );
   let code = await source;
   for (const [from, to] of Object.entries(change)) {
     if (!code.includes(from)) throw new Error(`the updater does not contain '${from}'`);

@@ -9,7 +9,7 @@ const FOREIGN = ['semver', 'smol-toml', 'undici', 'zod'];
 const RUNTIME = `node@${process.versions.node}`;
 
 it('names exactly what is bundled, with the digests of the lock file, and what the runtime is made of', async () => {
-  const [file] = await bundle({ updater: 'updater/main.ts' });
+  const [file] = await bundle({ updater: 'updater/main.ts' }, { whole: true });
   const packages = file?.packages ?? [];
   const foreign = packages.filter((folder) => folder.startsWith('node_modules/'));
   expect(foreign).toEqual(FOREIGN.map((name) => `node_modules/${name}`));

@@ -4,20 +4,16 @@
  */
 import type { Context, OptionSpec } from '@landfall/cli';
 import { makeDirectoryDurably } from '@landfall/durable';
-import { DEFAULT_CONFIG_PATH, loadConfig, type Config } from '../config.ts';
+import { loadConfig, type Config } from '../config.ts';
 import { openHost, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
+import { DEFAULT_CONFIG_PATH } from '../program.ts';
 import { confirmUpdater } from '../self/follow.ts';
 import { secureState } from '../state-folder.ts';
 
 /** What an updater that took over must have done once before the one it took over from may go. */
 const WORK = new Set(['apply', 'once', 'run', 'verify']);
-
-/** Options that every command takes. */
-export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  config: { value: 'FILE', help: `the node's configuration; ${DEFAULT_CONFIG_PATH} unless told` },
-};
 
 export const DRY_RUN: Readonly<Record<string, OptionSpec>> = {
   'dry-run': { help: 'say what would be done, and change nothing' },

@@ -18,9 +18,8 @@ import { ArchiveError, type Unpack } from '@landfall/archive';
 import { z } from 'zod';
 import type { Host } from '../host.ts';
 import { ownProgram } from '../own-program.ts';
+import { UNPACK_FLAG } from '../program.ts';
 
-/** First argument of this program when it is to be the process that unpacks. */
-export const UNPACK_FLAG = '--unpack';
 /** Where the process that unpacks tells how it ended. */
 export const VERDICT_FD = 3;
 /** For that long it may send nothing. */

@@ -12,10 +12,9 @@ import { describeSystemError, messageOf } from '@landfall/errors';
 import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { ownProgram } from '../own-program.ts';
+import { GATE_FLAG } from '../program.ts';
 import { readProgram } from '../services/command.ts';
 
-/** First argument of this program when it is to be the process that looks. */
-export const GATE_FLAG = '--gate-as';
 const GATE_TIMEOUT_MS = 300_000;
 const MAX_PROBLEMS = 5;
 /** In the order of how telling they are; the last is a stranger to every file. */

@@ -2,13 +2,14 @@
  * One GET to this machine, bounded in bytes and time. No redirect is followed,
  * no connection reused, nothing taken from a cache. The body is whatever some
  * server sent: it is only ever compared.
+ *
+ * Node's TLS takes longer to load than all the rest of a start: what needs it
+ * comes to it when a probe is sent (`getBuiltinModule`).
  */
 import { createHash } from 'node:crypto';
-import { lookup as resolveName } from 'node:dns';
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { isLoopbackAddress } from './loopback.ts';
 
 export interface RequestLimits {
@@ -39,7 +40,10 @@ export interface Answer {
 export function getBounded(target: Target, limits: RequestLimits): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const { url } = target;
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const { request: send } =
+    url.protocol === 'https:'
+      ? process.getBuiltinModule('node:https')
+      : process.getBuiltinModule('node:http');
   const request = send(url, { ...optionsFor(target), signal: limits.signal }, (response) => {
     const problem = pinProblem(target, response);
     if (problem !== undefined) request.destroy(new Error(problem));
@@ -77,21 +81,25 @@ function optionsFor({ url, host, tls }: Target): RequestOptions & Record<string,
 
 /** Resolves a name to an address of this machine, or not at all. */
 const lookupLoopback: LookupFunction = (hostname, options, callback) => {
-  resolveName(hostname, { ...options, all: true }, (error, addresses) => {
-    const address = addresses?.find((each) => isLoopbackAddress(each.address));
-    if (error !== null) return callback(error, []);
-    if (address === undefined) {
-      return callback(new Error(`'${hostname}' is not an address of this machine`), []);
-    }
-    return options.all === true
-      ? callback(null, [address])
-      : callback(null, address.address, address.family);
-  });
+  process
+    .getBuiltinModule('node:dns')
+    .lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      const address = addresses?.find((each) => isLoopbackAddress(each.address));
+      if (error !== null) return callback(error, []);
+      if (address === undefined) {
+        return callback(new Error(`'${hostname}' is not an address of this machine`), []);
+      }
+      return options.all === true
+        ? callback(null, [address])
+        : callback(null, address.address, address.family);
+    });
 };
 
 function pinProblem({ tls }: Target, response: IncomingMessage): string | undefined {
   const { socket } = response;
-  if (!tls.startsWith('sha256:') || !(socket instanceof TLSSocket)) return undefined;
+  if (!tls.startsWith('sha256:')) return undefined;
+  const { TLSSocket } = process.getBuiltinModule('node:tls');
+  if (!(socket instanceof TLSSocket)) return undefined;
   const expected = tls.slice('sha256:'.length);
   const found = certificatePin(socket);
   return found === expected

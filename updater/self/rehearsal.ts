@@ -10,7 +10,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hash } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -44,7 +44,7 @@ export async function rehearse(host: Host): Promise<void> {
   const folder = mkdtempSync(join(config.state, PREFIX));
   const page = join(folder, 'root/current', COMPONENT, 'index.html');
   // One page and nothing else, whoever asks: it runs as root.
-  const server = createServer((request, response) => {
+  const server = process.getBuiltinModule('node:http').createServer((request, response) => {
     const found = request.url === '/' || request.url === '/index.html';
     if (found && existsSync(page)) response.end(readFileSync(page));
     else response.writeHead(404).end();

@@ -19,18 +19,18 @@ function run(...argv: string[]): { code: number | null; stdout: string; stderr: 
      process.exitCode = await main({
        name: 'tool', version: '1.2.3', summary: 'does things',
        options: { config: { value: 'FILE', help: 'configuration' } },
-       commands: [
-         { name: 'echo', args: 'WORD…', arity: [1, 3], summary: 'says words',
+       commands: {
+         echo: () => ({ name: 'echo', args: 'WORD…', arity: [1, 3], summary: 'says words',
            options: { times: { value: 'N', short: 'n', help: 'how often' } },
-           run: (c) => { const times = c.count('times') ?? 1; c.note('working'); c.result({ words: c.positionals, times }, [...c.positionals]); } },
-         { name: 'fail', args: 'HOW', arity: [1, 1], summary: 'fails',
+           run: (c) => { const times = c.count('times') ?? 1; c.note('working'); c.result({ words: c.positionals, times }, [...c.positionals]); } }),
+         fail: async () => ({ name: 'fail', args: 'HOW', arity: [1, 1], summary: 'fails',
            run: (c) => {
              if (c.positionals[0] === 'gate') throw new OtaError('GATE', 'root is drwx------', { hint: 'chmod 755 it', exit: 3 });
              if (c.positionals[0] === 'system') throw Object.assign(new Error("ENOSPC: no space, write 'x'"), { code: 'ENOSPC' });
              if (c.positionals[0] === 'partial') return 4;
              throw new TypeError('oops\\n  in two lines');
-           } },
-       ],
+           } }),
+       },
      }, process.argv.slice(2));`,
   );
   const result = spawnSync(process.execPath, [script, ...argv], { encoding: 'utf8' });

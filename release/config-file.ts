@@ -1,0 +1,2 @@
+/** Its name alone, for those who need not read it. */
+export const CONFIG_FILE = 'release.config.ts';
