@@ -7,6 +7,8 @@
  * what may travel and no code that reads or writes a format.
  */
 export { ArchiveError, type Problem } from './errors.ts';
+export { checkListing } from './check-listing.ts';
+export { ContentHash } from './content-hash.ts';
 export { type Unpack, unpackArchive } from './decode.ts';
 export { digestTree } from './digest-tree.ts';
 export type { PlanEntry, TreePlan } from './draft.ts';
@@ -19,5 +21,7 @@ export { type ArchiveLimits, DEFAULT_LIMITS } from './limits.ts';
 export { describeMode, modeString } from './modes.ts';
 export { packFile, packTree, type PackOptions } from './pack.ts';
 export { planTree, type TreePart } from './plan.ts';
-export { type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';
+export { Sharer } from './sharer.ts';
+export { StagingFolder } from './staging-folder.ts';
+export { compareEntries, type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';
 export type { Reuse } from './twins.ts';

@@ -73,11 +73,16 @@ export class StagingFolder {
   }
 
   /**
-   * Gives the file `path` of `from` a second name, the same path, here; only
-   * the file that `stats` tells of. False when another stood there. Throws system errors.
+   * Gives the file at `path` of `from` a second name here: `as`, or the same path.
+   * Only the file that `stats` tells of: false when another stood there. Throws system errors.
    */
-  linkFile(from: StagingFolder, path: string, { dev, ino }: { dev: number; ino: number }): boolean {
-    const at = this.place(path);
+  linkFile(
+    from: StagingFolder,
+    path: string,
+    { dev, ino }: { dev: number; ino: number },
+    as: string = path,
+  ): boolean {
+    const at = this.place(as);
     linkSync(from.place(path), at);
     const made = lstatSync(at);
     if (made.dev === dev && made.ino === ino) return true;

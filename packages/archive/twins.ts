@@ -10,9 +10,10 @@
  * removes with the rest of its folder; the twins stay as they are.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, copyFileSync, fstatSync, readSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { ArchiveError } from './errors.ts';
 import { quotePath } from './names.ts';
+import { Sharer } from './sharer.ts';
 import { StagingFolder } from './staging-folder.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -33,21 +34,16 @@ interface Wanted {
 
 /** The twins in `reuse.directory` of files that are made in `folder`. */
 export class Twins {
-  readonly #folder: StagingFolder;
   readonly #base: StagingFolder;
   readonly #reuse: Reuse;
-  /** Whose the new files are. */
-  readonly #owner: { uid: number; gid: number };
+  readonly #sharer: Sharer;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  /** Until the file system says that it cannot. */
-  #clones = true;
 
   /** Opens the folder that `reuse` names. Throws the system's error when that is none. */
   constructor(reuse: Reuse, folder: StagingFolder) {
     this.#base = new StagingFolder(reuse.directory);
     this.#reuse = reuse;
-    this.#folder = folder;
-    this.#owner = folder.owner;
+    this.#sharer = new Sharer(this.#base, folder);
   }
 
   /** The twin of a file that is to be made, if there is one; `close` it. */
@@ -59,9 +55,14 @@ export class Twins {
     } catch {
       return undefined;
     }
+    const { path, size } = wanted;
     const stats = fstatSync(fd);
-    if (this.#fits(stats, wanted)) {
-      return new Twin(fd, wanted, this.#buffer, () => this.#share(fd, stats, wanted));
+    if (stats.size === size && this.#sharer.fits(stats, wanted)) {
+      return new Twin(fd, wanted, this.#buffer, () => {
+        const isShared = this.#sharer.share(fd, stats, path);
+        if (isShared) this.#reuse.onShared?.(size);
+        return isShared;
+      });
     }
     closeSync(fd);
     return undefined;
@@ -69,45 +70,6 @@ export class Twins {
 
   close(): void {
     this.#base.close();
-  }
-
-  /** A second name has one owner and one mode with the first. */
-  #fits(stats: Stats, { mode, size }: Wanted): boolean {
-    const { uid, gid } = this.#owner;
-    const isPlain = stats.isFile() && (stats.mode & 0o7777) === mode && stats.size === size;
-    return isPlain && stats.uid === uid && stats.gid === gid;
-  }
-
-  /** Whether the file behind `fd` now stands at the path that was wanted, too. */
-  #share(fd: number, stats: Stats, { path, size }: Wanted): boolean {
-    const isShared = this.#clone(fd, path) || this.#link(stats, path);
-    if (isShared) this.#reuse.onShared?.(size);
-    return isShared;
-  }
-
-  #clone(fd: number, path: string): boolean {
-    if (!this.#clones) return false;
-    const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants;
-    try {
-      copyFileSync(
-        StagingFolder.descriptor(fd),
-        this.#folder.place(path),
-        COPYFILE_EXCL | COPYFILE_FICLONE_FORCE,
-      );
-      return true;
-    } catch {
-      this.#clones = false;
-      return false;
-    }
-  }
-
-  /** Whatever stands against it (another file system, too many names, a flag), the file can be written. */
-  #link(stats: Stats, path: string): boolean {
-    try {
-      return this.#folder.linkFile(this.#base, path, stats);
-    } catch {
-      return false;
-    }
   }
 }
 

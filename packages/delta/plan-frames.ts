@@ -1,0 +1,117 @@
+/**
+ * How the contents that must travel are cut into frames, and what of the old
+ * tree each frame refers to. Small files share frames, in the order of their
+ * families, so that files which resemble each other meet; what is longer than a
+ * frame goes on in the next one, beside the part of the old file where it
+ * stood, with room on both sides for what moved.
+ */
+import type { ListingEntry } from '@landfall/archive';
+import type { Wanted } from './compare.ts';
+import type { Range } from './instructions.ts';
+import { MAX_DICTIONARY_BYTES, MAX_FRAME_BYTES, MAX_RANGES } from './limits.ts';
+
+/** Small files are put together up to this; more would only cost distance. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** A part of a new file, in bytes. */
+export interface Piece {
+  entry: ListingEntry;
+  offset: number;
+  length: number;
+}
+
+export interface FramePlan {
+  pieces: Piece[];
+  content: number;
+  ranges: Range[];
+}
+
+/** Frames for `wanted`, and the files in the order of their content. `base`: the old listing. */
+export function planFrames(
+  base: readonly ListingEntry[],
+  wanted: readonly Wanted[],
+): { frames: FramePlan[]; order: Wanted[] } {
+  const order = wanted.toSorted((a, b) => compare(a.family, b.family) || compareTargets(a, b));
+  const frames: FramePlan[] = [];
+  let batch = new Batch(base);
+  const close = (): void => {
+    if (batch.plan.content > 0) frames.push(batch.plan);
+    batch = new Batch(base);
+  };
+  for (const each of order) {
+    if (each.size > MAX_FRAME_BYTES) {
+      close();
+      frames.push(...cut(base, each));
+    } else {
+      if (!batch.takes(each)) close();
+      batch.add(each);
+    }
+  }
+  close();
+  return { frames, order };
+}
+
+function compareTargets(a: Wanted, b: Wanted): number {
+  return compare(a.entry.path, b.entry.path);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** Files that share a frame. */
+class Batch {
+  readonly plan: FramePlan = { pieces: [], content: 0, ranges: [] };
+  readonly #base: readonly ListingEntry[];
+  readonly #places = new Set<number>();
+  #dictionary = 0;
+
+  constructor(base: readonly ListingEntry[]) {
+    this.#base = base;
+  }
+
+  takes({ size, relatives }: Wanted): boolean {
+    const { content } = this.plan;
+    if (content === 0) return true;
+    const more = relatives.filter((place) => !this.#places.has(place));
+    const bytes = more.reduce((sum, place) => sum + this.#sizeOf(place), 0);
+    return (
+      content + size <= BATCH_BYTES &&
+      this.#dictionary + bytes <= 2 * BATCH_BYTES &&
+      this.#places.size + more.length <= MAX_RANGES
+    );
+  }
+
+  add({ entry, relatives }: Wanted): void {
+    this.plan.pieces.push({ entry, offset: 0, length: entry.size });
+    this.plan.content += entry.size;
+    for (const file of relatives) {
+      const length = Math.min(this.#sizeOf(file), MAX_DICTIONARY_BYTES - this.#dictionary);
+      if (this.#places.has(file) || length === 0) continue;
+      this.#places.add(file);
+      this.#dictionary += length;
+      this.plan.ranges.push({ file, offset: 0, length });
+    }
+  }
+
+  #sizeOf(place: number): number {
+    return this.#base[place]?.size ?? 0;
+  }
+}
+
+/** One long file in frames of its own. */
+function cut(base: readonly ListingEntry[], { entry, relatives }: Wanted): FramePlan[] {
+  const [file] = relatives;
+  const old = file === undefined ? 0 : (base[file]?.size ?? 0);
+  const margin = (MAX_DICTIONARY_BYTES - MAX_FRAME_BYTES) / 2;
+  const frames: FramePlan[] = [];
+  for (let offset = 0; offset < entry.size; offset += MAX_FRAME_BYTES) {
+    const length = Math.min(MAX_FRAME_BYTES, entry.size - offset);
+    const place = Math.floor((offset / entry.size) * old);
+    const start = Math.max(0, Math.min(place - margin, old - MAX_DICTIONARY_BYTES));
+    const range = { offset: start, length: Math.min(MAX_DICTIONARY_BYTES, old - start) };
+    const ranges = file === undefined || range.length === 0 ? [] : [{ file, ...range }];
+    frames.push({ pieces: [{ entry, offset, length }], content: length, ranges });
+  }
+  return frames;
+}

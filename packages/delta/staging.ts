@@ -1,0 +1,138 @@
+/**
+ * The folder in which the new tree comes to be, beside the old one. Both are
+ * held open and entered by descriptor (packages/archive, staging-folder.ts); a
+ * single file is seen as the one file of the folder that holds it.
+ *
+ * Old files are read and get second names, and are never written. Nothing is
+ * synced; after an error or a crash the caller removes what is here.
+ */
+import { closeSync, fstatSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { type ListingEntry, Sharer, StagingFolder } from '@landfall/archive';
+import { DeltaError, toDeltaError } from './errors.ts';
+import { fill, isEntry, readBuffer, type Tree } from './files.ts';
+import { NewFile } from './new-file.ts';
+
+export class Staging {
+  readonly #base: StagingFolder;
+  readonly #folder: StagingFolder;
+  readonly #sharer: Sharer;
+  readonly #buffer = readBuffer();
+  /** What entry `.` is called in each, for a single file. */
+  readonly #names: { base: string; folder: string } | undefined;
+
+  /** `into`: an empty folder, or for a single file a name that is free. Throws `DeltaError` DELTA_IO. */
+  constructor(base: Tree, into: string, kind: 'tree' | 'file') {
+    const isFile = kind === 'file';
+    this.#names = isFile ? { base: basename(base.root), folder: basename(into) } : undefined;
+    this.#base = attempt(base.root, () => openFolder(base.root, isFile));
+    try {
+      this.#folder = attempt(into, () => openFolder(into, isFile));
+    } catch (error) {
+      this.#base.close();
+      throw error;
+    }
+    this.#sharer = new Sharer(this.#base, this.#folder);
+    if (isFile || this.#folder.isEmpty()) return;
+    this.close();
+    throw new DeltaError('DELTA_IO', `'${into}' is not empty: expected an empty directory`);
+  }
+
+  makeDirectory({ path, mode }: ListingEntry): void {
+    attempt(path, () => this.#folder.makeDirectory(path, mode));
+  }
+
+  /** Throws `DeltaError` DELTA_IO. */
+  createFile(entry: ListingEntry): NewFile {
+    const path = this.#names?.folder ?? entry.path;
+    return new NewFile(
+      attempt(entry.path, () => this.#folder.createFile(path)),
+      entry,
+    );
+  }
+
+  /**
+   * Makes `entry` from the old file `from`, once that has its digest: as a second
+   * name or a clone of it where `share` says so and it can be, else as a copy.
+   * True when it was shared. Throws `DeltaError` DELTA_BASE, DELTA_IO.
+   */
+  keep(entry: ListingEntry, from: ListingEntry, share: boolean): boolean {
+    return this.#withOld(from, (fd) => {
+      if (!isEntry(fd, from, this.#buffer)) throw damagedBase(from);
+      const stats = fstatSync(fd);
+      const place = this.#names?.base ?? from.path;
+      const path = this.#names?.folder ?? entry.path;
+      const isShared =
+        share && this.#sharer.fits(stats, entry) && this.#sharer.share(fd, stats, place, path);
+      if (!isShared) this.#copy(fd, entry, from);
+      return isShared;
+    });
+  }
+
+  /** Fills `target` from the old file. Throws `DeltaError` DELTA_BASE when it is too short, DELTA_IO. */
+  readOld(from: ListingEntry, offset: number, target: Buffer): void {
+    this.#withOld(from, (fd) => {
+      if (!fill(fd, target, offset)) throw damagedBase(from);
+    });
+  }
+
+  /** Throws `DeltaError` DELTA_BASE when the old file is not what its listing says. */
+  checkOld(from: ListingEntry): void {
+    this.#withOld(from, (fd) => {
+      if (!isEntry(fd, from, this.#buffer)) throw damagedBase(from);
+    });
+  }
+
+  close(): void {
+    this.#base.close();
+    this.#folder.close();
+  }
+
+  #withOld<T>(from: ListingEntry, use: (fd: number) => T): T {
+    let fd: number;
+    try {
+      fd = this.#base.openFile(this.#names?.base ?? from.path);
+    } catch (error) {
+      throw damagedBase(from, error);
+    }
+    try {
+      return attempt(from.path, () => use(fd));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** It was hashed before, and is hashed once more on its way. */
+  #copy(fd: number, entry: ListingEntry, from: ListingEntry): void {
+    const file = this.createFile(entry);
+    try {
+      while (file.left > 0) {
+        const piece = this.#buffer.subarray(0, Math.min(file.left, this.#buffer.length));
+        if (!fill(fd, piece, entry.size - file.left)) throw damagedBase(from);
+        file.write(piece);
+      }
+      if (!file.finish()) throw damagedBase(from);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+function openFolder(path: string, isFile: boolean): StagingFolder {
+  return new StagingFolder(isFile ? dirname(path) : path);
+}
+
+function damagedBase({ path }: ListingEntry, cause?: unknown): DeltaError {
+  return new DeltaError('DELTA_BASE', `'${path}' of the base is not what its listing says`, {
+    hint: 'take the whole artifact, and look for what changed the file',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function attempt<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toDeltaError(`'${path}'`, error);
+  }
+}
