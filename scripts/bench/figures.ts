@@ -5,7 +5,15 @@
 import { median, pairedRatio, type Run, type Runs } from './measure.ts';
 
 /** What is compared, and thereby its unit: milliseconds, bytes, or a number. */
-export type What = 'time' | 'make time' | 'memory' | 'size' | 'written' | 'count' | 'growth';
+export type What =
+  | 'time'
+  | 'make time'
+  | 'memory'
+  | 'size'
+  | 'written'
+  | 'received'
+  | 'requests'
+  | 'growth';
 
 /** An upper bound: of ours over the peer's, or of ours alone in the unit of what is compared. */
 export interface Goal {
@@ -103,7 +111,8 @@ const DEFAULTS: Readonly<Record<What, (run: Run) => number>> = {
   memory: ({ memory }) => memory,
   size: ({ more }) => more['size'] ?? Number.NaN,
   written: ({ more }) => more['written'] ?? Number.NaN,
-  count: nothing,
+  received: nothing,
+  requests: nothing,
   growth: nothing,
 };
 

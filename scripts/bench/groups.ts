@@ -1,9 +1,12 @@
 /** Every group of benches, in the order in which they run. To add one: a file in `groups/`, and its line here. */
 import type { Group } from './bench.ts';
 import { build } from './groups/build.ts';
+import { download } from './groups/download.ts';
 import { extract } from './groups/extract.ts';
-import { delta, download, growth, idle, slot, update } from './groups/planned.ts';
+import { delta, growth, slot } from './groups/planned.ts';
+import { idle } from './groups/idle.ts';
 import { start } from './groups/start.ts';
+import { update } from './groups/update.ts';
 
 export const GROUPS: readonly Group[] = [
   build,

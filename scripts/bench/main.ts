@@ -6,7 +6,7 @@
  *
  * Writes to the cache, to a temporary folder that is removed, and with --docs to docs/.
  */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -138,6 +138,8 @@ if (values.help) {
   console.log(USAGE);
 } else {
   const folder = mkdtempSync(join(realpathSync(values.scratch), 'landfall-bench-'));
+  // A web server's user must get through to what it serves.
+  chmodSync(folder, 0o755);
   atEnd.push(() => rmSync(folder, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {

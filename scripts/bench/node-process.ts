@@ -4,33 +4,40 @@
  *
  *   extract ARCHIVE FOLDER      digest, gate and extraction, checked against ARCHIVE.json
  *   durable ARCHIVE FOLDER      the same, and on the disk
+ *   download ARCHIVE TO URL…    from mirrors of which each has it as an artifact of release 1.0.0
  */
 import '../../updater/frugal.ts';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
 import { extractTree, gateArchive, sameTree, type TreeInfo } from '@landfall/archive';
 import { syncTree } from '@landfall/durable';
+import { downloadArtifact, openMirrors } from '@landfall/mirrors';
 
-const [command, source = '', folder = ''] = process.argv.slice(2);
+const [command, source = '', target = '', ...urls] = process.argv.slice(2);
 
+/** What `pack-process.ts` wrote down, and a manifest would say. */
 interface Signed {
+  size: number;
   sha256: string;
   tree: TreeInfo;
+  frames?: { size: number; sha256: string }[];
 }
 
+const signed = JSON.parse(readFileSync(`${source}.json`, 'utf8')) as Signed;
+
 async function extract(): Promise<void> {
-  const signed = JSON.parse(readFileSync(`${source}.json`, 'utf8')) as Signed;
   const fd = openSync(source, 'r');
   try {
     if (digestOf(fd) !== signed.sha256) throw new Error(`'${source}' is not what was packed`);
     const { tree } = await gateArchive(fd, { name: source });
     if (!sameTree(tree, signed.tree)) throw new Error(`'${source}' holds another tree`);
-    mkdirSync(folder);
-    await extractTree(fd, folder, { expect: signed.tree, name: source });
+    mkdirSync(target);
+    await extractTree(fd, target, { expect: signed.tree, name: source });
   } finally {
     closeSync(fd);
   }
-  if (command === 'durable') syncTree(folder);
+  if (command === 'durable') syncTree(target);
 }
 
 /** As a download does it: over pieces, in this thread. */
@@ -45,7 +52,21 @@ function digestOf(fd: number): string {
   }
 }
 
-if (command !== 'extract' && command !== 'durable') {
-  throw new Error(`expected extract or durable, found '${command}'`);
+async function download(): Promise<void> {
+  const { size, sha256, frames } = signed;
+  const mirrors = openMirrors(
+    urls.map((url, index) => ({ type: 'directory', name: `mirror-${index}`, url })),
+  );
+  const signs = { size, sha256, ...(frames === undefined ? {} : { frames }) };
+  const { fd } = await downloadArtifact(mirrors, {
+    ...signs,
+    version: '1.0.0',
+    file: basename(source),
+    to: target,
+  });
+  closeSync(fd);
 }
-void extract();
+
+if (command === 'extract' || command === 'durable') void extract();
+else if (command === 'download') void download();
+else throw new Error(`expected extract, durable or download, found '${command}'`);

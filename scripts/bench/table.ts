@@ -53,7 +53,7 @@ export function goalText(what: What, { of, atMost }: Goal): string {
 export function valueOf(what: What, value: number | undefined): string {
   if (value === undefined) return '–';
   if (what === 'time' || what === 'make time') return timeText(value);
-  if (what === 'count') return String(Math.round(value));
+  if (what === 'requests') return String(Math.round(value));
   return what === 'growth' ? value.toFixed(2) : formatBytes(value);
 }
 

@@ -11,11 +11,6 @@ function planned(name: string, title: string, rows: readonly Row[]): Group {
   return { name, title, run: () => Promise.resolve(figures) };
 }
 
-export const update = planned('update', 'Whole update, download to switch', [
-  ['update, full', 'time', 'curl, minisign -V, tar, sync -f, mv', ratio(1.1)],
-  ['update, by delta', 'time', 'curl, minisign -V, tar, sync -f, mv', ratio(0.5)],
-]);
-
 export const slot = planned('slot', 'Slot install', [
   ['slot install', 'time', 'rauc install', ratio(1)],
   ['slot install', 'time', 'swupdate', ratio(0.45)],
@@ -30,17 +25,6 @@ export const delta = planned('delta', 'Deltas', [
   ['delta, big binary', 'make time', 'zstd --patch-from -19', ratio(0.15)],
   ['apply small delta', 'time', 'full extract', ratio(0.4)],
   ['apply small delta', 'written', 'changed bytes', ratio(3)],
-]);
-
-export const download = planned('download', 'Download', [
-  ['download 1 GiB and two hashes', 'time', 'curl, openssl twice', ratio(0.9)],
-  ['three mirrors, one slow, one dying', 'time', 'best single mirror', ratio(1.2)],
-]);
-
-export const idle = planned('idle', 'Nothing new, and idle', [
-  ['check with nothing new', 'time', 'node -e 0', ratio(2)],
-  ['check with nothing new, requests a mirror', 'count', '–', { of: 'ours', atMost: 1 }],
-  ['idle updater run', 'memory', 'idle node', ratio(1.6)],
 ]);
 
 export const growth = planned('growth', 'Growth', [

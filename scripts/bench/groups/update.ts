@@ -1,0 +1,122 @@
+/**
+ * A whole update of a node, from the start of the command to the moment when
+ * `current` leads to the new release, beside a script that does the same with
+ * the usual programs. Services and probes come after the switch and are not in it.
+ */
+import { execFileSync } from 'node:child_process';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Bench, type Group, quote, shell } from '../bench.ts';
+import { type Figure, figureOf, notBuilt } from '../figures.ts';
+import { compare, type Contender } from '../measure.ts';
+import { hasDeltas, makeSite, type Site } from '../site.ts';
+import { webUi } from '../workloads.ts';
+import { singleExecutable } from './start.ts';
+
+const PEER = 'curl, minisign -V, tar, sync -f, mv';
+
+export const update: Group = {
+  name: 'update',
+  title: 'Whole update, download to switch',
+  async run(bench) {
+    const { single } = await singleExecutable(bench);
+    const figures = [await race(bench, single, { step: 'update, full', to: 'new', atMost: 1.1 })];
+    const byDelta = { step: 'update, by delta', to: 'small', atMost: 0.5 } as const;
+    if (!hasDeltas()) {
+      const goal = { of: 'ratio', atMost: byDelta.atMost } as const;
+      return [...figures, notBuilt(byDelta.step, 'time', PEER, goal)];
+    }
+    return [...figures, await race(bench, single, byDelta)];
+  },
+};
+
+interface Row {
+  step: string;
+  to: 'new' | 'small';
+  atMost: number;
+}
+
+async function race(bench: Bench, single: string, { step, to, atMost }: Row): Promise<Figure> {
+  bench.say(step);
+  const trees = { old: webUi('old', bench), new: webUi(to, bench) };
+  const settings = to === 'new' && hasDeltas() ? ['deltas = false'] : [];
+  const site = await makeSite(bench, trees, settings);
+  try {
+    const runs = await compare([ours(site, single), theirs(site)], { rounds: bench.rounds });
+    return figureOf(runs, {
+      step,
+      what: 'time',
+      ours: 'ours',
+      peer: PEER,
+      of: ({ more }) => more['toSwitch'] ?? Number.NaN,
+      goal: { of: 'ratio', atMost },
+    });
+  } finally {
+    await site.stop();
+    execFileSync('rm', ['-rf', join(bench.scratch, 'site')]);
+  }
+}
+
+/** The moment when a link got its name is its change time. */
+function sinceSwitch(link: string): (began: number) => { toSwitch: number } {
+  return (began) => ({ toSwitch: lstatSync(link).ctimeMs - began });
+}
+
+function ours(site: Site, single: string): Contender {
+  const apply = [single, 'apply', '--config', site.config];
+  return {
+    name: 'ours',
+    argv: apply,
+    prepare: () => {
+      site.emptyNode();
+      site.serve('old');
+      const [program = '', ...args] = apply;
+      execFileSync(program, args, { stdio: 'ignore' });
+      site.serve('new');
+      execFileSync('sync', ['-f', site.root]);
+    },
+    inspect: sinceSwitch(join(site.root, 'current')),
+  };
+}
+
+/** What a careful person would script: verify what was signed, unpack beside, sync, switch by one rename. */
+function theirs(site: Site): Contender {
+  const folder = join(site.mirrors.new, 'releases/download/v1.1.0');
+  const archive = readdirSync(folder).find((name) => name.endsWith('.tar.zst')) ?? '';
+  const key = join(site.mirrors.new, '../peer');
+  const password = {
+    input: '\n\n',
+    stdio: ['pipe', 'ignore', 'ignore'] as ['pipe', 'ignore', 'ignore'],
+  };
+  execFileSync('minisign', ['-G', '-W', '-f', '-p', `${key}.pub`, '-s', `${key}.key`], password);
+  const signed = join(folder, archive);
+  execFileSync('minisign', ['-S', '-s', `${key}.key`, '-m', signed], password);
+  const publicKey = readFileSync(`${key}.pub`, 'utf8').trim().split('\n').at(-1) ?? '';
+  const fetched = `curl -sSfO ${quote(`${site.url}releases/download/v1.1.0/${archive}`)}`;
+  const script = [
+    `cd ${quote(site.root)}`,
+    `${fetched} -O ${quote(`${site.url}releases/download/v1.1.0/${archive}.minisig`)}`,
+    `minisign -V -q -P ${quote(publicKey)} -m ${quote(archive)}`,
+    `mkdir -p 1.1.0/web-ui`,
+    `tar -I zstd -xf ${quote(archive)} -C 1.1.0/web-ui`,
+    `sync -f 1.1.0`,
+    `ln -s 1.1.0 current.new`,
+    `mv -T current.new current`,
+  ];
+  const first = `cd ${quote(site.root)}; mkdir -p 1.0.0/web-ui; tar -I zstd -xf ${quote(oldArchive(site))} -C 1.0.0/web-ui; ln -s 1.0.0 current; sync -f .`;
+  return {
+    name: PEER,
+    argv: shell(script.join('; ')),
+    prepare: () => {
+      site.emptyNode();
+      site.serve('new');
+      execFileSync('bash', ['-c', first]);
+    },
+    inspect: sinceSwitch(join(site.root, 'current')),
+  };
+}
+
+function oldArchive(site: Site): string {
+  const folder = join(site.mirrors.old, 'releases/download/v1.0.0');
+  return join(folder, readdirSync(folder).find((name) => name.endsWith('.tar.zst')) ?? '');
+}
