@@ -8,7 +8,7 @@ import { Folder } from './folder.ts';
 import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
-import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
+import type { ArtifactStream, Mirror, OpenOptions, ReadOptions } from './mirror.ts';
 import { readCredential } from './token.ts';
 
 /** Reads through `url` when there is one, as its readers do, else from `path`. */
@@ -43,7 +43,7 @@ export class DirectoryMirror implements Mirror {
   async openArtifact(
     version: string,
     file: string,
-    options: ReadOptions,
+    options: OpenOptions,
   ): Promise<ArtifactStream | undefined> {
     const path = artifactPath(version, file);
     return this.#source instanceof Folder

@@ -6,7 +6,7 @@ import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
 import { MirrorError } from './errors.ts';
 import { MARKER_FILE } from './layout.ts';
-import type { ArtifactStream, ReadOptions } from './mirror.ts';
+import type { ArtifactStream, OpenOptions, ReadOptions } from './mirror.ts';
 
 const CHUNK_BYTES = 128 * 1024;
 
@@ -27,7 +27,7 @@ export class Folder {
   }
 
   /** A large file as a stream, or undefined if it is not there. */
-  async open(path: string, options: ReadOptions): Promise<ArtifactStream | undefined> {
+  async open(path: string, options: OpenOptions): Promise<ArtifactStream | undefined> {
     const guard = new ReadGuard(this.mirror, path, options);
     try {
       const found = await guard.wait(this.#openRegular(path));
@@ -35,13 +35,15 @@ export class Folder {
         guard.close();
         return undefined;
       }
-      if (found.size > options.maxBytes) {
+      const start = options.span?.start ?? 0;
+      if (found.size - start > options.maxBytes) {
         await found.handle.close();
         throw tooLarge(this.mirror, path, options.maxBytes);
       }
       return {
         size: found.size,
-        body: boundedBody(guard, chunksOf(found.handle), (error) =>
+        start,
+        body: boundedBody(guard, chunksOf(found.handle, start), (error) =>
           this.#translate(path, error, options.signal),
         ),
       };
@@ -132,11 +134,14 @@ export function notMounted(
 }
 
 /** Not a generator: one that was never begun would not close its file when it is ended. */
-function chunksOf(handle: Files.FileHandle): AsyncIterable<Uint8Array> {
+function chunksOf(handle: Files.FileHandle, start: number): AsyncIterable<Uint8Array> {
+  let position = start;
   return {
     [Symbol.asyncIterator]: () => ({
       async next() {
-        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0);
+        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+        const { bytesRead, buffer } = await handle.read(chunk, 0, chunk.length, position);
+        position += bytesRead;
         return bytesRead === 0
           ? { done: true, value: undefined }
           : { done: false, value: buffer.subarray(0, bytesRead) };

@@ -181,7 +181,7 @@ export class GiteaApi {
       ...options,
       headers: { 'cache-control': 'no-cache' },
     });
-    if (answer.status === 200) return { size: answer.size, body: answer.body };
+    if (answer.status === 200) return { size: answer.size, start: 0, body: answer.body };
     await answer.body.return?.();
     throw statusError(this.#client.mirror, answer);
   }

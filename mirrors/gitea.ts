@@ -8,7 +8,7 @@ import type { GiteaConfig, Named } from './config.ts';
 import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
-import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
+import type { ArtifactStream, Mirror, OpenOptions, ReadOptions } from './mirror.ts';
 import { readCredential } from './token.ts';
 
 /** The index branch, unless the configuration names another. */
@@ -49,7 +49,7 @@ export class GiteaMirror implements Mirror {
   async openArtifact(
     version: string,
     file: string,
-    options: ReadOptions,
+    options: OpenOptions,
   ): Promise<ArtifactStream | undefined> {
     return http.openFile(this.#client, this.#artifact(version, file), options);
   }

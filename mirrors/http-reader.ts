@@ -1,8 +1,9 @@
 /** Anonymous reads over HTTP, the same for every kind of mirror that has an address. */
 import { collect } from './bounded.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
-import { htmlError, statusError } from './http-errors.ts';
-import type { ArtifactStream, ReadOptions } from './mirror.ts';
+import { htmlError, safeWords, statusError } from './http-errors.ts';
+import { MirrorError } from './errors.ts';
+import type { ArtifactStream, ByteSpan, OpenOptions, ReadOptions } from './mirror.ts';
 
 /** A cache in between may hold yesterday's index for a day: Gitea says `max-age=86400`. */
 const FRESH = { 'cache-control': 'no-cache' };
@@ -17,14 +18,44 @@ export async function readFile(
   return (await isFound(client, answer)) ? await collect(answer.body) : undefined;
 }
 
-/** A large file as a stream, or undefined if it is not there. */
+/**
+ * A large file as a stream, or undefined if it is not there. Of a `span`, a
+ * server that knows no ranges sends the whole file: the stream then starts at 0.
+ */
 export async function openFile(
   client: HttpClient,
   path: string,
-  options: ReadOptions,
+  { span, ...options }: OpenOptions,
 ): Promise<ArtifactStream | undefined> {
-  const answer = await client.open('GET', path, { ...options, headers: FRESH });
-  return (await isFound(client, answer)) ? { size: answer.size, body: answer.body } : undefined;
+  const range = span === undefined ? {} : { range: `bytes=${span.start}-${span.end - 1}` };
+  const answer = await client.open('GET', path, { ...options, headers: { ...FRESH, ...range } });
+  if (span !== undefined && answer.status === 206) {
+    return { ...(await partOf(client, answer, span)), body: answer.body };
+  }
+  return (await isFound(client, answer))
+    ? { size: answer.size, start: 0, body: answer.body }
+    : undefined;
+}
+
+/** What the header of a part says (RFC 9110, 14.4), if it is the part that was asked for. */
+async function partOf(
+  { mirror }: HttpClient,
+  answer: HttpAnswer,
+  span: ByteSpan,
+): Promise<{ start: number; size: number | undefined }> {
+  const told = answer.header('content-range') ?? 'none';
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(told);
+  const [, first, last, size] = match ?? [];
+  if (Number(first) === span.start && Number(last) === span.end - 1) {
+    return { start: span.start, size: size === '*' ? undefined : Number(size) };
+  }
+  await answer.body.return?.();
+  throw new MirrorError(
+    'BAD_ANSWER',
+    mirror,
+    `sent another part than was asked for: expected bytes ${span.start}-${span.end - 1}, found '${safeWords(told)}' (${answer.subject})`,
+    { hint: 'look at the server and at what is in front of it; another mirror serves the same' },
+  );
 }
 
 /** Whether a file is there, without its body. Servers that know no HEAD are asked with GET. */

@@ -27,9 +27,22 @@ export interface ReadOptions extends ReadLimits {
   signal?: AbortSignal;
 }
 
-/** An artifact's bytes as they come in. `size` is what the mirror claims, if it does. */
+/** Bytes of a file from `start` on, `end` not included. */
+export interface ByteSpan {
+  start: number;
+  end: number;
+}
+
+export interface OpenOptions extends ReadOptions {
+  /** Only these bytes are wanted. A mirror may send all of the file all the same: its answer says. */
+  span?: ByteSpan | undefined;
+}
+
+/** An artifact's bytes as they come in. `size` is what the mirror claims of the whole file, if it does. */
 export interface ArtifactStream {
   size: number | undefined;
+  /** Where in the file the body begins: where `span` does, or at 0. */
+  start: number;
   /** Read it to the end or end it early (`break`, `return()`): that frees the connection. */
   body: AsyncIterableIterator<Uint8Array>;
 }
@@ -43,11 +56,14 @@ export interface Mirror {
   readonly address: string;
   /** The bytes of a small file of the index branch, or undefined if it is not there. */
   readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined>;
-  /** Opens an artifact of a version, as an anonymous reader. Undefined if it is not there. */
+  /**
+   * Opens an artifact of a version, as an anonymous reader. Undefined if it is
+   * not there. `maxBytes` bounds the body, which may be all of the file.
+   */
   openArtifact(
     version: string,
     file: string,
-    options: ReadOptions,
+    options: OpenOptions,
   ): Promise<ArtifactStream | undefined>;
   /** Whether an anonymous reader would find the artifact, and its claimed size. Reads no body. */
   statArtifact(

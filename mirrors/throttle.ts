@@ -68,6 +68,7 @@ function slowed(
   const { body } = stream;
   return {
     size: stream.size,
+    start: stream.start,
     body: {
       [Symbol.asyncIterator]() {
         return this;

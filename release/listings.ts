@@ -45,11 +45,12 @@ export async function withArtifact<T>(
   { settings, mirrors, scratch, signal }: Sources,
   work: (source: string | number) => Promise<T>,
 ): Promise<T> {
-  const { file, size, sha256 } = artifact;
+  const { file, size, sha256, frames } = artifact;
   const here = join(versionFolder(settings, version), file);
   if (await isWhole(here, artifact)) return work(here);
   const to = join(scratch, `${file}.unverified`);
-  const { fd } = await downloadArtifact(mirrors, { version, file, size, sha256, to, signal });
+  const wanted = { version, file, size, sha256, frames };
+  const { fd } = await downloadArtifact(mirrors, { ...wanted, to, signal });
   try {
     return await work(fd);
   } finally {

@@ -5,6 +5,7 @@
  */
 import { crashPoint } from '@landfall/cli';
 import type { Halted } from '@landfall/manifest';
+import { keepDownloads } from './effects/downloads.ts';
 import { preflight } from './effects/preflight.ts';
 import { UpdaterError } from './errors.ts';
 import type { Warning } from './freshness.ts';
@@ -77,6 +78,7 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };
   remember(host, seen, judgement);
   const { offer, decline } = judgement;
+  if (offer !== undefined) dropDownloads(host, offer, decline);
   if (offer === undefined || decline !== undefined) {
     return { ...judgement, state, outcome: 'declined' };
   }
@@ -90,6 +92,12 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
   if (kept) stopWaiting(host, 'install', offer.deployment);
   return { ...judgement, state: after, outcome: kept ? 'kept' : 'left' };
+}
+
+/** Of downloads that were cut off, only those of what may yet be installed are of use. */
+function dropDownloads({ paths }: Host, { selected }: Offer, decline: Decline | undefined): void {
+  const isWanted = decline?.code !== 'up-to-date';
+  keepDownloads(paths, isWanted ? selected.map(({ artifact }) => artifact.file) : []);
 }
 
 async function install(

@@ -207,11 +207,14 @@ async function fetch(
     file: artifact.file,
     size: artifact.size,
     sha256: artifact.sha256,
+    frames: artifact.artifact?.frames,
     to,
     ...(signal === undefined ? {} : { signal }),
   });
   for (const each of failed) onLine?.(`warning: ${each.error.message}`);
-  onLine?.(`${artifact.file}: ${formatBytes(artifact.size)} from '${mirror}'`);
+  onLine?.(
+    `${artifact.file}: ${formatBytes(artifact.size)} from ${mirror === undefined ? 'a run that was cut off' : `'${mirror}'`}`,
+  );
   return fd;
 }
 

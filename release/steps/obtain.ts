@@ -148,13 +148,14 @@ async function fetchArtifact(
       file,
       size,
       sha256,
+      frames: artifact.artifact?.frames,
       to: unverified,
       signal: shipment.signal,
       onProgress: (bytes, from) =>
         show.live(file, `${Math.floor((100 * bytes) / size)} % from ${from}`),
     });
     closeSync(fd);
-    show.line(`${file}: fetched from ${mirror}`);
+    show.line(`${file}: fetched from ${mirror ?? 'what an earlier run left'}`);
   } catch (error) {
     if (shipment.signal.aborted || !(error instanceof OtaError)) throw error;
     throw new ReleaseError(

@@ -11,9 +11,8 @@ import { contentDigest } from '@landfall/manifest';
 /** The files that the updater decides from. */
 const RECORDS = ['state.json', 'floor.json', 'quarantine.json', 'pending-verification.json'];
 
-/** Half-made things, downloads, logs and locks of processes that are gone. */
-const UNREAD =
-  /^(?:root\/deployments\/\.|root\/\.|state\/\.|state\/downloads\/|state\/logs|state\/lock\.)/;
+/** Half-made things, logs and locks of processes that are gone. */
+const UNREAD = /^(?:root\/deployments\/\.|root\/\.|state\/\.|state\/logs|state\/lock\.)/;
 
 export interface DiskState {
   /** The same for two disks on which a start finds the same, but for times and process ids. */
@@ -99,7 +98,7 @@ function findLeftovers(root: string, state: string): string[] {
  * Times, process ids and durations are masked. Logs are left out. The journal
  * counts as torn or not: nothing reads it to decide, and only its last byte
  * changes what the next append does. What is half-made counts by its name: the
- * next start removes it unread.
+ * next start removes it unread, but for a download, which is gone on with.
  */
 function fingerprint(folder: string): string {
   const hash = createHash('sha256');

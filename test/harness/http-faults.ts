@@ -70,6 +70,7 @@ export interface SeenRequest {
   /** Path and query. */
   url: string;
   authorization: string | undefined;
+  range: string | undefined;
 }
 
 /** For faults that no list of rules tells, and for looking at what requests have done. */
@@ -107,7 +108,8 @@ export async function startFaultyServer(
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? '/';
     const method = request.method ?? 'GET';
-    requests.push({ method, url: path, authorization: request.headers.authorization });
+    const { authorization, range } = request.headers;
+    requests.push({ method, url: path, authorization, range });
     const fault = takeFault(rules, counts, method, path) ?? hooks.choose?.(method, path);
     await answer(request, response, fault, async () => {
       if (fault?.kind === 'twice') request.headers[SENT_TWICE] = 'yes';

@@ -274,6 +274,22 @@ function describeBounds(setUp: SetUp): void {
     expect(body.code).toBe('TOO_LARGE');
   });
 
+  it('sends a part of an artifact, or all of it and says so', async () => {
+    const { reader, writer } = await setUp();
+    const artifact = makeArtifact('a.tar.zst', 300_000);
+    await ensure(writer, [artifact]);
+    await writer.uploadArtifact(VERSION, artifact.path, artifact);
+    const span = { start: 100_000, end: 200_000 };
+    const stream = await reader.openArtifact(VERSION, artifact.file, { ...LIMITS, span });
+    expect(stream).toMatchObject({ size: 300_000 });
+    expect([0, span.start]).toContain(stream?.start);
+    const sent: Uint8Array[] = [];
+    for await (const chunk of stream?.body ?? []) sent.push(chunk);
+    const from = span.start - (stream?.start ?? 0);
+    const part = Buffer.concat(sent).subarray(from, from + 100_000);
+    expect(part.equals(artifact.bytes.subarray(span.start, span.end))).toBe(true);
+  });
+
   it('can be read again after a body that was left early', async () => {
     const { reader, writer } = await setUp();
     const artifact = makeArtifact('a.tar.zst', 3_000_000);

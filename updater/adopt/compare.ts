@@ -107,10 +107,11 @@ async function listRelease(
   if (found === undefined || found.kind !== 'tree') return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'landfall-adopt-'));
   try {
-    const { file, size, sha256 } = found.artifact;
+    const { file, size, sha256, frames } = found.artifact;
     const to = join(folder, 'artifact.unverified');
     const { version } = deployment;
-    const { fd } = await downloadArtifact(mirrors, { version, file, size, sha256, to, signal });
+    const wanted = { version, file, size, sha256, frames };
+    const { fd } = await downloadArtifact(mirrors, { ...wanted, to, signal });
     try {
       const unpack = unpackAsTold(host);
       return (await gateArchive(fd, { name: file, signal, unpack })).listing;

@@ -6,6 +6,7 @@ import { describeSystemError, messageOf } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { UpdaterError } from '../errors.ts';
 import type { Paths } from '../paths.ts';
+import { bytesHere } from './downloads.ts';
 
 /** For state, journal and logs, and for what others write meanwhile. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
@@ -26,7 +27,7 @@ export function checkSpace(paths: Paths, selected: readonly Selected[]): void {
   const deployments = { path: existing(paths.deployments), bytes: 0, inodes: 1 };
   const blockSize = statfsSync(deployments.path).bsize;
   for (const { kind, artifact } of selected) {
-    downloads.bytes += artifact.size;
+    downloads.bytes += artifact.size - bytesHere(paths, artifact.file);
     const entries = kind === 'tree' ? artifact.tree.entries : 1;
     const size = kind === 'tree' ? artifact.tree.size : artifact.contentSize;
     // A file takes whole blocks: half a block more, on average; a whole one to be sure.

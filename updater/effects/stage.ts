@@ -5,7 +5,7 @@
  * manifest; the descriptor that was hashed is the one that is gated and
  * extracted. Files land in `.staging-<id>` and get their final name in one
  * rename, after every byte of them is synced. A crash before that rename
- * leaves only names that the next start removes.
+ * leaves only names that the next start removes, and downloads that it goes on with.
  */
 import { chmodSync, closeSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ import { ReleaseRefusal } from '../errors.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
+import { keepDownloads, unverifiedPath } from './downloads.ts';
 import { isStaged } from './preflight.ts';
 import { findBase, Sharing } from './share.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
@@ -55,6 +56,10 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   removeDeployment(host, id);
   makeDirectoryDurably(paths.deployments);
   makeDirectoryDurably(paths.downloads, 0o700);
+  keepDownloads(
+    paths,
+    offer.selected.map(({ artifact }) => artifact.file),
+  );
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
@@ -87,14 +92,15 @@ export async function stageComponent(
 ): Promise<InventoryComponent> {
   const { signal } = host;
   const { name, kind } = component;
-  const { platform, file, size, sha256 } = component.artifact;
-  const unverified = join(host.paths.downloads, `${file}.unverified`);
+  const { platform, file, size, sha256, frames } = component.artifact;
+  const unverified = unverifiedPath(host.paths, file);
   host.note(`downloading ${file} (${formatBytes(size)})`);
   const download = await downloadArtifact(offer.mirrors, {
     version: offer.deployment.version,
     file,
     size,
     sha256,
+    frames,
     to: unverified,
     onMirrorFailed: (mirror, error) => {
       host.note(error.message);
@@ -108,6 +114,9 @@ export async function stageComponent(
     const target = join(staging, name);
     entries = await unpack(host, component, download.fd, target, sharing).catch(blame(sha256));
     crashPoint('stage-extracted');
+  } catch (error) {
+    if (!signal.aborted) rmSync(unverified, { force: true });
+    throw error;
   } finally {
     closeSync(download.fd);
   }

@@ -34,7 +34,7 @@ export function switchOrMakeRoom(host: Host, to: Deployment | undefined): void {
     if (!HARMLESS.includes(call)) throw error;
     host.note(`${messageOf(error)}: making room, and trying once more`);
     try {
-      removeLeftovers(host);
+      removeLeftovers(host, true);
     } catch {
       // What counts is whether the link can be made now.
     }

@@ -1,5 +1,5 @@
 /**
- * What may go: half-made deployments, downloads, and deployments beyond the
+ * What may go: half-made deployments, old downloads, and deployments beyond the
  * last few. Never what runs, never where a rollback would go, never what the
  * marker names. A deployment is renamed before it is removed, so that a crash
  * in here leaves nothing that looks whole and is not.
@@ -10,6 +10,7 @@ import { removeAllTemporaries, renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
 import { pruneInventories } from '../records/inventory-file.ts';
+import { removeOldDownloads } from './downloads.ts';
 import { readGolden } from '../records/golden-file.ts';
 import { linkedDeployments } from '../self/links.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
@@ -32,16 +33,17 @@ export function tidy(host: Host): string[] {
   return gone;
 }
 
-/** What runs that died left behind. Nobody else is at work: the caller holds the lock. */
-export function removeLeftovers({ paths }: Host): void {
+/**
+ * What runs that died left behind, but for downloads that can be gone on with;
+ * with `makeRoom`, those too. Nobody else is at work: the caller holds the lock.
+ */
+export function removeLeftovers({ paths }: Host, makeRoom = false): void {
   for (const folder of [paths.state, paths.root]) removeAllTemporaries(folder);
   for (const name of isDirectory(paths.deployments) ? readdirSync(paths.deployments) : []) {
     if (!name.startsWith(STAGING_PREFIX) && !name.startsWith(REMOVING_PREFIX)) continue;
     rmSync(join(paths.deployments, name), { recursive: true, force: true });
   }
-  for (const name of isDirectory(paths.downloads) ? readdirSync(paths.downloads) : []) {
-    rmSync(join(paths.downloads, name), { recursive: true, force: true });
-  }
+  removeOldDownloads(paths, makeRoom);
 }
 
 /** Moves a deployment out of the way in one rename, then removes it. */

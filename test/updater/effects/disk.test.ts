@@ -7,6 +7,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ import { describe, expect, it } from 'vitest';
 import { describeDeployment, findDamage } from '../../../updater/deployments.ts';
 import { checkSpace } from '../../../updater/effects/space.ts';
 import { switchCurrent } from '../../../updater/effects/switch.ts';
-import { removeDeployment, tidy } from '../../../updater/effects/tidy.ts';
+import { removeDeployment, removeLeftovers, tidy } from '../../../updater/effects/tidy.ts';
 import type { Deployment } from '../../../updater/facts.ts';
 import type { Host } from '../../../updater/host.ts';
 import { errorOf } from '../../harness/errors.ts';
@@ -93,7 +94,7 @@ describe('tidying', () => {
     ).toStrictEqual(['1.0.0', '1.1.0', '1.2.0', '1.6.0']);
   });
 
-  it('removes what is half-made or half-removed, and downloads; nothing it does not know', () => {
+  it('removes what is half-made or half-removed, and old downloads; nothing it does not know', () => {
     const host = makeHost();
     const { paths } = host;
     deploy(host, '1.0.0');
@@ -101,9 +102,15 @@ describe('tidying', () => {
     mkdirSync(join(paths.deployments, '.removing-0.9.0-0123456789ab'));
     mkdirSync(join(paths.deployments, 'of-somebody-else'));
     mkdirSync(paths.downloads);
-    writeFileSync(join(paths.downloads, 'web-ui.tar.zst.unverified'), 'x');
+    for (const name of ['old.zst.unverified', 'new.zst.unverified', 'else']) {
+      writeFileSync(join(paths.downloads, name), 'x');
+    }
+    const old = Date.now() / 1000 - 8 * 86_400;
+    utimesSync(join(paths.downloads, 'old.zst.unverified'), old, old);
     tidy(host);
     expect(kept(host)).toStrictEqual(['1.0.0', 'of-somebody-else']);
+    expect(readdirSync(paths.downloads)).toStrictEqual(['new.zst.unverified']);
+    removeLeftovers(host, true);
     expect(readdirSync(paths.downloads)).toStrictEqual([]);
   });
 
