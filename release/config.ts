@@ -7,7 +7,7 @@
  */
 import { parseDuration } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
-import { isChannelName, isPlatform } from '@landfall/manifest';
+import { isChannelName, isPlatform, MAX_DELTAS } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
 import { mirrorConfigSchema } from '@landfall/mirrors';
 import semver from 'semver';
@@ -120,6 +120,8 @@ export const configSchema = z
       .optional(),
     /** Days after which nodes do not install it any more. */
     expiresDays: z.int().min(1).max(3650).default(90),
+    /** Of so many earlier releases a delta is made to the new one, per component. */
+    deltas: z.int().min(0).max(MAX_DELTAS).default(0),
     requires: z.strictObject({ updater: range.optional(), from: range.optional() }).default({}),
     /** A text, or the changelog whose section is the version's; CHANGELOG.md unless told, where it has one. */
     notes: z.union([z.string().max(65_536), z.strictObject({ changelog: path })]).optional(),

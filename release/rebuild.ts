@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { extractFile, gateArchive, type ListingEntry } from '@landfall/archive';
-import { type Artifact, type FileArtifact, isTree, type Manifest } from '@landfall/manifest';
+import { type Artifact, artifactFiles, isTree, type Manifest } from '@landfall/manifest';
 import { gate, pack, runCommands } from './build.ts';
 import { checkOut } from './checkout.ts';
 import type { Settings } from './config.ts';
@@ -26,6 +26,7 @@ import { configDigestOf, type Provenance } from './provenance.ts';
 import { type Build, need } from './shipment.ts';
 import { runSteps, type ShowMode } from './show.ts';
 import { sourceOf } from './steps/source.ts';
+import { contentOf } from './unpacked.ts';
 
 /** How one artifact came out. */
 export interface Rebuilt {
@@ -88,8 +89,15 @@ export async function rebuild(
     artifacts.push(await compare(pair, version, folder, sources));
   }
   const identical = artifacts.every(({ verdict }) => verdict === 'identical');
-  const notes = identical ? [] : notesOn(clean, provenance);
+  const notes = [
+    ...(identical ? [] : notesOn(clean, provenance)),
+    ...(hasDeltas(manifest) ? ['deltas are left out: they are not made again'] : []),
+  ];
   return { commit, identical, artifacts, notes };
+}
+
+function hasDeltas(manifest: Manifest): boolean {
+  return artifactFiles(manifest).some(({ artifact }) => artifact === undefined);
 }
 
 async function settingsIn(directory: string, own: Settings, commit: string): Promise<Settings> {
@@ -145,13 +153,6 @@ async function builtListing(
   signal: AbortSignal,
 ): Promise<readonly ListingEntry[]> {
   return (await gateArchive(path, { name: artifact.file, signal })).listing;
-}
-
-function contentOf(
-  { file, mode, contentSha256, contentSize }: FileArtifact,
-  signal: AbortSignal,
-): Parameters<typeof extractFile>[2] {
-  return { name: file, mode, contentSha256, contentSize, signal };
 }
 
 /** What is known to differ between the two builds besides their bytes. */

@@ -2,7 +2,7 @@
  * What it takes to ship a release, in order. Each step begins only when what
  * the one before it promises is proven:
  *
- *   look → decide → build → gate → sign → compare → upload → read back
+ *   look → decide → build → gate → deltas → sign → compare → upload → read back
  *   → quorum → index → read index back → report
  *
  * Invariants: nothing is uploaded before the release is signed and on this
@@ -25,6 +25,7 @@ import { need, type Shipment, turnTo } from './shipment.ts';
 import { describeSteps } from './rollout.ts';
 import { runSteps, type ShowMode, type Step } from './show.ts';
 import { compareMirrors } from './steps/compare.ts';
+import { makeDeltas } from './steps/deltas.ts';
 import { carryFailures, renewHalt } from './steps/halts.ts';
 import { lookAtMirrors, requireQuorum } from './steps/look.ts';
 import { adoptFromMirrors, resumeDraft, resumeLocal, takeArtifacts } from './steps/obtain.ts';
@@ -63,6 +64,7 @@ export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] 
     { ...runCommands, when: isBuilding },
     { ...pack, when: isBuilding },
     gate,
+    { title: 'make deltas', when: isDeltaing, run: addDeltas },
     { title: 'tell how it was built', run: tellProvenance },
     { title: 'sign', when: isSigning, run: signRelease },
   ];
@@ -174,6 +176,9 @@ const signRelease: Step<Shipment>['run'] = (shipment, show) => {
   show.outcome(`sequence ${manifest.sequence}, by ${signers.join(', ')}`);
 };
 
+const addDeltas: Step<Shipment>['run'] = (shipment, show) =>
+  makeDeltas(shipment, async () => shipment, show);
+
 const readBack: Step<Shipment>['run'] = async (shipment, show) => {
   crashPoint('ship-uploaded');
   await readArtifactsBack(shipment, show);
@@ -206,6 +211,11 @@ function isResume({ decision }: Shipment): boolean {
 
 function isAdopt({ decision }: Shipment): boolean {
   return decision?.kind === 'adopt';
+}
+
+/** Only to what was built in this run: what was released before has its deltas. */
+function isDeltaing({ settings, packed }: Shipment): boolean {
+  return settings.deltas > 0 && packed !== undefined;
 }
 
 /** Not when the artifacts of another channel's release are shipped again. */

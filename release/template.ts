@@ -38,6 +38,9 @@ export default defineConfig({
   // After so many days nodes do not install it any more: ship something newer before.
   expiresDays: 90,
 
+  // Nodes that run one of so many releases before download only what changed.
+  deltas: 3,
+
   components: [
     {
       name: 'web-ui',

@@ -3,14 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, formatBytes, formatTable } from '@landfall/cli';
+import { searchFor } from '../bases.ts';
 import { gate, pack, recordBuild, runCommands } from '../build.ts';
+import { deltasOf } from '@landfall/manifest';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { type Build, need } from '../shipment.ts';
-import { runSteps, showModeFor } from '../show.ts';
+import { runSteps, showModeFor, type Step } from '../show.ts';
+import { makeDeltas } from '../steps/deltas.ts';
 import { sourceOf } from '../steps/source.ts';
 import { versionOf } from '../version.ts';
 import { lockWorkspace, signedChannels, versionFolder } from '../workspace.ts';
@@ -39,12 +42,16 @@ export const buildCommand: Command = {
       const build = await interruptible(async (signal) => {
         const source = await sourceOf(settings.directory, { requireClean: false });
         const started: Build = { settings, version, folder, signal, source };
-        await runSteps([runCommands, pack, gate], started, showModeFor(context.json));
+        await runSteps([runCommands, pack, gate, deltas], started, showModeFor(context.json));
         if (!dryRun) recordBuild(started);
         return started;
       });
       const packed = need(build.packed, 'artifacts');
-      context.result({ version, folder: dryRun ? null : folder, dryRun, artifacts: packed }, [
+      const made = need(build.components, 'components').flatMap(({ artifacts }) =>
+        artifacts.flatMap(deltasOf),
+      );
+      const shown = { version, folder: dryRun ? null : folder, dryRun, artifacts: packed };
+      context.result({ ...shown, deltas: made }, [
         ...formatTable(
           ['component', 'file', 'size', 'entries', 'tree digest'],
           packed.map(({ component, file, size, tree }) => [
@@ -55,6 +62,9 @@ export const buildCommand: Command = {
             tree?.digest ?? '-',
           ]),
         ),
+        ...made.map(
+          ({ file, size, from }) => `delta from ${from.version}: ${file}, ${formatBytes(size)}`,
+        ),
         dryRun ? 'dry run: nothing was kept' : `in ${folder}`,
       ]);
     } finally {
@@ -62,6 +72,12 @@ export const buildCommand: Command = {
       lock?.release();
     }
   },
+};
+
+const deltas: Step<Build> = {
+  title: 'make deltas',
+  when: ({ settings }) => settings.deltas > 0,
+  run: (build, show) => makeDeltas(build, () => searchFor(build), show),
 };
 
 /** What was signed may be on a mirror already, or be signed by somebody right now: it is never built over. */

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Command } from '@landfall/cli';
-import type { Manifest } from '@landfall/manifest';
+import { type Command, formatBytes } from '@landfall/cli';
+import { type Artifact, artifactDigest, deltasOf, type Manifest } from '@landfall/manifest';
 import { openMirrors, surveyMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import {
@@ -30,6 +30,8 @@ interface ComponentDiff {
   /** Bytes of the artifact; null where it is not there. */
   from: number | null;
   to: number | null;
+  /** Bytes of the delta from A to B, where the release has one. */
+  delta: number | null;
   files: FileChange[];
 }
 
@@ -107,7 +109,11 @@ async function diffPair(
   versions: { from: string; to: string },
   sources: Sources,
 ): Promise<ComponentDiff> {
-  const sizes = { from: from?.size ?? null, to: to?.size ?? null };
+  const sizes = {
+    from: from?.size ?? null,
+    to: to?.size ?? null,
+    delta: deltaBetween(from, to),
+  };
   const shown = { component, platform, ...sizes };
   if (from === undefined || to === undefined) {
     return { ...shown, change: from === undefined ? 'added' : 'removed', files: [] };
@@ -120,10 +126,17 @@ async function diffPair(
   return { ...shown, change: 'changed', files };
 }
 
+function deltaBetween(from: Artifact | undefined, to: Artifact | undefined): number | null {
+  if (from === undefined || to === undefined) return null;
+  const digest = artifactDigest(from);
+  return deltasOf(to).find((each) => each.from.digest === digest)?.size ?? null;
+}
+
 function describe(from: string, to: string, components: readonly ComponentDiff[]): string[] {
   const lines = components.flatMap((each) => {
     const of = each.platform === 'any' ? each.component : `${each.component} (${each.platform})`;
-    const archive = `archive ${sizeChange(each.from, each.to)}`;
+    const delta = each.delta === null ? '' : `, delta ${formatBytes(each.delta)}`;
+    const archive = `archive ${sizeChange(each.from, each.to)}${delta}`;
     const head = `${of}: ${each.change}, ${archive}`;
     return [head, ...each.files.map((file) => `  ${describeChange(file)}`)];
   });

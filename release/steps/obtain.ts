@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
-import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
+import { artifactFiles, artifactsOf, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
@@ -57,7 +57,9 @@ export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<
 /**
  * The artifacts of a release that was made before and gets a new manifest:
  * those that stand here, the others from mirrors. A dry run adds nothing to
- * what stands here, and fetches into its own folder what is missing.
+ * what stands here, and fetches into its own folder what is missing. A delta
+ * that is nowhere any more is left out of the new manifest: going back to a
+ * good release must not fail for what only saves a download.
  */
 export async function takeArtifacts(shipment: Shipment, show: Show): Promise<void> {
   const decision = need(shipment.decision, 'decision');
@@ -70,8 +72,11 @@ export async function takeArtifacts(shipment: Shipment, show: Show): Promise<voi
   shipment.folder =
     shipment.temporary === undefined || whole.every(Boolean) ? here : shipment.temporary;
   makeDirectoryDurably(shipment.folder);
-  const fetched = await obtainArtifacts(shipment, base, show);
-  shipment.components = base.components;
+  const lost = new Set<string>();
+  const fetched = await obtainArtifacts(shipment, base, show, lost);
+  const kept = withoutDeltas(base, lost);
+  shipment.decision = { ...decision, base: kept };
+  shipment.components = kept.components;
   show.outcome(`${whole.length} of ${base.version}, ${fetched} fetched`);
 }
 
@@ -103,11 +108,26 @@ async function fetchFirst(
   });
 }
 
-/** Makes every artifact of the manifest stand in the folder with its signed bytes; how many were fetched. */
+/** The same release without the deltas of these names. */
+function withoutDeltas(manifest: Manifest, names: ReadonlySet<string>): Manifest {
+  const kept = structuredClone(manifest);
+  for (const artifact of artifactsOf(kept)) {
+    artifact.deltas = artifact.deltas.filter(
+      ({ file }) => typeof file !== 'string' || !names.has(file),
+    );
+  }
+  return kept;
+}
+
+/**
+ * Makes every file of the manifest stand in the folder with its signed bytes; how many were
+ * fetched. With `lost`, deltas that cannot be had are added to it; else they end it as artifacts do.
+ */
 async function obtainArtifacts(
   shipment: Shipment,
   manifest: Manifest,
   show: Show,
+  lost?: Set<string>,
 ): Promise<number> {
   let fetched = 0;
   for (const artifact of artifactFiles(manifest)) {
@@ -117,8 +137,15 @@ async function obtainArtifacts(
       show.line(`${artifact.file}: damaged here, would be fetched from a mirror`);
       continue;
     }
-    await fetchArtifact(shipment, artifact, path, show);
-    fetched += 1;
+    try {
+      await fetchArtifact(shipment, artifact, path, show);
+      fetched += 1;
+    } catch (error) {
+      const isOptional = lost !== undefined && artifact.artifact === undefined;
+      if (!isOptional || !(error instanceof ReleaseError)) throw error;
+      lost.add(artifact.file);
+      show.line(`${artifact.file}: on no mirror any more, left out`);
+    }
   }
   return fetched;
 }

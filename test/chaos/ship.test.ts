@@ -3,6 +3,7 @@
  * directory mirrors that hold an earlier release. Run again, it finishes the
  * same release; and at no moment did an index name what its mirror lacked.
  */
+import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +19,9 @@ import { seededRandom } from '../harness/random.ts';
 
 const NEW = '1.1.0';
 const SEEDS = Array.from({ length: 10 }, (_, index) => 1000 + index);
-const project = await makeProject();
+const project = await makeProject({ configure: (config) => (config.deltas = 1) });
+// Large, and the same in both releases: a delta is worth its place.
+project.write('dist/assets/photo.jpg', randomBytes(30_000));
 const saved = `${project.root}.saved`;
 afterAll(() => {
   rmSync(saved, { recursive: true, force: true });
@@ -50,6 +53,7 @@ describe('ship', () => {
     expect([...names]).toEqual(
       expect.arrayContaining([
         'ship-artifact-packed',
+        'ship-delta-made',
         'ship-built',
         'ship-signature-written',
         'ship-signed',

@@ -1,23 +1,16 @@
 /** How a release was built: told beside the manifest, checked, and tried by building it again. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sign } from '@landfall/minisign';
 import { expect, it } from 'vitest';
 import { parseProvenance } from '../../release/provenance.ts';
-import { cleanEnvironment, runCommand } from '../harness/command.ts';
+import { runCommand } from '../harness/command.ts';
+import { git } from '../harness/git.ts';
 import { manifestOn, unplug } from '../harness/mirror-content.ts';
 import { minisign } from '../harness/minisign.ts';
 import { makeMirror, type Project, useProject } from '../harness/project.ts';
 
 const EPOCH = '1776884400';
-
-function git(site: Project, ...args: string[]): string {
-  const who = ['-c', 'user.name=T', '-c', 'user.email=t@localhost'];
-  const env = cleanEnvironment();
-  const all = ['-C', site.directory, ...who, ...args];
-  return execFileSync('git', all, { env, encoding: 'utf8' }).trim();
-}
 
 /** A project whose page is made by a script of its own; `makes` is that script. All of it is committed. */
 async function useSource(makes: string, mirrors = ['oslo', 'lima']): Promise<Project> {
@@ -29,9 +22,9 @@ async function useSource(makes: string, mirrors = ['oslo', 'lima']): Promise<Pro
   rmSync(join(site.directory, 'dist'), { recursive: true });
   site.write('make.sh', `set -eu\nmkdir -p dist\n${makes}\n`);
   site.write('.gitignore', 'keys/\ndist/\n.release/\n');
-  git(site, 'init', '--quiet');
-  git(site, 'add', '.');
-  git(site, 'commit', '--quiet', '-m', 'one');
+  git(site.directory, 'init', '--quiet');
+  git(site.directory, 'add', '.');
+  git(site.directory, 'commit', '--quiet', '-m', 'one');
   return site;
 }
 
@@ -57,7 +50,7 @@ it('is told by a statement that minisign verifies, and that building again confi
     resolvedDependencies: [
       {
         uri: 'git+https://git.example.org/archipelago.git',
-        digest: { gitCommit: git(site, 'rev-parse', 'HEAD') },
+        digest: { gitCommit: git(site.directory, 'rev-parse', 'HEAD') },
       },
       { name: 'config' },
     ],
@@ -65,19 +58,19 @@ it('is told by a statement that minisign verifies, and that building again confi
   // What lies about here, and what came later, has no part in it.
   site.write('dist/index.html', 'left over');
   site.write('make.sh', 'exit 1\n');
-  git(site, 'commit', '--quiet', '--all', '-m', 'two');
+  git(site.directory, 'commit', '--quiet', '--all', '-m', 'two');
   const verified = await site.release(['verify', '--rebuild']);
   expect(verified.stdout).toContain('all 2 artifacts are identical');
   expect(verified.stdout.match(/2 of 2 +verified/g)).toHaveLength(2);
   expect(verified.code, verified.stderr).toBe(0);
-  expect(git(site, 'status', '--porcelain')).toBe('');
+  expect(git(site.directory, 'status', '--porcelain')).toBe('');
 });
 
 it('names what differs when building again makes something else', async () => {
   const site = await useSource(
     `${REPRODUCIBLE}\nhead -c 8 /dev/urandom | od -x >dist/build.txt\nprintf '#!/bin/sh\\necho server ' >bin/server; cat dist/build.txt >>bin/server`,
   );
-  git(site, 'rm', '--quiet', '--cached', 'bin/server');
+  git(site.directory, 'rm', '--quiet', '--cached', 'bin/server');
   site.write('.gitignore', 'keys/\ndist/\n.release/\nbin/\n');
   site.write(
     'make.sh',
@@ -86,8 +79,8 @@ it('names what differs when building again makes something else', async () => {
       'mkdir -p dist bin',
     ),
   );
-  git(site, 'add', '.');
-  git(site, 'commit', '--quiet', '-m', 'made');
+  git(site.directory, 'add', '.');
+  git(site.directory, 'commit', '--quiet', '-m', 'made');
   expect((await site.release(['ship'])).code).toBe(0);
   // Not from the working folder's copies: a stranger has none.
   rmSync(join(site.directory, '.release'), { recursive: true });
@@ -109,10 +102,10 @@ it('names what differs when building again makes something else', async () => {
 
 it('cannot be tried without the commit, or without the configuration in it', async () => {
   const site = await useSource(REPRODUCIBLE, ['oslo']);
-  git(site, 'rm', '--quiet', '--cached', 'release.config.ts');
+  git(site.directory, 'rm', '--quiet', '--cached', 'release.config.ts');
   site.write('.gitignore', 'keys/\ndist/\n.release/\nrelease.config.ts\n');
-  git(site, 'add', '.');
-  git(site, 'commit', '--quiet', '-m', 'without');
+  git(site.directory, 'add', '.');
+  git(site.directory, 'commit', '--quiet', '-m', 'without');
   expect((await site.release(['ship'])).code).toBe(0);
   const without = await site.release(['verify', '--rebuild']);
   expect(without.stderr).toContain("'release.config.ts' is not in commit");
