@@ -155,6 +155,8 @@ const configSchema = z.strictObject({
   sandbox: z.boolean().default(false),
   /** Files that a release has in common with what runs are stored once. */
   share_files: z.boolean().default(true),
+  /** Releases come by what changed, where their maintainers publish that. */
+  deltas: z.boolean().default(true),
   probe: probeSchema.prefault({}),
   services: z.array(serviceSchema).default([]),
   /** Before a switch: `nginx -t`, or the program given; with a service nginx unless told. */

@@ -45,6 +45,8 @@ export interface Paths {
   inventories: string;
   /** What was checked and repaired lately. */
   healFile: string;
+  /** Which deltas were tried. */
+  deltas: string;
   /** What was adopted, and how it is undone. */
   adoption: string;
   /** Which new updaters were tried here. */
@@ -83,6 +85,7 @@ export function pathsOf(root: string, state: string): Paths {
     snapshots: join(state, 'snapshots.json'),
     inventories: join(state, 'inventories'),
     healFile: join(state, 'heal.json'),
+    deltas: join(state, 'deltas.json'),
     adoption: join(state, 'adoption.json'),
     updaterFile: join(state, 'updater.json'),
     journal: join(state, 'journal.jsonl'),

@@ -58,9 +58,7 @@ export async function applyDelta(fd: number, options: ApplyDeltaOptions): Promis
   const kind = 'contentSha256' in expect ? 'file' : 'tree';
   const staging = new Staging(options.base, into, kind);
   try {
-    for (const entry of change.listing) {
-      if (entry.type === 'directory') staging.makeDirectory(entry);
-    }
+    makeFolders(staging, change.listing);
     await keepFiles(staging, change, options);
     await new Unpacker(fd, staging, base, options).unpack(instructions, change.outputs);
   } finally {
@@ -69,10 +67,40 @@ export async function applyDelta(fd: number, options: ApplyDeltaOptions): Promis
   return change.listing;
 }
 
+/**
+ * Makes a tree, or a file, that is the same as `base`: every file is checked,
+ * then shared or copied. Resolves to its listing. Throws `DeltaError` DELTA_BASE, DELTA_IO.
+ */
+export async function keepTree(
+  options: Pick<ApplyDeltaOptions, 'base' | 'into' | 'keep' | 'onShared' | 'signal'>,
+): Promise<ListingEntry[]> {
+  const listing = options.base.listing.toSorted(compareEntries);
+  const staging = new Staging(options.base, options.into, isSingle(listing) ? 'file' : 'tree');
+  try {
+    const kept = makeFolders(staging, listing).map((entry) => ({ entry, from: entry }));
+    await keepFiles(staging, { kept }, options);
+  } finally {
+    staging.close();
+  }
+  return listing;
+}
+
+/** Makes the folders of `listing`, and returns its files. */
+function makeFolders(staging: Staging, listing: readonly ListingEntry[]): ListingEntry[] {
+  return listing.filter((entry) => {
+    if (entry.type === 'directory') staging.makeDirectory(entry);
+    return entry.type === 'file';
+  });
+}
+
+function isSingle([first]: readonly ListingEntry[]): boolean {
+  return first?.type === 'file' && first.path === '.';
+}
+
 async function keepFiles(
   staging: Staging,
-  { kept }: Change,
-  { keep, onShared, signal }: ApplyDeltaOptions,
+  { kept }: Pick<Change, 'kept'>,
+  { keep, onShared, signal }: Pick<ApplyDeltaOptions, 'keep' | 'onShared' | 'signal'>,
 ): Promise<void> {
   for (const [index, { entry, from }] of kept.entries()) {
     const share = (keep?.(entry, from.path) ?? 'link') === 'link';

@@ -4,7 +4,7 @@
  * (docs/formats.md) and its caps. What a delta leads to is held to what was
  * signed, so that a delta is never believed, only useful or not.
  */
-export { applyDelta, type ApplyDeltaOptions } from './apply.ts';
+export { applyDelta, type ApplyDeltaOptions, keepTree } from './apply.ts';
 export type { FileInfo } from './check.ts';
 export type { Inflate } from './codec.ts';
 export { DeltaError } from './errors.ts';

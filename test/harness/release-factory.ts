@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { packFile, packTree, planTree } from '@landfall/archive';
 import {
   artifactFileName,
+  artifactFiles,
   contentDigest,
   deploymentId,
   hostPlatform,
@@ -22,6 +23,7 @@ import {
   signaturePath,
 } from '@landfall/manifest';
 import { generateKeyPair, publicKeyBase64, type SecretKey, sign } from '@landfall/minisign';
+import { addDeltas } from './deltas.ts';
 
 /** Path → content. A path that ends in `/` is an empty folder. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -32,6 +34,8 @@ export interface ReleaseSpec {
   webUi?: Files | string;
   /** Components of kind `file`: name → the file to ship, for this machine's platform. */
   files?: Readonly<Record<string, string>>;
+  /** Releases that deltas lead from. */
+  deltasFrom?: readonly Release[];
   /** The last word on the manifest before it is signed. */
   change?: (manifest: Manifest) => void;
   /** A hand-made archive that is shipped as the web UI, in place of what would be packed. */
@@ -103,6 +107,7 @@ export class ReleaseFactory {
       rollout: { steps: [] },
       withdrawn: [],
     };
+    for (const old of spec.deltasFrom ?? []) await addDeltas({ manifest, folder }, old);
     spec.change?.(manifest);
     return this.sign(manifest, folder);
   }
@@ -160,10 +165,8 @@ export function publish(
   const { manifest } = release;
   const downloads = join(mirror, 'releases/download', releaseTag(manifest.version));
   mkdirSync(downloads, { recursive: true });
-  for (const component of manifest.components) {
-    for (const { file } of component.artifacts) {
-      copyFileSync(join(release.folder, file), join(downloads, file));
-    }
+  for (const { file } of artifactFiles(manifest)) {
+    copyFileSync(join(release.folder, file), join(downloads, file));
   }
   const index = join(mirror, indexPath(options.channel));
   mkdirSync(dirname(index), { recursive: true });

@@ -7,7 +7,7 @@
  * rename, after every byte of them is synced. A crash before that rename
  * leaves only names that the next start removes, and downloads that it goes on with.
  */
-import { chmodSync, closeSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { closeSync, lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ArchiveError,
@@ -20,16 +20,18 @@ import {
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncDirectory, syncTree } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
-import type { Selected } from '@landfall/manifest';
-import { downloadArtifact } from '@landfall/mirrors';
+import { deltasOf, type Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
-import { keepDownloads, unverifiedPath } from './downloads.ts';
+import { keepDownloads } from './downloads.ts';
 import { isStaged } from './preflight.ts';
-import { findBase, Sharing } from './share.ts';
+import { findBase, Sharing } from './base.ts';
+import { fetchFile } from './fetch.ts';
+import { stageFromBase } from './from-base.ts';
+import { makeFolder } from './make-folder.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
 import { gateAsWebUser } from './web-user.ts';
@@ -58,7 +60,10 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   makeDirectoryDurably(paths.downloads, 0o700);
   keepDownloads(
     paths,
-    offer.selected.map(({ artifact }) => artifact.file),
+    offer.selected.flatMap(({ artifact }) => [
+      artifact.file,
+      ...deltasOf(artifact).map(({ file }) => file),
+    ]),
   );
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
@@ -66,7 +71,12 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
   for (const component of offer.selected) {
-    const sharing = base === undefined ? undefined : new Sharing(host, base, component.name);
+    const fromBase = base && (await stageFromBase(host, offer, component, staging, base));
+    if (fromBase !== undefined) {
+      components.push(fromBase);
+      continue;
+    }
+    const sharing = base && new Sharing(host, base, component.name);
     components.push(await stageComponent(host, offer, component, staging, sharing));
     sharing?.tell(host);
   }
@@ -92,22 +102,9 @@ export async function stageComponent(
 ): Promise<InventoryComponent> {
   const { signal } = host;
   const { name, kind } = component;
-  const { platform, file, size, sha256, frames } = component.artifact;
-  const unverified = unverifiedPath(host.paths, file);
+  const { platform, file, size, sha256 } = component.artifact;
   host.note(`downloading ${file} (${formatBytes(size)})`);
-  const download = await downloadArtifact(offer.mirrors, {
-    version: offer.deployment.version,
-    file,
-    size,
-    sha256,
-    frames,
-    to: unverified,
-    onMirrorFailed: (mirror, error) => {
-      host.note(error.message);
-      host.journal.append({ at: timestamp(), mirror, problem: error.message });
-    },
-    signal,
-  });
+  const download = await fetchFile(host, offer, component.artifact);
   let entries: ListingEntry[];
   try {
     crashPoint('stage-downloaded');
@@ -115,12 +112,12 @@ export async function stageComponent(
     entries = await unpack(host, component, download.fd, target, sharing).catch(blame(sha256));
     crashPoint('stage-extracted');
   } catch (error) {
-    if (!signal.aborted) rmSync(unverified, { force: true });
+    if (!signal.aborted) download.remove();
     throw error;
   } finally {
     closeSync(download.fd);
   }
-  rmSync(unverified, { force: true });
+  download.remove();
   stopIfTold(signal);
   return { name, kind, artifact: { platform, file, size, sha256 }, entries };
 }
@@ -173,10 +170,4 @@ async function checkTree(host: Host, { selected }: Stageable, staging: string): 
     }
   }
   await gateAsWebUser(host, folder);
-}
-
-/** A folder with the mode that everything of a release has, whatever the umask. */
-function makeFolder(path: string): void {
-  mkdirSync(path);
-  chmodSync(path, 0o755);
 }

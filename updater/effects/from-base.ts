@@ -1,0 +1,154 @@
+/**
+ * A component out of what runs and little else: all of it when the release did
+ * not change it, or by a delta that leads from the one to the other. Whatever
+ * stands against that (no mirror has the delta, it is damaged or hostile, a file
+ * here is not what was installed), the caller takes the whole artifact, and that
+ * delta is not tried again: the result is held to what was signed either way.
+ *
+ * A crash leaves a staging folder that the next start removes, a download,
+ * and an entry in `deltas.json`: the second such delta is not tried any more.
+ */
+import { closeSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ListingEntry, sameTree, treeInfo } from '@landfall/archive';
+import { crashPoint, formatBytes } from '@landfall/cli';
+import { applyDelta, keepTree } from '@landfall/delta';
+import { messageOf } from '@landfall/errors';
+import { type Delta, deltasOf, type Selected } from '@landfall/manifest';
+import { deploymentPath } from '../deployments.ts';
+import { stopIfTold, timestamp, type Host } from '../host.ts';
+import { forgetDelta, mayTryDelta, recordDelta } from '../records/delta-file.ts';
+import type { InventoryComponent } from '../records/inventory-file.ts';
+import { type Base, Sharing } from './base.ts';
+import { bytesHere, unverifiedPath } from './downloads.ts';
+import { fetchFile, type Source } from './fetch.ts';
+import { makeFolder } from './make-folder.ts';
+
+type KeepOptions = Parameters<typeof keepTree>[0];
+
+/** One component on its way from `base`, where it is `old`, to `target`. */
+interface Step {
+  component: Selected;
+  old: InventoryComponent;
+  base: Base;
+  target: string;
+  sharing: Sharing;
+}
+
+/**
+ * Makes the component in the folder `staging` from what runs. Undefined when
+ * that cannot be, or has failed and was told; nothing of it is there then.
+ * Throws `UpdaterError` INTERRUPTED, `DurableError`.
+ */
+export async function stageFromBase(
+  host: Host,
+  source: Source,
+  component: Selected,
+  staging: string,
+  base: Base,
+): Promise<InventoryComponent | undefined> {
+  const { name, kind } = component;
+  const old = base.components.find((each) => each.name === name && each.kind === kind);
+  if (old === undefined) return undefined;
+  const sharing = new Sharing(host, base, name);
+  const step = { component, old, base, target: join(staging, name), sharing };
+  const delta = isSame(component, old) ? undefined : pickDelta(host, step);
+  if (delta === undefined && !isSame(component, old)) return undefined;
+  let entries: ListingEntry[];
+  try {
+    entries = await (delta === undefined ? keep(host, step) : byDelta(host, source, step, delta));
+  } catch (error) {
+    stopIfTold(host.signal);
+    rmSync(step.target, { recursive: true, force: true });
+    tellFailure(host, step, delta, messageOf(error));
+    return undefined;
+  }
+  stopIfTold(host.signal);
+  sharing.tell(host);
+  const { platform, file, size, sha256 } = component.artifact;
+  // What was downloaded of it before is not needed.
+  rmSync(unverifiedPath(host.paths, file), { force: true });
+  return { name, kind, artifact: { platform, file, size, sha256 }, entries };
+}
+
+function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): boolean {
+  if (kind === 'tree') return sameTree(treeInfo(entries), artifact.tree);
+  const [file] = entries;
+  return file?.mode === artifact.mode && file.sha256 === artifact.contentSha256;
+}
+
+/** The smallest delta from what runs that is worth it: smaller than what is left to download. */
+function pickDelta({ config, paths }: Host, { component, old }: Step): Delta | undefined {
+  // With it, no byte of a mirror's is unpacked by this process.
+  if (!config.deltas || config.sandbox) return undefined;
+  const { artifact } = component;
+  const [first] = old.entries;
+  const from = old.kind === 'tree' ? treeInfo(old.entries).digest : first?.sha256;
+  const left = artifact.size - bytesHere(paths, artifact.file);
+  return deltasOf(artifact)
+    .filter((each) => each.from.digest === from && each.size < left)
+    .filter((each) => mayTryDelta(paths.deltas, each))
+    .toSorted((a, b) => a.size - b.size)[0];
+}
+
+async function keep(host: Host, step: Step): Promise<ListingEntry[]> {
+  host.note(`'${step.component.name}' is the same as in ${step.base.version}`);
+  if (step.component.kind === 'tree') makeFolder(step.target);
+  return keepTree(howOf(host, step));
+}
+
+async function byDelta(
+  host: Host,
+  source: Source,
+  step: Step,
+  delta: Delta,
+): Promise<ListingEntry[]> {
+  const { paths } = host;
+  const { kind, artifact } = step.component;
+  const whole = formatBytes(artifact.size);
+  host.note(`downloading ${delta.file} (${formatBytes(delta.size)}, in place of ${whole})`);
+  const download = await fetchFile(host, source, delta);
+  try {
+    crashPoint('stage-delta-downloaded');
+    recordDelta(paths.deltas, delta, timestamp());
+    crashPoint('stage-delta-recorded');
+    if (kind === 'tree') makeFolder(step.target);
+    const expect = kind === 'tree' ? artifact.tree : artifact;
+    const entries = await applyDelta(download.fd, { ...howOf(host, step), expect });
+    crashPoint('stage-delta-applied');
+    forgetDelta(paths.deltas, delta);
+    const { file, size, from } = delta;
+    const used = { component: step.component.name, file, size, from: from.version };
+    host.journal.append({ at: timestamp(), delta: used, insteadOf: artifact.size });
+    return entries;
+  } finally {
+    closeSync(download.fd);
+    download.remove();
+  }
+}
+
+/** From what, to where, and whether files may be shared. */
+function howOf(
+  { paths, signal }: Host,
+  { component, old, base, target, sharing }: Step,
+): KeepOptions {
+  const root = join(deploymentPath(paths, base.id), component.name);
+  return {
+    base: { root, listing: old.entries },
+    into: target,
+    keep: (): 'link' | 'copy' => (base.mayShare ? 'link' : 'copy'),
+    onShared: sharing.onShared,
+    signal,
+  };
+}
+
+/** Says it, and that this delta is not to be tried again. Throws `DurableError`. */
+function tellFailure(host: Host, step: Step, delta: Delta | undefined, problem: string): void {
+  const { component, base } = step;
+  const what = delta?.file ?? `'${component.name}' of ${base.id}`;
+  host.note(`${what} is of no use: ${problem}; taking the whole artifact`);
+  host.journal.append({ at: timestamp(), delta: what, problem });
+  if (delta === undefined) return;
+  rmSync(unverifiedPath(host.paths, delta.file), { force: true });
+  recordDelta(host.paths.deltas, delta, timestamp(), problem);
+}
