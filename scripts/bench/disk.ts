@@ -18,7 +18,9 @@ export interface Disk {
   readonly fresh: boolean;
   /** A file system without anything in it. */
   renew(): void;
-  /** Bytes that reached the disk since `renew`, after a sync; NaN where nothing counts them. */
+  /** Syncs, and counts from here. */
+  mark(): void;
+  /** Bytes that reached the disk since `mark`, after a sync; NaN where nothing counts them. */
   written(): number;
   close(): void;
 }
@@ -39,6 +41,8 @@ export function openDisk(folder: string, bytes: number, note: (line: string) => 
     // Without journals and tables that the kernel fills in while something is measured.
     execFileSync('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=1,nodiscard', image]);
     execFileSync('mount', ['-o', 'loop,noinit_itable', image, path]);
+  };
+  const mark = (): void => {
     execFileSync('sync', ['-f', path]);
     before = sectorsOf(path);
   };
@@ -55,7 +59,7 @@ export function openDisk(folder: string, bytes: number, note: (line: string) => 
     execFileSync('sync', ['-f', path]);
     return (sectorsOf(path) - before) * SECTOR;
   };
-  return { path, fresh: true, renew, written, close: unmount };
+  return { path, fresh: true, renew, mark, written, close: unmount };
 }
 
 function plainFolder(path: string): Disk {
@@ -63,7 +67,14 @@ function plainFolder(path: string): Disk {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path);
   };
-  return { path, fresh: false, renew, written: () => Number.NaN, close: () => undefined };
+  return {
+    path,
+    fresh: false,
+    renew,
+    mark: () => undefined,
+    written: () => Number.NaN,
+    close: () => undefined,
+  };
 }
 
 /** Sectors written to the device that is mounted at `path`. */

@@ -1,9 +1,11 @@
 /** Every group of benches, in the order in which they run. To add one: a file in `groups/`, and its line here. */
 import type { Group } from './bench.ts';
 import { build } from './groups/build.ts';
+import { apply } from './groups/apply.ts';
+import { delta } from './groups/delta.ts';
 import { download } from './groups/download.ts';
 import { extract } from './groups/extract.ts';
-import { delta, growth, slot } from './groups/planned.ts';
+import { growth, slot } from './groups/planned.ts';
 import { idle } from './groups/idle.ts';
 import { start } from './groups/start.ts';
 import { update } from './groups/update.ts';
@@ -14,6 +16,7 @@ export const GROUPS: readonly Group[] = [
   update,
   slot,
   delta,
+  apply,
   download,
   start,
   idle,

@@ -70,6 +70,9 @@ function usage(problem: string): never {
   process.exit(2);
 }
 
+// Modes of what is made here are those of releases, whatever the caller's umask.
+process.umask(0o022);
+
 async function measure(folder: string): Promise<void> {
   const [groups, rounds] = [chosen(), roundsOf()];
   const notes: string[] = [];

@@ -4,23 +4,33 @@
  *
  *   extract ARCHIVE FOLDER      digest, gate and extraction, checked against ARCHIVE.json
  *   durable ARCHIVE FOLDER      the same, and on the disk
+ *   apply DELTA FOLDER BASE     a delta, to the tree in BASE
  *   download ARCHIVE TO URL…    from mirrors of which each has it as an artifact of release 1.0.0
  */
 import '../../updater/frugal.ts';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import { extractTree, gateArchive, sameTree, type TreeInfo } from '@landfall/archive';
+import {
+  extractTree,
+  gateArchive,
+  type ListingEntry,
+  sameTree,
+  type TreeInfo,
+} from '@landfall/archive';
+import { applyDelta } from '@landfall/delta';
 import { syncTree } from '@landfall/durable';
 import { downloadArtifact, openMirrors } from '@landfall/mirrors';
 
-const [command, source = '', target = '', ...urls] = process.argv.slice(2);
+const [command = '', source = '', target = '', ...rest] = process.argv.slice(2);
 
 /** What `pack-process.ts` wrote down, and a manifest would say. */
 interface Signed {
   size: number;
   sha256: string;
   tree: TreeInfo;
+  /** The listing of what a delta is applied to. */
+  base?: ListingEntry[];
   frames?: { size: number; sha256: string }[];
 }
 
@@ -55,7 +65,7 @@ function digestOf(fd: number): string {
 async function download(): Promise<void> {
   const { size, sha256, frames } = signed;
   const mirrors = openMirrors(
-    urls.map((url, index) => ({ type: 'directory', name: `mirror-${index}`, url })),
+    rest.map((url, index) => ({ type: 'directory', name: `mirror-${index}`, url })),
   );
   const signs = { size, sha256, ...(frames === undefined ? {} : { frames }) };
   const { fd } = await downloadArtifact(mirrors, {
@@ -67,6 +77,24 @@ async function download(): Promise<void> {
   closeSync(fd);
 }
 
-if (command === 'extract' || command === 'durable') void extract();
-else if (command === 'download') void download();
-else throw new Error(`expected extract, durable or download, found '${command}'`);
+/** Files that stay are held to their digests and linked, as on a node. */
+async function apply(): Promise<void> {
+  const [root = ''] = rest;
+  const fd = openSync(source, 'r');
+  if (digestOf(fd) !== signed.sha256) throw new Error(`'${source}' is not what was made`);
+  mkdirSync(target);
+  const base = { root, listing: signed.base ?? [] };
+  await applyDelta(fd, { base, expect: signed.tree, into: target });
+  closeSync(fd);
+}
+
+const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
+  extract,
+  durable: extract,
+  apply,
+  download,
+};
+
+const run = COMMANDS[command];
+if (run === undefined) throw new Error(`no command '${command}'`);
+void run();

