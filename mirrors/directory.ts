@@ -7,6 +7,7 @@ import type { DirectoryConfig, Named } from './config.ts';
 import { Folder } from './folder.ts';
 import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
+import type { IndexMemory } from './index-memory.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
 import type { ArtifactStream, Mirror, OpenOptions, ReadOptions } from './mirror.ts';
 import { readCredential } from './token.ts';
@@ -17,9 +18,15 @@ export class DirectoryMirror implements Mirror {
   readonly name: string;
   readonly address: string;
   readonly #source: Folder | HttpClient;
+  readonly #memory: IndexMemory | undefined;
 
-  constructor(config: Named<DirectoryConfig>, env: NodeJS.ProcessEnv = process.env) {
+  constructor(
+    config: Named<DirectoryConfig>,
+    env: NodeJS.ProcessEnv = process.env,
+    memory?: IndexMemory,
+  ) {
     this.name = config.name;
+    this.#memory = memory;
     this.address = config.url ?? pathToFileURL(config.path ?? '.').href;
     this.#source = this.address.startsWith('file:')
       ? new Folder(config.name, fileURLToPath(this.address))
@@ -35,9 +42,14 @@ export class DirectoryMirror implements Mirror {
 
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {
     checkIndexPath(path);
-    return this.#source instanceof Folder
-      ? await this.#source.read(path, options)
-      : await http.readFile(this.#source, encodePath(path), options);
+    const source = this.#source;
+    if (source instanceof Folder) return source.read(path, options);
+    const target = encodePath(path);
+    return this.#memory === undefined
+      ? await http.readFile(source, target, options)
+      : await this.#memory.read(this.address, path, (etag) =>
+          http.readTagged(source, target, options, etag),
+        );
   }
 
   async openArtifact(

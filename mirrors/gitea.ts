@@ -7,6 +7,7 @@
 import type { GiteaConfig, Named } from './config.ts';
 import { encodePath, HttpClient } from './http.ts';
 import * as http from './http-reader.ts';
+import type { IndexMemory } from './index-memory.ts';
 import { artifactPath, checkIndexPath } from './layout.ts';
 import type { ArtifactStream, Mirror, OpenOptions, ReadOptions } from './mirror.ts';
 import { readCredential } from './token.ts';
@@ -27,9 +28,15 @@ export class GiteaMirror implements Mirror {
   readonly #repository: string;
   readonly #client: HttpClient;
   readonly #isPrivate: boolean;
+  readonly #memory: IndexMemory | undefined;
 
-  constructor(config: Named<GiteaConfig>, env: NodeJS.ProcessEnv = process.env) {
+  constructor(
+    config: Named<GiteaConfig>,
+    env: NodeJS.ProcessEnv = process.env,
+    memory?: IndexMemory,
+  ) {
     this.name = config.name;
+    this.#memory = memory;
     this.branch = config.branch ?? DEFAULT_BRANCH;
     this.#repository = encodePath(config.repository);
     const base = config.url.replace(/\/+$/, '');
@@ -43,7 +50,11 @@ export class GiteaMirror implements Mirror {
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {
     const branch = encodePath(this.branch);
     const target = `${this.#repository}/raw/branch/${branch}/${encodePath(checkIndexPath(path))}`;
-    return http.readFile(this.#client, target, options);
+    return this.#memory === undefined
+      ? await http.readFile(this.#client, target, options)
+      : await this.#memory.read(this.address, path, (etag) =>
+          http.readTagged(this.#client, target, options, etag),
+        );
   }
 
   async openArtifact(

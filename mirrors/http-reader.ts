@@ -3,6 +3,7 @@ import { collect } from './bounded.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
 import { htmlError, safeWords, statusError } from './http-errors.ts';
 import { MirrorError } from './errors.ts';
+import type { Tagged } from './index-memory.ts';
 import type { ArtifactStream, ByteSpan, OpenOptions, ReadOptions } from './mirror.ts';
 
 /** A cache in between may hold yesterday's index for a day: Gitea says `max-age=86400`. */
@@ -14,8 +15,25 @@ export async function readFile(
   path: string,
   options: ReadOptions,
 ): Promise<Uint8Array | undefined> {
-  const answer = await client.open('GET', path, { ...options, headers: FRESH });
-  return (await isFound(client, answer)) ? await collect(answer.body) : undefined;
+  const found = await readTagged(client, path, options, undefined);
+  return found === 'unchanged' ? undefined : found?.bytes;
+}
+
+/** The same with its tag; `unchanged` when the one that has the tag `etag` still stands there. */
+export async function readTagged(
+  client: HttpClient,
+  path: string,
+  options: ReadOptions,
+  etag: string | undefined,
+): Promise<Tagged> {
+  const headers = etag === undefined ? FRESH : { ...FRESH, 'if-none-match': etag };
+  const answer = await client.open('GET', path, { ...options, headers });
+  if (etag !== undefined && answer.status === 304) {
+    await answer.body.return?.();
+    return 'unchanged';
+  }
+  if (!(await isFound(client, answer))) return undefined;
+  return { bytes: await collect(answer.body), etag: answer.header('etag') };
 }
 
 /**

@@ -11,6 +11,7 @@ export {
 } from './config.ts';
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
+export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
 export { MirrorError, type MirrorErrorCode } from './errors.ts';

@@ -5,6 +5,7 @@ import { nameMirrors } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { WritableDirectoryMirror } from './directory-writer.ts';
 import { MirrorError } from './errors.ts';
+import type { IndexMemory } from './index-memory.ts';
 import { WritableGiteaMirror } from './gitea-writer.ts';
 import { GiteaMirror } from './gitea.ts';
 import type { Mirror, WritableMirror } from './mirror.ts';
@@ -16,6 +17,8 @@ export interface OpenOptions {
   directory?: string;
   /** Where secrets and proxies are looked up; the process's own environment unless told. */
   env?: NodeJS.ProcessEnv;
+  /** What mirrors served before, for readers who come again. */
+  memory?: IndexMemory;
 }
 
 export interface OpenWritableOptions extends OpenOptions {
@@ -30,10 +33,12 @@ export interface OpenWritableOptions extends OpenOptions {
  */
 export function openMirrors(
   configs: readonly MirrorConfig[],
-  { directory, env }: OpenOptions = {},
+  { directory, env, memory }: OpenOptions = {},
 ): Mirror[] {
   return nameMirrors(configs, directory).map((config) =>
-    config.type === 'gitea' ? new GiteaMirror(config, env) : new DirectoryMirror(config, env),
+    config.type === 'gitea'
+      ? new GiteaMirror(config, env, memory)
+      : new DirectoryMirror(config, env, memory),
   );
 }
 

@@ -6,6 +6,7 @@ import { ExitCode, type OtaError } from '@landfall/errors';
 import {
   concludeSurvey,
   type HaltRow,
+  IndexMemory,
   openMirrors,
   surveyMirrors,
   type Mirror,
@@ -33,6 +34,7 @@ import {
   rememberShown,
   type Shown,
 } from './records/last-check-file.ts';
+import { readSeen } from './records/seen-file.ts';
 import { foreseeTrust, type KeepTrust } from './trust/keep.ts';
 import { isDue, judgeTrust, openTrust, type TrustLook, walkOn } from './trust/chain.ts';
 
@@ -54,6 +56,8 @@ export interface Look {
   warnings: Warning[];
   /** What each mirror shows, if it can be believed. */
   shown: Shown[];
+  /** What each served, for the next look. */
+  memory: IndexMemory;
 }
 
 /**
@@ -64,7 +68,14 @@ export interface Look {
  * can be believed, with every mirror's reason.
  */
 export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust): Promise<Look> {
-  const all = openMirrors(host.config.mirrors);
+  const memory = new IndexMemory(readSeen(host.paths.seen));
+  const all = openMirrors(host.config.mirrors, { memory });
+  return { ...(await lookAt(host, all, keep)), memory };
+}
+
+type Seeing = Omit<Look, 'memory'>;
+
+async function lookAt(host: Host, all: Mirror[], keep: KeepTrust): Promise<Seeing> {
   const known = await openTrust(host);
   if (known === undefined) return lookWith(host, all, undefined);
   const walk = async (): Promise<TrustLook> => {
@@ -84,7 +95,7 @@ interface Seen {
   halts: HaltRow[];
 }
 
-async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Look> {
+async function lookWith(host: Host, all: Mirror[], trust: TrustLook | undefined): Promise<Seeing> {
   const refusal = trust && judgeTrust(host, trust, new Date());
   if (trust !== undefined && refusal !== undefined) {
     const problems = withTrust([], trust.problems);
@@ -107,7 +118,7 @@ function toLook(
   all: readonly Mirror[],
   { survey, halts: rows }: Seen,
   trust: TrustLook | undefined,
-): Look {
+): Seeing {
   const { config, store, paths } = host;
   const authority = authorityOf(host, trust);
   const halts = concludeHalts(host, authority, rows, channelOf(host, authority, survey));

@@ -31,6 +31,8 @@ export interface Paths {
   watch: string;
   /** What the last look at the mirrors found; never decided from. */
   lastCheck: string;
+  /** What mirrors served of their index. */
+  seen: string;
   /** A person wants nothing installed. */
   hold: string;
   /** When releases were seen and installed. */
@@ -78,6 +80,7 @@ export function pathsOf(root: string, state: string): Paths {
     attempts: join(state, 'attempts.json'),
     watch: join(state, 'watch.json'),
     lastCheck: join(state, 'last-check.json'),
+    seen: join(state, 'seen.json'),
     hold: join(state, 'hold.json'),
     pace: join(state, 'pace.json'),
     nodeId: join(state, 'node-id'),

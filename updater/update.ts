@@ -31,6 +31,7 @@ import type { Held } from './records/hold-file.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
 import { readLastCheck, writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
+import { writeSeen } from './records/seen-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
 import { foreseeTrust, keepTrust, type KeepTrust } from './trust/keep.ts';
@@ -166,6 +167,8 @@ function remember(host: Host, seen: Look, { decline }: Judgement): void {
     crashPoint('did-raise-floor');
     if (raised) journal.append({ at, effect: 'raise-floor', sequence, version });
   }
+  const served = seen.memory.toKeep(seen.mirrors.map(({ address }) => address));
+  if (served !== undefined && served.length > 0) writeSeen(paths.seen, served);
   const shown = 'code' in newest ? undefined : newest.manifest;
   writeLastCheck(paths.lastCheck, {
     at,

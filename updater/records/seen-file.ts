@@ -1,0 +1,41 @@
+/**
+ * `seen.json`: what mirrors served of their index, with the tags that they gave
+ * it. Nobody is believed for it: it is verified again as if it had just come.
+ * A corrupt or lost one means that everything is asked for once.
+ */
+import { readJsonFile, writeFileDurably } from '@landfall/durable';
+import type { RememberedFile } from '@landfall/mirrors';
+import { z } from 'zod';
+
+const seenSchema = z.object({
+  schema: z.literal(1),
+  files: z.array(
+    z.object({
+      address: z.string(),
+      path: z.string(),
+      /** In base64; unset: it was not there. */
+      bytes: z.base64().optional(),
+      etag: z.string().optional(),
+      /** Milliseconds since 1970. */
+      at: z.number(),
+    }),
+  ),
+});
+
+export function readSeen(path: string): RememberedFile[] {
+  const file = readJsonFile(path, seenSchema);
+  if (file.state !== 'ok') return [];
+  return file.value.files.map(({ bytes, ...each }) => ({
+    ...each,
+    bytes: bytes === undefined ? undefined : Buffer.from(bytes, 'base64'),
+  }));
+}
+
+/** Writes `seen.json`. Throws `DurableError`. */
+export function writeSeen(path: string, files: readonly RememberedFile[]): void {
+  const written = files.map(({ bytes, ...each }) => ({
+    ...each,
+    bytes: bytes === undefined ? undefined : Buffer.from(bytes).toString('base64'),
+  }));
+  writeFileDurably(path, `${JSON.stringify({ schema: 1, files: written })}\n`);
+}
