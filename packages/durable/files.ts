@@ -117,18 +117,6 @@ export function syncDirectory(path: string): void {
   attempt('sync', path, () => fsyncPath(path, O_DIRECTORY));
 }
 
-/** Fsyncs every file and directory below `directory`, and it. Links are not followed. */
-export function syncTree(directory: string): void {
-  for (const entry of attempt('read', directory, () =>
-    readdirSync(directory, { withFileTypes: true }),
-  )) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) syncTree(path);
-    else if (entry.isFile()) syncFile(path);
-  }
-  syncDirectory(directory);
-}
-
 /** Removes from `directory` what a writer that died left there. Writers exclude each other with a lock. */
 export function removeAllTemporaries(directory: string): void {
   for (const name of readdirSync(directory)) {

@@ -47,7 +47,7 @@ async function extract(): Promise<void> {
   } finally {
     closeSync(fd);
   }
-  if (command === 'durable') syncTree(target);
+  if (command === 'durable') await syncTree(target);
 }
 
 /** As a download does it: over pieces, in this thread. */

@@ -42,7 +42,7 @@ export async function layOut(host: Host, plan: AdoptPlan): Promise<void> {
   }
   crashPoint('adopt-copied');
   await gateAsWebUser(host, join(staging, host.config.probe.component));
-  syncTree(staging);
+  await syncTree(staging);
   writeInventory(paths, plan);
   renameDurably(staging, path);
   crashPoint('adopt-laid-out');

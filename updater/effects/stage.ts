@@ -81,7 +81,7 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
     sharing?.tell(host);
   }
   await checkTree(host, offer, staging);
-  syncTree(staging);
+  await syncTree(staging);
   crashPoint('stage-synced');
   writeInventory(paths, { deployment, components });
   crashPoint('stage-inventoried');

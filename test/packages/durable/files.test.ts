@@ -193,11 +193,11 @@ describe('links, folders, names', () => {
     );
   });
 
-  it('renames, removes, and removes nothing twice without complaint', () => {
+  it('renames, removes, and removes nothing twice without complaint', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'from'));
     writeFileSync(join(folder, 'from/f'), '1');
-    syncTree(folder);
+    await syncTree(folder);
     renameDurably(join(folder, 'from'), join(folder, 'to'));
     removeDurably(join(folder, 'to/f'));
     removeDurably(join(folder, 'to/f'));
