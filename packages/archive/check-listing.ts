@@ -9,7 +9,7 @@ import type { ListingEntry } from './tree.ts';
  * names it in messages. Throws `ArchiveError` ARCHIVE_REFUSED, the root's mode first.
  */
 export function checkListing(subject: string, listing: readonly ListingEntry[]): void {
-  const rules = new TreeRules(subject, DEFAULT_LIMITS, { stopAtFirst: false });
+  const rules = new TreeRules(subject, DEFAULT_LIMITS);
   listing.forEach(({ path, type, mode, size }, index) => {
     const slash = type === 'directory' ? '/' : '';
     rules.check({

@@ -1,11 +1,13 @@
 /**
- * Extraction, under the same rules as the gate while reading, with synchronous
- * file calls. It only ever creates, by descriptor below one folder
+ * Extraction: the mode gate and the writing of what passes it, in one reading of
+ * the archive, with synchronous file calls. Whatever the gate would refuse is
+ * refused, in the same words; from the first such entry on nothing is written.
+ * It only ever creates, by descriptor below one folder
  * (`staging-folder.ts`), so nothing that is there already is written or
  * followed. Modes are set after creation, whatever the umask.
  *
- * Nothing is synced: the caller syncs the tree, or removes `directory` after
- * any error or crash.
+ * What was written before something is refused stays: nothing is synced, and
+ * the caller syncs the tree, or removes `directory` after any error or crash.
  */
 import { closeSync, fchmodSync, writeSync } from 'node:fs';
 import type { Unpack } from './decode.ts';
@@ -16,16 +18,16 @@ import { DIRECTORY_MODE } from './modes.ts';
 import { quotePath } from './names.ts';
 import { readTree, type TreeSink } from './read-tree.ts';
 import { StagingFolder } from './staging-folder.ts';
-import { sameTree, type TreeInfo, treeInfo } from './tree.ts';
+import { type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';
 import { type Reuse, type Twin, Twins } from './twins.ts';
 
 /**
  * Extracts the archive at a path, or behind an open descriptor (by position
  * from offset 0; it stays open), into `directory`, which must be there and
  * empty; `unpack` unpacks it elsewhere; files that `reuse` has as well are shared
- * with it. Resolves to what is there then.
+ * with it. Resolves to what is there then, with its listing in the archive's order.
  *
- * Throws `ArchiveError`: ARCHIVE_REFUSED at the first thing outside
+ * Throws `ArchiveError`: ARCHIVE_REFUSED naming what is outside
  * docs/formats.md, ARCHIVE_DIGEST when it holds more than, or is not, what `expect`
  * says, ARCHIVE_IO when the disk fails.
  */
@@ -40,7 +42,7 @@ export async function extractTree(
     unpack?: Unpack | undefined;
     reuse?: Reuse | undefined;
   },
-): Promise<TreeInfo> {
+): Promise<{ tree: TreeInfo; listing: ListingEntry[] }> {
   const { expect, signal, unpack, reuse } = options;
   return withInput(source, options.name, async (input) => {
     const folder = openEmpty(directory);
@@ -49,7 +51,6 @@ export async function extractTree(
       const limits = withDefaults(options.limits);
       const { listing } = await readTree(input, {
         limits,
-        stopAtFirst: true,
         sink,
         expect,
         signal,
@@ -57,7 +58,7 @@ export async function extractTree(
       });
       const tree = treeInfo(listing);
       if (!sameTree(tree, expect)) throw differs(input.subject, tree, expect);
-      return tree;
+      return { tree, listing };
     } finally {
       sink.abandon();
       folder.close();

@@ -38,7 +38,6 @@ export async function gateArchive(
   return withInput(source, options.name, async (input) => {
     const { listing, packing } = await readTree(input, {
       limits: withDefaults(options.limits),
-      stopAtFirst: false,
       signal: options.signal,
       unpack: options.unpack,
     });

@@ -119,7 +119,8 @@ async function decodeWhole(
   let result;
   try {
     result = (await inflate(body, {
-      chunkSize: Math.max(64, content),
+      // One byte more than needed: a chunk that is full makes zlib allocate another.
+      chunkSize: Math.max(64, content + 1),
       maxOutputLength: Math.max(1, content),
       info: true,
     })) as { buffer: Buffer; engine: { bytesWritten: number } };

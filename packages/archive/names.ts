@@ -119,6 +119,8 @@ export function parentOf(path: string): string {
 /** Whether a stored name is the root in any spelling: `./`, `.`, `/`, `a/..`, empty. */
 export function resolvesToRoot(name: string): boolean {
   if (name.length > 4096) return false;
+  // Most names climb nowhere: then only dots and slashes are left of the root.
+  if (!name.includes('..')) return /^[./]*$/.test(name);
   const stack: string[] = [];
   for (const part of name.split('/')) {
     if (part === '' || part === '.') continue;

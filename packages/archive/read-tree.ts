@@ -22,8 +22,7 @@ export interface TreeSink {
 
 interface ReadOptions {
   limits: ArchiveLimits;
-  /** Throw at the first problem instead of listing several. */
-  stopAtFirst: boolean;
+  /** Gets what is accepted until the first entry that is not; the rest is only read, to list what is wrong. */
   sink?: TreeSink;
   /** What was signed: far more tar than that needs is not unpacked at all. */
   expect?: { entries: number; size: number };
@@ -53,7 +52,7 @@ export async function readTree(
     maxBytes: size + entries * ENTRY_OVERHEAD + END_OVERHEAD,
     maxRatio: limits.maxRatio,
   };
-  const rules = new TreeRules(input.subject, limits, options);
+  const rules = new TreeRules(input.subject, limits);
   const collector = new Collector(rules, options.sink);
   const reader = new TarReader(input.subject, collector);
   try {
@@ -70,7 +69,7 @@ export async function readTree(
 class Collector {
   readonly listing: ListingEntry[] = [];
   readonly #rules: TreeRules;
-  readonly #sink: TreeSink | undefined;
+  #sink: TreeSink | undefined;
   #current: Accepted | undefined;
   #hash: ContentHash | undefined;
 
@@ -81,6 +80,7 @@ class Collector {
 
   entry(entry: Parameters<TreeRules['check']>[0]): void {
     this.#current = this.#rules.check(entry);
+    if (this.#current === undefined) this.#sink = undefined;
     if (this.#current?.type !== 'file') return;
     this.#hash = new ContentHash(this.#current.size);
     this.#sink?.openFile(this.#current.path, this.#current.mode, this.#current.size);

@@ -1,7 +1,7 @@
 /**
  * What may travel (docs/formats.md), checked entry by entry on what the
- * second reader found. One set of rules for the gate, which lists several
- * problems, and for extraction, which stops at the first.
+ * second reader found. One set of rules for the gate and for extraction, which
+ * both list several problems.
  *
  * Whatever else is wrong, a root directory that is missing or not `drwxr-xr-x`
  * is told first.
@@ -36,7 +36,6 @@ export interface Accepted {
 export class TreeRules {
   readonly #subject: string;
   readonly #limits: ArchiveLimits;
-  readonly #stopAtFirst: boolean;
   readonly #problems: Problem[] = [];
   #total = 0;
   #rootProblem: Problem | undefined;
@@ -48,13 +47,12 @@ export class TreeRules {
   #last = '';
   #bytes = 0;
 
-  constructor(subject: string, limits: ArchiveLimits, options: { stopAtFirst: boolean }) {
+  constructor(subject: string, limits: ArchiveLimits) {
     this.#subject = subject;
     this.#limits = limits;
-    this.#stopAtFirst = options.stopAtFirst;
   }
 
-  /** The entry, if it follows the rules; otherwise a problem is kept, or thrown. */
+  /** The entry, if it follows the rules; otherwise a problem is kept. */
   check(entry: TarEntry): Accepted | undefined {
     const before = this.#total;
     const type = entry.flag === '5' ? 'directory' : 'file';
@@ -93,7 +91,7 @@ export class TreeRules {
   explain(error: unknown): unknown {
     if (error === this.#thrown || this.#total === 0) return error;
     if (!(error instanceof ArchiveError) || error.code !== 'ARCHIVE_REFUSED') return error;
-    for (const problem of error.problems) this.#keep(problem);
+    for (const problem of error.problems) this.#report(problem);
     return this.#error(error);
   }
 
@@ -132,26 +130,26 @@ export class TreeRules {
   }
 
   #checkPath(entry: TarEntry, path: string, type: 'directory' | 'file'): void {
-    const spelled = quotePath(entry.name);
+    const spelled = (): string => quotePath(entry.name);
     if (!entry.name.startsWith('./')) {
       const wrong = pathProblem(entry.name.replace(/\/$/, ''), this.#limits);
-      const what = `${spelled} ${wrong ?? "does not start with './'"}`;
+      const what = `${spelled()} ${wrong ?? "does not start with './'"}`;
       this.#report({ path: entry.name, what, hint: ROOT_HINT });
       return;
     }
     if (entry.name.endsWith('/') !== (type === 'directory')) {
-      const what = `${spelled} is a ${type}, expected ${type === 'file' ? 'no' : 'a'} slash at its end`;
+      const what = `${spelled()} is a ${type}, expected ${type === 'file' ? 'no' : 'a'} slash at its end`;
       this.#report({ path, what });
     }
     const wrong = pathProblem(path, this.#limits);
     if (wrong === undefined) this.#checkPlace(path, type);
-    else this.#report({ path, what: `${spelled} ${wrong}` });
+    else this.#report({ path, what: `${spelled()} ${wrong}` });
     const isModeGood =
       type === 'directory' ? entry.mode === DIRECTORY_MODE : FILE_MODES.includes(entry.mode);
     if (isModeGood) return;
     const expected =
       type === 'directory' ? 'drwxr-xr-x (0755)' : '-rw-r--r-- (0644) or -rwxr-xr-x (0755)';
-    const what = `${spelled} is ${describeMode(type, entry.mode)}, expected ${expected}`;
+    const what = `${spelled()} is ${describeMode(type, entry.mode)}, expected ${expected}`;
     this.#report({ path, what, hint: MODE_HINT });
   }
 
@@ -211,18 +209,13 @@ export class TreeRules {
   }
 
   #report(problem: Problem): void {
-    this.#keep(problem);
-    if (this.#stopAtFirst) throw this.#error();
-  }
-
-  #keep(problem: Problem): void {
     this.#total += 1;
     if (this.#problems.length < MOST_KEPT) this.#problems.push(problem);
   }
 
   /** A cap was reached: nothing more is read. */
   #stop(what: string): never {
-    this.#keep({
+    this.#report({
       path: undefined,
       what,
       hint: 'nodes accept no more in one component; split it, or leave something out',

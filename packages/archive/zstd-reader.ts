@@ -33,6 +33,8 @@ export async function* readZstd(
 ): AsyncGenerator<Buffer> {
   const frames: FrameSizes[] = [];
   const ahead = new Ahead();
+  /** Room for compressed frames that none is decoded from. */
+  const spare: Buffer[] = [];
   while (input.left > 0) {
     signal?.throwIfAborted();
     const magic = input.need(4).readUInt32LE(0);
@@ -45,10 +47,14 @@ export async function* readZstd(
     const start = input.position;
     const header = parseHeader(input);
     if (header.contentSize !== undefined && header.contentSize <= FRAME_BYTES) {
-      const frame = readWhole(input, header, header.contentSize);
-      meter.count(header.contentSize, input.position);
-      frames.push({ compressed: frame.length, content: header.contentSize });
-      yield* ahead.push(decodeWhole(input.subject, frame, header.contentSize));
+      const content = header.contentSize;
+      const room =
+        spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameBound(FRAME_BYTES), input.size));
+      const frame = readWhole(input, header, content, room);
+      meter.count(content, input.position);
+      frames.push({ compressed: frame.length, content });
+      const decoded = decodeWhole(input.subject, frame, content);
+      yield* ahead.push(decoded.finally(() => spare.push(room)));
     } else {
       yield* ahead.drain();
       let content = 0;
@@ -71,9 +77,14 @@ function frameBound(content: number): number {
   return 64 * 1024 + content + Math.ceil(content / 1024) * 3;
 }
 
-function readWhole(input: ArchiveInput, header: FrameHeader, content: number): Buffer {
+/** The frame at the input's position, in `frame`, which has room for the largest. */
+function readWhole(
+  input: ArchiveInput,
+  header: FrameHeader,
+  content: number,
+  frame: Buffer,
+): Buffer {
   const bound = frameBound(content);
-  const frame = Buffer.allocUnsafeSlow(Math.min(bound, input.left));
   let length = 0;
   for (const piece of framePieces(input, header)) {
     if (length + piece.length > bound) {
@@ -93,7 +104,8 @@ async function decodeWhole(subject: string, frame: Buffer, content: number): Pro
   let result;
   try {
     result = (await decompress(frame, {
-      chunkSize: Math.max(64, content),
+      // One byte more than needed: a chunk that is full makes zlib allocate another.
+      chunkSize: Math.max(64, content + 1),
       maxOutputLength: Math.max(1, content),
       info: true,
     })) as { buffer: Buffer; engine: { bytesWritten: number } };

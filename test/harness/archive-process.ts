@@ -22,7 +22,7 @@ async function run(): Promise<unknown> {
     return packTree(plan, out, { mtime: 1_776_884_400, compression: packing });
   }
   if (command === 'gate') return (await gateArchive(source)).tree;
-  if (command === 'extract') return extractTree(source, out, { expect: ANYTHING });
+  if (command === 'extract') return (await extractTree(source, out, { expect: ANYTHING })).tree;
   const { listing, ...tree } = digestTree(source);
   return { ...tree, files: listing.length };
 }

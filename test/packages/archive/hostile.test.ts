@@ -32,6 +32,29 @@ describe('a hostile archive', () => {
     expect(existsSync('/etc/cron.d/x')).toBe(false);
   });
 
+  it('is refused by extraction in the words of the gate, and nothing is written from there on', async () => {
+    const path = fileOf(
+      tar([
+        ROOT,
+        file('./a', 'a'),
+        file('./b', 'b', { mode: 0o600 }),
+        file('./c', 'c'),
+        file('./d', '', { uid: 1 }),
+      ]),
+    );
+    const staging = emptyDirectory();
+    const expected = { digest: 'a'.repeat(64), size: 1000, entries: 10 };
+    const error = await errorOf(() => extractTree(path, staging, { expect: expected }));
+    const gated = await errorOf(() => gateArchive(path));
+    expect(error).toMatchObject({
+      code: 'ARCHIVE_REFUSED',
+      message: gated.message,
+      hint: gated.hint,
+    });
+    expect(gated.message).toMatch(/'.\/b' is -rw------- .*'.\/d' belongs to 1:0/);
+    expect(readdirSync(staging)).toEqual(['a']);
+  });
+
   it('says what to do about a root of 0700', async () => {
     const error = await errorOf(() => gateArchive(fileOf(rootMode('./'), 'web-ui.tar.gz')));
     expect(error.message).toBe(
