@@ -16,6 +16,8 @@ import { quotePath } from './names.ts';
 import { paddingOf, TAR_END_BYTES, tarHeader } from './tar-writer.ts';
 import { type ListingEntry, type TreeInfo, treeInfo } from './tree.ts';
 
+const ZEROS = Buffer.alloc(TAR_END_BYTES);
+
 export interface PackOptions {
   compression: Compression;
   /** The codec's own; 3 for zstd and 6 for gzip unless told. */
@@ -38,11 +40,11 @@ export async function packTree(
     for (const entry of plan.entries) {
       await writer.write(tarHeader({ ...entry, mtime: options.mtime }));
       const sha256 = entry.type === 'file' ? await packContent(writer, entry) : '';
-      if (entry.size % 512 !== 0) await writer.write(Buffer.alloc(paddingOf(entry.size)));
+      await writer.write(ZEROS.subarray(0, paddingOf(entry.size)));
       const { path, type, mode, size } = entry;
       listing.push({ path, type, mode, size, sha256 });
     }
-    await writer.write(Buffer.alloc(TAR_END_BYTES));
+    await writer.write(ZEROS);
     return { ...(await writer.finish()), tree: treeInfo(listing) };
   });
 }
