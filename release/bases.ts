@@ -9,6 +9,7 @@ import {
   type Manifest,
   MAX_DELTAS,
   type Platform,
+  satisfies,
 } from '@landfall/manifest';
 import { type Mirror, openMirrors, surveyMirrors } from '@landfall/mirrors';
 import { type Known, knownManifests, type Search } from './known.ts';
@@ -44,10 +45,12 @@ export async function earlierReleases(
   const mirrors = rows
     .filter(({ verified, problem }) => verified !== undefined || problem?.code === 'NOT_FOUND')
     .map(({ mirror }) => mirror);
-  const own = chooseReleases(await knownManifests(search), version, search.settings.deltas);
+  const { deltas: count, requires } = search.settings;
+  const { from } = requires;
+  const own = chooseReleases(await knownManifests(search), { version, count, from });
   const known = new Set([version, ...own.map((each) => each.version)]);
   const others = await elsewhere(search, mirrors);
-  const added = others.filter((each) => !known.has(each.version));
+  const added = others.filter((each) => !known.has(each.version) && mayLeave(each, from));
   return { releases: [...own, ...added].slice(0, MAX_DELTAS), mirrors };
 }
 
@@ -76,21 +79,27 @@ async function elsewhere(
 }
 
 /**
- * The newest `count` versions that nodes could have had; `known` has the newest
- * manifest first. Withdrawn ones count: nodes that run one have to leave it.
+ * The newest `count` versions that nodes could have had before `version`, of those
+ * in the range `from`; `known` has the newest manifest first. Withdrawn ones
+ * count: nodes that run one have to leave it.
  */
 export function chooseReleases(
   known: readonly Known[],
-  version: string,
-  count: number,
+  { version, count, from }: { version: string; count: number; from?: string | undefined },
 ): Manifest[] {
   const chosen = new Map<string, Manifest>();
   for (const { manifest, published } of known) {
     if (chosen.size === count) break;
     if (!published || manifest.version === version || chosen.has(manifest.version)) continue;
+    if (!mayLeave(manifest, from)) continue;
     chosen.set(manifest.version, manifest);
   }
   return [...chosen.values()];
+}
+
+/** Nodes that run another release are refused the new one: nothing leads there from it. */
+function mayLeave({ version }: Manifest, from: string | undefined): boolean {
+  return from === undefined || satisfies(version, from);
 }
 
 /**

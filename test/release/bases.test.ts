@@ -26,11 +26,13 @@ describe('chooseReleases', () => {
       known(release('1.1.0')),
       known(release('1.0.0')),
     ];
-    const versions = (count: number) =>
-      chooseReleases(all, '1.5.0', count).map(({ version }) => version);
+    const versions = (count: number, from?: string) =>
+      chooseReleases(all, { version: '1.5.0', count, from }).map(({ version }) => version);
     expect(versions(3)).toEqual(['1.4.0', '1.2.0', '1.1.0']);
     expect(versions(9)).toEqual(['1.4.0', '1.2.0', '1.1.0', '1.0.0']);
     expect(versions(0)).toEqual([]);
+    // Nodes that run an older one are refused the new one.
+    expect(versions(9, '>=1.2.0')).toEqual(['1.4.0', '1.2.0']);
   });
 });
 

@@ -135,6 +135,23 @@ describe('a release that was signed here', () => {
     const best = release('1.1.0', 9);
     expect(decide(situation({ best, local }))).toEqual({ kind: 'adopt' });
   });
+
+  it('gives way also when that has other deltas, but not when one of a name differs', async () => {
+    const withDelta = (sequence: number, file: string, digit: string) => {
+      const [tree, ...others] = structuredClone(local.manifest.components);
+      tree!.artifacts[0]!.deltas = [{ file, size: 1, sha256: digit.repeat(64) }];
+      return release('1.1.0', sequence, { components: [tree!, ...others] });
+    };
+    const here = withDelta(8, 'a.delta', '1');
+    for (const best of [release('1.1.0', 9), withDelta(9, 'b.delta', '2')]) {
+      expect(decide(situation({ best, local: here }))).toEqual({ kind: 'adopt' });
+      expect(decide(situation({ best: here, built: artifacts(best) }))).toEqual({ kind: 'adopt' });
+    }
+    const best = withDelta(9, 'a.delta', '2');
+    const error = await errorOf(() => decide(situation({ best, local: here })));
+    expect(error).toMatchObject({ code: 'BYTES_DIFFER' });
+    expect(error.message).toContain('a.delta');
+  });
 });
 
 describe('a version that only mirrors know', () => {
