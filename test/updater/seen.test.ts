@@ -66,7 +66,8 @@ function release(key: SecretKey, sequence: number): SmallRelease {
 /** A node that has looked once at two mirrors, served by `mirrors serve`, with one release that is halted. */
 async function lookedOnce(): Promise<{ host: TestHost; key: SecretKey; folders: string[] }> {
   const key = generateKeyPair();
-  const folders = [1, 2].map(() => mirrorFolder(release(key, 4)));
+  const published = release(key, 4);
+  const folders = [1, 2].map(() => mirrorFolder(published));
   const mirrors = await Promise.all(
     folders.map(async (folder, index) => {
       putHalt(folder, key, {
