@@ -29,6 +29,7 @@ export type {
   WriteCheck,
 } from './mirror.ts';
 export { openMirrors, openWritableMirrors } from './open.ts';
+export { Bandwidth, parseBandwidth, throttled } from './throttle.ts';
 export { type KeptRoots, readKeptRoots, readPin, readRootFolder } from './root-folder.ts';
 export {
   highestHalts,

@@ -31,9 +31,9 @@ export class Bandwidth {
   }
 }
 
-/** `2M`, `500K`, `1G`, `1500000`: bytes a second, K being 1024. Undefined for anything else. */
+/** `2M`, `500K`, `2MB/s`, `1500000`: bytes a second, K being 1024. Undefined for anything else. */
 export function parseBandwidth(text: string): number | undefined {
-  const match = /^(\d{1,12})([KMG])?$/i.exec(text);
+  const match = /^(\d{1,12})([KMG])?(?:i?B)?(?:\/s)?$/i.exec(text);
   if (match === null) return undefined;
   const power = ' KMG'.indexOf((match[2] ?? ' ').toUpperCase());
   const bytes = Number(match[1]) * 1024 ** power;
@@ -49,8 +49,8 @@ export function throttled(mirror: Mirror, bandwidth: Bandwidth): Mirror {
     readIndex: (path, options) => mirror.readIndex(path, options),
     statArtifact: (version, file, options) => mirror.statArtifact(version, file, options),
     openArtifact: async (version, file, options) => {
-      // Twice: several readers may share the bucket, and none knows of the others.
-      const cost = (options.maxBytes / bandwidth.bytesPerSecond) * 2000;
+      // Four times: so many readers may share the bucket, and none knows of the others.
+      const cost = (options.maxBytes / bandwidth.bytesPerSecond) * 4000;
       const stream = await mirror.openArtifact(version, file, {
         ...options,
         deadlineMs: options.deadlineMs + cost,

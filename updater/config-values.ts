@@ -1,6 +1,7 @@
 /** What the values of the configuration are made of: each a zod schema with words for people. */
 import { isAbsolute } from 'node:path';
 import { parseDuration } from '@landfall/cli';
+import { parseBandwidth } from '@landfall/mirrors';
 import { z } from 'zod';
 
 /** `90s`, `10m` … as milliseconds. */
@@ -10,6 +11,16 @@ export const duration = z.string('expected a duration such as "90s"').transform(
   context.addIssue(`expected a duration such as "90s", found "${text}"`);
   return z.NEVER;
 });
+
+/** `2MB/s`, `500K` … as bytes a second. */
+export const bandwidth = z
+  .string('expected bytes a second such as "2MB/s"')
+  .transform((text, context) => {
+    const bytes = parseBandwidth(text);
+    if (bytes !== undefined) return bytes;
+    context.addIssue(`expected bytes a second such as "2MB/s", found "${text}"`);
+    return z.NEVER;
+  });
 
 /** An absolute path other than `/`. */
 export const path = z

@@ -14,7 +14,15 @@ import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { windowSchema } from './config-pace.ts';
 import { checkSchema, quiesceSchema, snapshotSchema } from './config-hooks.ts';
-import { argv, component, duration, path, serviceManager, serviceName } from './config-values.ts';
+import {
+  argv,
+  bandwidth,
+  component,
+  duration,
+  path,
+  serviceManager,
+  serviceName,
+} from './config-values.ts';
 import { UpdaterError } from './errors.ts';
 import { isLoopbackHost } from './probe/loopback.ts';
 
@@ -136,6 +144,8 @@ const configSchema = z.strictObject({
   /** How far above the newest accepted one a sequence may be. */
   max_sequence_jump: z.int().min(1).default(1000),
   mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
+  /** Bytes a second that artifacts are read with at most; no limit unless told. */
+  bandwidth: bandwidth.optional(),
   root: path.optional(),
   state: path.default('/var/lib/landfall'),
   keep: z.int().min(1).max(1000).default(3),

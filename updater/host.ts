@@ -16,11 +16,15 @@ export interface Host {
   readonly signal: AbortSignal;
   /** A line for whoever watches. */
   note(line: string): void;
+  /** One that is drawn over the one before it, or none; false where nobody would see it. */
+  live(line: string | undefined): boolean;
 }
 
 export interface HostOptions {
   signal: AbortSignal;
   note: (line: string) => void;
+  /** Nobody sees such lines unless told. */
+  live?: (line: string | undefined) => boolean;
   /** Moves corrupt state files aside; only for a holder of the lock. */
   preserve: boolean;
 }
@@ -28,7 +32,7 @@ export interface HostOptions {
 /** Opens what the updater knows. Throws `DurableError` when the disk refuses. */
 export function openHost(config: Config, options: HostOptions): Host {
   const paths = pathsOf(config.root, config.state);
-  const { signal, note } = options;
+  const { signal, note, live = () => false } = options;
   return {
     config,
     paths,
@@ -37,6 +41,7 @@ export function openHost(config: Config, options: HostOptions): Host {
     log: new ActivationLog(paths.logs),
     signal,
     note,
+    live,
   };
 }
 

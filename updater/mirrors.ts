@@ -7,7 +7,6 @@ import {
   concludeSurvey,
   type HaltRow,
   IndexMemory,
-  openMirrors,
   surveyMirrors,
   type Mirror,
   type Survey,
@@ -34,6 +33,7 @@ import {
   rememberShown,
   type Shown,
 } from './records/last-check-file.ts';
+import { openOwnMirrors } from './own-mirrors.ts';
 import { readSeen } from './records/seen-file.ts';
 import { foreseeTrust, type KeepTrust } from './trust/keep.ts';
 import { isDue, judgeTrust, openTrust, type TrustLook, walkOn } from './trust/chain.ts';
@@ -69,7 +69,7 @@ export interface Look {
  */
 export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust): Promise<Look> {
   const memory = new IndexMemory(readSeen(host.paths.seen));
-  const all = openMirrors(host.config.mirrors, { memory });
+  const all = openOwnMirrors(host.config, { memory });
   return { ...(await lookAt(host, all, keep)), memory };
 }
 

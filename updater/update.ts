@@ -98,7 +98,7 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
 /** Of downloads that were cut off, only those of what may yet be installed are of use. */
 function dropDownloads({ paths }: Host, { selected }: Offer, decline: Decline | undefined): void {
   const isWanted = decline?.code !== 'up-to-date';
-  keepDownloads(paths, isWanted ? selected.map(({ artifact }) => artifact.file) : []);
+  keepDownloads(paths, isWanted ? selected : []);
 }
 
 async function install(

@@ -8,7 +8,7 @@
  * What a crash leaves is any of the frames, written whole or in part, in any
  * order; each is hashed again before it counts.
  */
-import { fstatSync, ftruncateSync } from 'node:fs';
+import { fstatSync, ftruncateSync, futimesSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
@@ -26,6 +26,7 @@ const MOST_TRIES = 5;
 const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 /** How often one who has nothing to do looks again. */
 const LOOK_MS = 250;
+const TOUCH_MS = 60_000;
 
 /** The frames of a file that can be fetched one by one; undefined where only the whole is of use. */
 export function fitFrames({ frames = [], size }: DownloadOptions): Frame[] | undefined {
@@ -90,6 +91,7 @@ class FrameDownload {
   readonly #signal: AbortSignal;
   readonly #readers = new Set<FrameReader>();
   #here: number;
+  #touched = performance.now();
   #changed = Promise.withResolvers<undefined>();
 
   constructor(attempt: Attempt, frames: readonly Frame[], missing: readonly Frame[]) {
@@ -185,6 +187,7 @@ class FrameDownload {
 
   #tell(mirror: Mirror): void {
     const { onProgress, size } = this.#attempt.options;
+    this.#touch();
     if (onProgress === undefined) return;
     let bytes = this.#here;
     for (const { filled } of this.#readers) bytes += filled;
@@ -194,6 +197,14 @@ class FrameDownload {
   #wake(): void {
     this.#changed.resolve(undefined);
     this.#changed = Promise.withResolvers();
+  }
+
+  /** A frame that comes slowly is not written for long: whoever looks at the file must see that it gets on. */
+  #touch(): void {
+    const now = performance.now();
+    if (now - this.#touched < TOUCH_MS) return;
+    this.#touched = now;
+    futimesSync(this.#attempt.fd, new Date(), new Date());
   }
 
   /** Until something has changed, or a little later: what another takes for its frames shows with time. */

@@ -18,6 +18,11 @@ export interface Context {
   result(data: unknown, human: string | readonly string[]): void;
   /** A line of progress or a warning, to standard error; nothing with `--json`. */
   note(line: string): void;
+  /**
+   * A line that is drawn over the one before it, and is gone with the next note
+   * or `undefined`. False where nobody would see it: no terminal, or `--json`.
+   */
+  live(line: string | undefined): boolean;
   /** The value of a string option. Undefined when not given. */
   text(option: string): string | undefined;
   flag(option: string): boolean;

@@ -12,5 +12,6 @@ export { main, runAsProcess } from './main.ts';
 export { type Command, type Context, type OptionSpec, type Program } from './command.ts';
 export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';
+export { Transfer } from './transfer.ts';
 export { crashPoint } from './crash-point.ts';
 export { childEnvironment, withholdVariables } from './child-environment.ts';

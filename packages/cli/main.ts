@@ -145,13 +145,29 @@ function makeContext(values: Context['values'], positionals: string[], hint: str
       return number;
     },
     note: (line) => {
+      drawLine(undefined);
       if (!json) process.stderr.write(`${line}\n`);
     },
+    live: (line) => !json && drawLine(line),
     result: (data, human) => {
+      drawLine(undefined);
       if (json) print(JSON.stringify(data, null, 2));
       else if (human.length > 0) print(typeof human === 'string' ? human : human.join('\n'));
     },
   };
+}
+
+let isDrawn = false;
+
+/** Draws `line` over what was drawn before, on a terminal that can. */
+function drawLine(line: string | undefined): boolean {
+  const { isTTY, columns } = process.stderr;
+  if (!isTTY || process.env['TERM'] === 'dumb') return false;
+  if (isDrawn || line !== undefined) {
+    process.stderr.write(`\r\u001B[K${line?.slice(0, columns - 1) ?? ''}`);
+  }
+  isDrawn = line !== undefined;
+  return true;
 }
 
 function print(text: string): void {
@@ -164,6 +180,7 @@ function firstSentence(message: string): string {
 }
 
 function printError(error: unknown, json: boolean, debug: boolean): void {
+  drawLine(undefined);
   const system = error instanceof OtaError ? undefined : describeSystemError(error);
   const code = error instanceof OtaError ? error.code : 'INTERNAL';
   const message = system === undefined ? messageOf(error) : `${system.what}: ${messageOf(error)}`;

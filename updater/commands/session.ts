@@ -49,7 +49,8 @@ export async function withLock<T>(
   const lock = lockNode(paths, purpose, (line) => context.note(line));
   try {
     const note = (line: string): void => context.note(line);
-    const host = openHost(config, { signal, note, preserve: true });
+    const live = (line: string | undefined): boolean => context.live(line);
+    const host = openHost(config, { signal, note, live, preserve: true });
     const result = await work(host);
     if (WORK.has(purpose)) confirmUpdater(host);
     return result;

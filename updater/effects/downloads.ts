@@ -6,6 +6,7 @@
  */
 import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { deltasOf, type Selected } from '@landfall/manifest';
 import { isDirectory } from '../deployments.ts';
 import type { Paths } from '../paths.ts';
 
@@ -17,9 +18,10 @@ export function unverifiedPath(paths: Paths, file: string): string {
   return join(paths.downloads, `${file}${ENDING}`);
 }
 
-/** Removes what is no download of one of `files`, whatever it is. */
-export function keepDownloads(paths: Paths, files: readonly string[]): void {
-  const kept = new Set(files.map((file) => `${file}${ENDING}`));
+/** Removes what is no download of an artifact of `selected`, or of a delta to it, whatever it is. */
+export function keepDownloads(paths: Paths, selected: readonly Selected[]): void {
+  const files = selected.flatMap(({ artifact }) => [artifact, ...deltasOf(artifact)]);
+  const kept = new Set(files.map(({ file }) => `${file}${ENDING}`));
   removeOthers(paths, (name) => kept.has(name));
 }
 

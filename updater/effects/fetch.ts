@@ -9,6 +9,7 @@ import { downloadArtifact } from '@landfall/mirrors';
 import { timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { unverifiedPath } from './downloads.ts';
+import { startProgress } from './progress.ts';
 
 /** Where a release can be had. */
 export type Source = Pick<Offer, 'deployment' | 'mirrors'>;
@@ -27,6 +28,7 @@ export async function fetchFile(
 ): Promise<Fetched> {
   const { file, size, sha256, frames } = wanted;
   const to = unverifiedPath(host.paths, file);
+  const progress = startProgress(host, file, size);
   const { fd } = await downloadArtifact(mirrors, {
     version: deployment.version,
     file,
@@ -38,7 +40,8 @@ export async function fetchFile(
       host.note(error.message);
       host.journal.append({ at: timestamp(), mirror, problem: error.message });
     },
+    onProgress: (bytes) => progress.at(bytes),
     signal: host.signal,
-  });
+  }).finally(() => progress.end());
   return { fd, remove: () => rmSync(to, { force: true }) };
 }

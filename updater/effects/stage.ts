@@ -13,7 +13,7 @@ import { ArchiveError, extractFile, extractTree, type ListingEntry } from '@land
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncDirectory, syncTree } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
-import { deltasOf, type Selected } from '@landfall/manifest';
+import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
@@ -51,13 +51,7 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   removeDeployment(host, id);
   makeDirectoryDurably(paths.deployments);
   makeDirectoryDurably(paths.downloads, 0o700);
-  keepDownloads(
-    paths,
-    offer.selected.flatMap(({ artifact }) => [
-      artifact.file,
-      ...deltasOf(artifact).map(({ file }) => file),
-    ]),
-  );
+  keepDownloads(paths, offer.selected);
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);

@@ -5,7 +5,6 @@
  * it was, or with a marker.
  */
 import { messageOf } from '@landfall/errors';
-import { openMirrors } from '@landfall/mirrors';
 import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
 import { restartServices } from '../effects/services.ts';
 import { stage } from '../effects/stage.ts';
@@ -14,6 +13,7 @@ import type { Deployment } from '../facts.ts';
 import { findGolden } from '../golden.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { State } from '../machine.ts';
+import { openOwnMirrors } from '../own-mirrors.ts';
 import { readInventory, toSelected } from '../records/inventory-file.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
 import { drive } from '../runner.ts';
@@ -73,7 +73,7 @@ async function fetchAgain(host: Host, deployment: Deployment): Promise<boolean> 
   const selected = inventory?.components.flatMap((each) => toSelected(each) ?? []) ?? [];
   if (inventory === undefined || selected.length < inventory.components.length) return false;
   try {
-    await stage(host, { deployment, selected, mirrors: openMirrors(config.mirrors) });
+    await stage(host, { deployment, selected, mirrors: openOwnMirrors(config) });
     journal.append({ at: timestamp(), heal: 'deployment', version: deployment.version });
     return true;
   } catch (error) {

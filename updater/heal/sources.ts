@@ -8,12 +8,12 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably } from '@landfall/durable';
-import { openMirrors } from '@landfall/mirrors';
 import { deploymentPath, listDeployments } from '../deployments.ts';
 import { checkSpace } from '../effects/space.ts';
 import { stageComponent } from '../effects/stage.ts';
 import { STAGING_PREFIX } from '../effects/tidy.ts';
 import type { Host } from '../host.ts';
+import { openOwnMirrors } from '../own-mirrors.ts';
 import { type Inventory, readInventory, toSelected } from '../records/inventory-file.ts';
 import { entriesOf, type Expected } from './findings.ts';
 
@@ -60,7 +60,7 @@ export async function fetchComponents(
   const staging = join(paths.deployments, `${STAGING_PREFIX}heal-${deployment.id}`);
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { mode: 0o700 });
-  const mirrors = openMirrors(config.mirrors);
+  const mirrors = openOwnMirrors(config);
   for (const component of selected) {
     await stageComponent(host, { deployment, mirrors }, component, staging);
   }

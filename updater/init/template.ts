@@ -26,6 +26,8 @@ export function configText(answers: Answers): string {
     setting('channel', channel, 'stable'),
     '# How far above the newest accepted one a sequence may be: further, and a key is in wrong hands.',
     '# max_sequence_jump = 1000',
+    '# What all downloads together take of the network at most; no limit unless set. K, M and G count in 1024.',
+    '# bandwidth = "2MB/s"',
     '',
     '# Releases stand below root; what the updater knows, in state.',
     setting('root', root, `/opt/${app}`),

@@ -1,0 +1,20 @@
+/** The mirrors that a node's configuration names, read no faster than it says. */
+import {
+  Bandwidth,
+  type IndexMemory,
+  type Mirror,
+  openMirrors,
+  throttled,
+} from '@landfall/mirrors';
+import type { Config } from './config.ts';
+
+/** Opens them, in the order of the configuration. `bandwidth` bounds the artifacts of all of them together. */
+export function openOwnMirrors(
+  { mirrors, bandwidth }: Pick<Config, 'mirrors' | 'bandwidth'>,
+  options: { memory?: IndexMemory } = {},
+): Mirror[] {
+  const all = openMirrors(mirrors, options);
+  if (bandwidth === undefined) return all;
+  const shared = new Bandwidth(bandwidth);
+  return all.map((mirror) => throttled(mirror, shared));
+}
