@@ -17,7 +17,7 @@ import {
   type SignedIndex,
 } from './signed-index.ts';
 
-/** So many manifests are followed at most. */
+/** So many manifests are followed at most, unless told fewer. */
 const MAX_STEPS = 100;
 const DEADLINE_MS = 20_000;
 
@@ -47,20 +47,21 @@ export async function followHistory(
   channel: string | undefined,
   from: VerifiedManifest,
   believed: Believed & { before?: readonly Authority[] },
-  options: Pick<ReadOptions, 'signal'> = {},
+  options: Pick<ReadOptions, 'signal'> & { most?: number } = {},
 ): Promise<Earlier> {
   const manifests: VerifiedManifest[] = [];
   if (mirror.kind !== 'directory') return { manifests };
   const path = indexPath(channel);
+  const { most = MAX_STEPS, ...limits } = options;
   let { previous } = from.manifest;
-  while (previous !== null && manifests.length < MAX_STEPS) {
+  while (previous !== null && manifests.length < Math.min(most, MAX_STEPS)) {
     const { sequence, sha256 } = previous;
     const kept = historyPath(path, previous);
     try {
       const read: ReadIndexFile = (name, maxBytes) =>
         mirror.readIndex(`${kept}${name.slice(path.length)}`, {
           deadlineMs: DEADLINE_MS,
-          ...options,
+          ...limits,
           maxBytes,
         });
       const index = await gatherAny(channel, believed, read);

@@ -17,6 +17,9 @@ import { expectedOf, policyOf } from './load-config.ts';
 import { need, type Build } from './shipment.ts';
 import { channelPathOf, listVersions, signedChannels, versionFolder } from './workspace.ts';
 
+/** So far back is looked for one: a release may have been renewed, or gone out in steps. */
+const MANIFESTS_A_RELEASE = 6;
+
 /** An artifact that nodes may run: what a delta is applied to. */
 export interface Base {
   readonly version: string;
@@ -47,10 +50,11 @@ export async function earlierReleases(
     .map(({ mirror }) => mirror);
   const { deltas: count, requires } = search.settings;
   const { from } = requires;
-  const own = chooseReleases(await knownManifests(search), { version, count, from });
-  const known = new Set([version, ...own.map((each) => each.version)]);
+  const known = await knownManifests(search, count * MANIFESTS_A_RELEASE);
+  const own = chooseReleases(known, { version, count, from });
+  const chosen = new Set([version, ...own.map((each) => each.version)]);
   const others = await elsewhere(search, mirrors);
-  const added = others.filter((each) => !known.has(each.version) && mayLeave(each, from));
+  const added = others.filter((each) => !chosen.has(each.version) && mayLeave(each, from));
   return { releases: [...own, ...added].slice(0, MAX_DELTAS), mirrors };
 }
 

@@ -25,7 +25,7 @@ export interface Known {
   readonly published: boolean;
 }
 
-/** So many manifests of a channel are looked at in the history of the index, newest first. */
+/** So many manifests of a channel are looked at in the history of the index, newest first, unless told fewer. */
 const MAX_HISTORY = 200;
 
 /** Where is looked: mirrors of `mirrors` that keep their index in git are asked for its history. */
@@ -34,11 +34,14 @@ export type Search = Pick<
   'settings' | 'channelPath' | 'expected' | 'survey' | 'mirrors' | 'temporary' | 'signal'
 >;
 
-/** Every manifest of the channel that can be found, newest first. */
-export async function knownManifests(shipment: Search): Promise<Known[]> {
+/** Every manifest of the channel that can be found, newest first; on mirrors not further back than `most`. */
+export async function knownManifests(shipment: Search, most = MAX_HISTORY): Promise<Known[]> {
   const { survey, settings } = shipment;
   const served = need(survey, 'survey').rows.flatMap(({ verified }) => verified ?? []);
-  const inHistory = [...(await manifestsInHistory(shipment)), ...(await manifestsKept(shipment))];
+  const inHistory = [
+    ...(await manifestsInHistory(shipment, most)),
+    ...(await manifestsKept(shipment, most)),
+  ];
   const here = signedHere(shipment).map(({ verified }) => verified);
   const all = new Map<string, VerifiedManifest>();
   for (const each of [...served, ...inHistory, ...here]) all.set(each.sha256, each);
@@ -62,7 +65,7 @@ function followChain(all: ReadonlyMap<string, VerifiedManifest>, published: Set<
 }
 
 /** Manifests in the history of git mirrors' index branches; what cannot be fetched or believed is left out. */
-async function manifestsInHistory(shipment: Search): Promise<VerifiedManifest[]> {
+async function manifestsInHistory(shipment: Search, most: number): Promise<VerifiedManifest[]> {
   const { settings, temporary, signal, channelPath, expected } = shipment;
   const branches = alive(shipment.mirrors).flatMap(({ mirror }) => mirror.indexBranch ?? []);
   if (branches.length === 0) return [];
@@ -74,7 +77,7 @@ async function manifestsInHistory(shipment: Search): Promise<VerifiedManifest[]>
     for (const branch of branches) {
       const head = await branch.fetchHead(repository, { signal }).catch(orNothing(signal));
       if (head === undefined) continue;
-      for (const id of await commitsOf(path, { repository, id: head }, MAX_HISTORY)) {
+      for (const id of await commitsOf(path, { repository, id: head }, most)) {
         if (found.has(id)) continue;
         const names = await filesIn(repository, id);
         if (!names.includes(path)) continue;
@@ -90,7 +93,7 @@ async function manifestsInHistory(shipment: Search): Promise<VerifiedManifest[]>
 }
 
 /** Manifests that directory mirrors kept when others took their place. */
-async function manifestsKept(shipment: Search): Promise<VerifiedManifest[]> {
+async function manifestsKept(shipment: Search, most: number): Promise<VerifiedManifest[]> {
   const { expected, channelPath, signal, survey } = shipment;
   const believed = { app: expected.app, policy: expected.policy };
   const usable = new Set(alive(shipment.mirrors).map(({ mirror }) => mirror.name));
@@ -98,7 +101,8 @@ async function manifestsKept(shipment: Search): Promise<VerifiedManifest[]> {
   const kept = await Promise.all(
     rows.map(async ({ mirror, verified }) => {
       if (verified === undefined) return [];
-      return (await followHistory(mirror, channelPath, verified, believed, { signal })).manifests;
+      return (await followHistory(mirror, channelPath, verified, believed, { signal, most }))
+        .manifests;
     }),
   );
   return kept.flat();

@@ -62,8 +62,7 @@ function single({ mode, contentSize: size, contentSha256: sha256 }: FileArtifact
   return [{ path: 'file', type: 'file', mode, size, sha256 }];
 }
 
-/** The listing of an archive, read through the gate. Throws `ReleaseError` DAMAGED for another tree than was signed. */
-export async function checkedListing(
+async function checkedListing(
   source: string | number,
   artifact: TreeArtifact,
   signal: AbortSignal,

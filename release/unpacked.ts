@@ -3,11 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { extractFile, extractTree } from '@landfall/archive';
 import type { Tree } from '@landfall/delta';
 import { type Artifact, type FileArtifact, isTree } from '@landfall/manifest';
-import { checkedListing } from './listings.ts';
 
 /**
  * Unpacks what was signed to `root`, which must not be there; an archive passes
- * the gate first. Throws `ArchiveError`, and `ReleaseError` DAMAGED when it is not what was signed.
+ * the gate on the way. Throws `ArchiveError`, also when it is not what was signed.
  */
 export async function unpackTo(
   root: string,
@@ -20,9 +19,9 @@ export async function unpackTo(
     const { mode, contentSize: size, contentSha256: sha256 } = artifact;
     return { root, listing: [{ path: '.', type: 'file', mode, size, sha256 }] };
   }
-  const listing = await checkedListing(source, artifact, signal);
   mkdirSync(root);
-  await extractTree(source, root, { expect: artifact.tree, name: artifact.file, signal });
+  const { tree: expect, file: name } = artifact;
+  const { listing } = await extractTree(source, root, { expect, name, signal });
   return { root, listing };
 }
 
