@@ -4,6 +4,8 @@
  * instructions has written nothing at all.
  */
 import {
+  closeSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -14,11 +16,13 @@ import {
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
-import { ArchiveError, digestTree, treeInfo } from '@landfall/archive';
+import { ArchiveError, digestTree, type TreeInfo, treeInfo } from '@landfall/archive';
 import { DeltaError } from '@landfall/delta';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../../packages/delta/bytes.ts';
+import { changeListing } from '../../../packages/delta/change.ts';
+import { HEAD_BYTES, readAt, readInstructions } from '../../../packages/delta/container.ts';
 import { encodeInstructions, type Instructions } from '../../../packages/delta/instructions.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
@@ -48,6 +52,7 @@ async function refusal(path: string, from: Signed, to: Signed): Promise<DeltaErr
 }
 
 /** Places in `OLD`: 0 `.`, 1 `a`, 2 `a/one`, 3 `a/two`, 4 `z`. */
+const NEW_CONTENT = { size: 3, sha256: sha256('new') };
 const GOOD_FRAME = zstdCompressSync(Buffer.from('new'));
 const frame = (ranges: Instructions['frames'][number]['ranges'], content = 3) => ({
   packed: GOOD_FRAME.length,
@@ -156,41 +161,39 @@ describe('instructions', () => {
 });
 
 describe('the file', () => {
-  it('cut short at any byte, or with any byte changed, is refused or leads to what was signed', async () => {
+  it('cut short, or with a byte changed, is refused, and so are its instructions', async () => {
     const [from, to] = [signed(OLD), signed(NEW)];
     const path = await deltaOf(from, to);
     const good = readFileSync(path);
-    const codes = new Map<string, number>();
-    for (let at = 0; at < good.length; at += 1) {
-      const flipped = Buffer.from(good);
-      flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
-      for (const bytes of [good.subarray(0, at), flipped]) {
+    for (let at = 0; at < good.length; at += 9) {
+      for (const bytes of [good.subarray(0, at), changed(good, at)]) {
         writeFileSync(path, bytes);
-        const { code } = await refusal(path, from, to);
-        codes.set(code, (codes.get(code) ?? 0) + 1);
+        expect(await refusal(path, from, to)).toMatchObject({ code: 'DELTA_REFUSED' });
       }
     }
-    // A changed byte in the base's digest makes it a delta for another base.
-    expect([...codes.keys()].toSorted()).toEqual(['DELTA_REFUSED']);
+    writeFileSync(path, good);
+    const { plain, frames } = await partsOf(path);
+    for (let at = 0; at < plain.length; at += 2) {
+      const { code } = await refusal(fromBytes(changed(plain, at), [frames]), from, to);
+      expect(code).toBe(at < 32 ? 'DELTA_BASE' : 'DELTA_REFUSED');
+    }
   });
 
-  it('with random instructions does what was signed, or is refused', async () => {
+  it('of random instructions is refused, or gives what they lead to, within the rules', async () => {
     const from = signed(OLD);
-    const place = fc.integer({ min: -1, max: 6 }).map((value) => Math.max(0, value));
-    const target = fc.oneof(place, fc.constantFrom('b', 'a/x', '../x', 'a/two', '.', 'é/é'));
+    const place = fc.integer({ min: 0, max: 5 });
+    const target = fc.oneof(place, fc.constantFrom('b', 'b/x', 'a/x', '../x', 'A', 'a/two'));
     const mode = fc.constantFrom(0o644, 0o755);
+    const written = fc.record({ target, mode }).map((each) => ({ ...each, ...NEW_CONTENT }));
     const instructions = fc.record({
       removed: fc
-        .uniqueArray(place, { maxLength: 3 })
+        .uniqueArray(place, { maxLength: 2 })
         .map((list) => list.toSorted((a, b) => a - b)),
-      folders: fc.array(fc.constantFrom('b', 'c', 'a', '../c', 'é'), { maxLength: 2 }),
-      moved: fc.array(fc.record({ target, mode, from: place }), { maxLength: 3 }),
-      outputs: fc.array(
-        fc.record({ target, mode, size: fc.constant(3), sha256: fc.constant(sha256('new')) }),
-        { maxLength: 2 },
-      ),
+      folders: fc.array(fc.constantFrom('b', 'c', '../c', 'a/two/d'), { maxLength: 2 }),
+      moved: fc.array(fc.record({ target, mode, from: place }), { maxLength: 2 }),
+      outputs: fc.array(written, { maxLength: 2 }),
     });
-    let done = 0;
+    const outcomes = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(instructions, async (random) => {
         const list = random.outputs.map(() => frame([]));
@@ -199,16 +202,52 @@ describe('the file', () => {
           whole,
           list.map(() => GOOD_FRAME),
         );
-        const error = await errorOf(() => apply(path, from, from)).catch(() => undefined);
-        done += error === undefined ? 1 : 0;
-        expect(['DELTA_REFUSED', undefined]).toContain(error?.code);
+        const into = temporaryFolder();
+        // What it leads to is what was signed: only the rules stand against it.
+        const info = leadsTo(from, whole) ?? from.info;
+        const code = await apply(path, from, { ...from, info }, { into }).then(
+          () => 'done',
+          (error: DeltaError) => error.code,
+        );
+        const isDone = code === 'done';
+        expect(isDone ? digestTree(into).digest : readdirSync(into)).toEqual(
+          isDone ? info.digest : [],
+        );
+        outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
-    expect(done).toBeGreaterThan(0);
+    expect([...outcomes.keys()].toSorted()).toEqual(['ARCHIVE_REFUSED', 'DELTA_REFUSED', 'done']);
     expect(digestTree(from.tree.root)).toMatchObject(from.info);
   });
 });
+
+function changed(good: Buffer, at: number): Buffer {
+  const copy = Buffer.from(good);
+  copy[at] = (copy[at] ?? 0) ^ (1 << (at % 8));
+  return copy;
+}
+
+/** The instructions of the delta at `path`, unpacked, and its frames as they are. */
+async function partsOf(path: string): Promise<{ plain: Buffer; frames: Buffer }> {
+  const fd = openSync(path, 'r');
+  try {
+    const instructions = await readInstructions(fd);
+    const bytes = instructions.frames.reduce((sum, { packed }) => sum + packed, 0);
+    return { plain: encodeInstructions(instructions), frames: readAt(fd, HEAD_BYTES, bytes) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What would have to be signed for it; undefined where it does not fit its base. */
+function leadsTo({ tree }: Signed, instructions: Instructions): TreeInfo | undefined {
+  try {
+    return treeInfo(changeListing(tree.listing, instructions).listing);
+  } catch {
+    return undefined;
+  }
+}
 
 describe('a base', () => {
   const [from, to] = [OLD, NEW];

@@ -108,7 +108,7 @@ describe('a delta', () => {
         const { into } = await apply(await deltaOf(from, to), from, to);
         expect(digestTree(into)).toMatchObject(to.info);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
