@@ -29,6 +29,7 @@ if [ "${1-}" = bench ]; then
   need ostree ostree
   need swupdate swupdate
   need bsdiff bsdiff
+  need cpio cpio
   need mksquashfs squashfs-tools
   need dbus-daemon dbus-daemon
 fi

@@ -25,7 +25,6 @@ export interface Figure {
   step: string;
   what: What;
   peer: string;
-  /** Undefined: not built, or `problem` says why. */
   ours: number | undefined;
   /** Undefined: the peer is not there, or nothing is compared with. */
   theirs: number | undefined;
@@ -37,15 +36,13 @@ export interface Figure {
   note: string | undefined;
 }
 
-export type Verdict = 'met' | 'NOT MET' | 'not built' | 'not measured' | '';
+export type Verdict = 'met' | 'NOT MET' | 'not measured' | '';
 
 /** What came of a goal; empty where none was set. */
-export function verdictOf({ ours, ratio, goal, theirs }: Figure): Verdict {
-  if (ours === undefined) return 'not built';
+export function verdictOf({ ours, ratio, goal }: Figure): Verdict {
   if (goal === undefined) return '';
   const found = goal.of === 'ours' ? ours : ratio;
-  if (found === undefined || Number.isNaN(found)) return 'not measured';
-  if (goal.of === 'ratio' && theirs === undefined) return 'not measured';
+  if (found === undefined) return 'not measured';
   return found <= goal.atMost ? 'met' : 'NOT MET';
 }
 
@@ -82,12 +79,6 @@ export function figureOf(runs: Runs, asked: Asked): Figure {
   };
 }
 
-/** A row of what has not been built: it keeps its place and its goal. */
-export function notBuilt(step: string, what: What, peer: string, goal?: Goal): Figure {
-  const none = { ours: undefined, theirs: undefined, ratio: undefined, cpu: undefined };
-  return { step, what, peer, ...none, goal, note: undefined };
-}
-
 /** A figure of two numbers that are the same in every round, such as sizes. */
 export function plainFigure(
   figure: Pick<Figure, 'step' | 'what' | 'peer'> & {
@@ -97,9 +88,9 @@ export function plainFigure(
     note?: string;
   },
 ): Figure {
-  const { ours, theirs } = figure;
-  const ratio = theirs === undefined ? undefined : ours / theirs;
-  return { goal: undefined, note: undefined, cpu: undefined, ...figure, theirs, ratio };
+  const [ours, theirs] = [numberOf(figure.ours), numberOf(figure.theirs ?? Number.NaN)];
+  const ratio = ours === undefined || theirs === undefined ? undefined : ours / theirs;
+  return { goal: undefined, note: undefined, cpu: undefined, ...figure, ours, theirs, ratio };
 }
 
 const wall = ({ wall: ms }: Run): number => ms;

@@ -5,8 +5,9 @@ import { apply } from './groups/apply.ts';
 import { delta } from './groups/delta.ts';
 import { download } from './groups/download.ts';
 import { extract } from './groups/extract.ts';
-import { growth, slot } from './groups/planned.ts';
+import { growth } from './groups/growth.ts';
 import { idle } from './groups/idle.ts';
+import { slot } from './groups/slot.ts';
 import { start } from './groups/start.ts';
 import { update } from './groups/update.ts';
 

@@ -5,7 +5,7 @@
  * which is on the bench's disk.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HOUSE } from '../build/bundle.ts';
 import type { Bench } from './bench.ts';
@@ -26,12 +26,18 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-/** Ships `trees.old` as 1.0.0 and `trees.new` as 1.1.0. `settings` are lines of the node's configuration. */
-export async function makeSite(
-  bench: Bench,
-  trees: { old: string; new: string },
-  settings: readonly string[] = [],
-): Promise<Site> {
+export interface SiteOptions {
+  /** Shipped as 1.0.0, and then as 1.1.0. */
+  trees: { old: string; new: string };
+  /** Whether the node may take deltas; yes unless told. */
+  deltas?: boolean;
+  /** Whether the node reads the mirror's folder itself; over HTTP unless told. */
+  local?: boolean;
+}
+
+/** Ships both trees and lays the node out; nothing runs on it yet. */
+export async function makeSite(bench: Bench, options: SiteOptions): Promise<Site> {
+  const { trees, deltas = true, local = false } = options;
   const folder = join(bench.scratch, 'site');
   const [mirror, live] = [join(folder, 'mirror'), join(folder, 'live')];
   const root = join(bench.disk.path, 'node/root');
@@ -57,7 +63,17 @@ export async function makeSite(
   serve('old');
   const config = join(folder, 'updater.toml');
   const state = join(bench.disk.path, 'node/state');
-  writeFileSync(config, nodeConfig({ publicKey, root, state, url, page, settings }));
+  writeFileSync(
+    config,
+    nodeConfig({
+      publicKey,
+      root,
+      state,
+      page,
+      deltas,
+      from: local ? `path = "${live}"` : `url = "${url}"`,
+    }),
+  );
   const emptyNode = (): void => {
     bench.disk.renew();
     for (const path of [root, state]) mkdirSync(path, { recursive: true });
@@ -101,23 +117,19 @@ function releaseConfig(of: {
     keys: { secret: ['release.key'], public: [of.publicKey] },
     mirrors: [{ type: 'directory', name: 'near', path: of.mirror, url: of.url }],
     components: [{ name: 'web-ui', kind: 'tree', from: of.tree }],
-    ...(hasDeltas() ? { deltas: 1 } : {}),
+    deltas: 1,
   };
   return `import { defineConfig } from '@landfall/release';\n\nexport default defineConfig(${JSON.stringify(config)});\n`;
-}
-
-/** Whether releases are made with deltas here. */
-export function hasDeltas(): boolean {
-  return readFileSync(join(HOUSE, 'release/config.ts'), 'utf8').includes('deltas:');
 }
 
 function nodeConfig(of: {
   publicKey: string;
   root: string;
   state: string;
-  url: string;
+  /** Where the mirror is, as a line. */
+  from: string;
   page: string;
-  settings: readonly string[];
+  deltas: boolean;
 }): string {
   return [
     'app = "bench"',
@@ -125,11 +137,11 @@ function nodeConfig(of: {
     `root = "${of.root}"`,
     `state = "${of.state}"`,
     'probation = "0s"',
-    ...of.settings,
+    ...(of.deltas ? [] : ['deltas = false']),
     '[[mirrors]]',
     'type = "directory"',
     'name = "near"',
-    `url = "${of.url}"`,
+    of.from,
     '[probe]',
     `url = "${of.page}"`,
     'window = "30s"',
