@@ -4,6 +4,7 @@ import { CrashDisk, imageFolder, type FileSystem } from './crash-disk.ts';
 import type { Story } from './crash-stories.ts';
 import { type DiskState, readDiskState } from './disk-state.ts';
 import { traceUpdater, type TraceOptions } from './file-operations.ts';
+import { exampleWebUi } from './release-factory.ts';
 import { makeWorld, type World } from './world.ts';
 
 export interface CrashWorld extends World {
@@ -33,7 +34,7 @@ export async function makeCrashWorld(
 ): Promise<CrashWorld> {
   const disks: CrashDisk[] = [];
   const images = imageFolder();
-  const world = await makeWorld({
+  const made = await makeWorld({
     probe: QUICK,
     // Two deployments are kept, so that an update has one to remove.
     top: ['probation = "0s"', 'keep = 2'],
@@ -45,6 +46,10 @@ export async function makeCrashWorld(
       return disk.mount;
     },
   });
+  // One file is in every release, and stands on the disk once.
+  const ship: World['ship'] = async (version, spec) =>
+    made.ship(version, { webUi: { ...exampleWebUi(version), 'same.txt': 'same' }, ...spec });
+  const world = { ...made, ship };
   const [disk] = disks;
   if (disk === undefined) throw new Error('the node was made without its disk');
   const { node, folder } = world;

@@ -1,9 +1,11 @@
 /** A disk that is full or read-only, under packing and extraction. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { extractTree, packTree, planTree } from '@landfall/archive';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CrashDisk, imageFolder } from '../harness/crash-disk.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { folderOf, MTIME, pack } from '../packages/archive/helpers.ts';
@@ -71,5 +73,29 @@ describe('a read-only disk', () => {
       expect(error).toMatchObject({ code: 'ARCHIVE_IO' });
       expect(error.message).toContain('the file system is read-only');
     }
+  });
+});
+
+describe('a file system whose files can share blocks', () => {
+  it('has clones of files that were there: each can be changed without the other', async () => {
+    const disk = new CrashDisk(join(temporaryFolder(), 'disk'), imageFolder(), 'xfs');
+    disk.format();
+    const [base, staging] = [join(disk.mount, 'base'), join(disk.mount, 'staging')];
+    const source = folderOf({ 'assets/big': NOISE, small: 'small' });
+    const packed = await pack(source);
+    cpSync(source, base, { recursive: true });
+    mkdirSync(staging);
+    disk.sync();
+    const free = (): number => statfsSync(disk.mount).bfree * statfsSync(disk.mount).bsize;
+    const before = free();
+    let shared = 0;
+    const reuse = { directory: base, onShared: () => (shared += 1) };
+    await extractTree(packed.path, staging, { expect: packed.tree, reuse });
+    disk.sync();
+    expect(shared).toBe(2);
+    expect(before - free()).toBeLessThan(NOISE.length / 2);
+    expect(statSync(join(staging, 'assets/big'))).toMatchObject({ nlink: 1, mode: 0o100644 });
+    appendFileSync(join(base, 'assets/big'), 'more');
+    expect(readFileSync(join(staging, 'assets/big')).equals(NOISE)).toBe(true);
   });
 });
