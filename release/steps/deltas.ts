@@ -25,7 +25,7 @@ import {
 } from '@landfall/manifest';
 import { type Base, basesOf, earlierReleases } from '../bases.ts';
 import type { Search } from '../known.ts';
-import { type Sources, withArtifact } from '../listings.ts';
+import { sameContent, type Sources, withArtifact } from '../listings.ts';
 import { type Build, need } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { unpackTo } from '../unpacked.ts';
@@ -51,7 +51,10 @@ export async function makeDeltas(
     const sources = { settings, mirrors, scratch, signal };
     for (const component of components) {
       for (const artifact of component.artifacts) {
-        const bases = basesOf(releases, component, artifact.platform);
+        // A node keeps what is the same in both.
+        const bases = basesOf(releases, component, artifact.platform).filter(
+          (base) => !sameContent(base.artifact, artifact),
+        );
         artifact.deltas = await deltasTo({ component, artifact, bases }, build, sources, show);
       }
     }

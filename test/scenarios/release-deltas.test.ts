@@ -8,6 +8,7 @@ import { deltasOf, type Manifest } from '@landfall/manifest';
 import { expect, it } from 'vitest';
 import { git } from '../harness/git.ts';
 import { expectComplete, manifestOn } from '../harness/mirror-content.ts';
+import { makeNode } from '../harness/node.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 
@@ -47,13 +48,20 @@ function startsIn(manifest: Manifest | undefined): Record<string, string[]> {
 
 it('are made from the last releases, published with the artifacts, and kept by what follows', async () => {
   const site = await bigProject();
+  const node = await makeNode({ keys: [site.publicKey], mirrors: [site.mirror('lima')] });
   await ship(site, '1.0.0');
+  expect(await node.updater(['apply'])).toMatchObject({ code: 0 });
   await ship(site, '1.1.0');
   const said = await ship(site, '1.2.0');
   expect(said).toMatch(/web-ui-1\.2\.0\.from-1\.1\.0\.delta: \d+ B, [\d.]+ % of web-ui-1\.2\.0/);
   const manifest = manifestOn(site.mirror('oslo'));
-  // The server is the same in both: one delta serves nodes with either.
-  expect(startsIn(manifest)).toEqual({ 'web-ui': ['1.1.0', '1.0.0'], server: ['1.1.0'] });
+  // The server is the same in all of them: nodes keep it.
+  expect(startsIn(manifest)).toEqual({ 'web-ui': ['1.1.0', '1.0.0'], server: [] });
+  expect(await node.updater(['apply'])).toMatchObject({ code: 0 });
+  expect(node.current()).toMatch(/^1\.2\.0-/);
+  expect(node.journal().flatMap(({ delta }) => delta ?? [])).toMatchObject([
+    { component: 'web-ui', file: 'web-ui-1.2.0.from-1.0.0.delta', from: '1.0.0' },
+  ]);
   expect(await leadsTo(site, manifest, '1.0.0')).toEqual(webUiOf(manifest).tree);
   expect(readdirSync(join(site.directory, '.release/1.2.0'))).not.toContain('.deltas');
   const diff = await site.release(['diff', '1.0.0', '1.2.0']);
@@ -74,9 +82,10 @@ it('are made from the last releases, published with the artifacts, and kept by w
   expect(startsIn(manifestOn(site.mirror('oslo')))['web-ui']).toEqual(['1.0.0']);
 
   // A channel begins with a delta from what other channels have.
+  writeWebUi(site, '2.0.0');
   expect((await site.release(['ship', '2.0.0-rc.1', '--channel', 'rc'])).code).toBe(0);
   const candidate = manifestOn(site.mirror('oslo'), 'rc');
-  expect(startsIn(candidate)).toEqual({ 'web-ui': ['1.2.0'], server: ['1.2.0'] });
+  expect(startsIn(candidate)).toEqual({ 'web-ui': ['1.2.0'], server: [] });
 });
 
 it('are made from what mirrors have, and left out with a word where a base cannot be had', async () => {
@@ -85,12 +94,14 @@ it('are made from what mirrors have, and left out with a word where a base canno
   await ship(site, '1.1.0');
   rmSync(join(site.directory, '.release'), { recursive: true });
   for (const folder of folders(site, '1.0.0')) rmSync(join(folder, 'web-ui-1.0.0.tar.zst'));
+  writeWebUi(site, '1.2.0');
+  const more = noise('more', 100);
+  site.write('bin/server', Buffer.concat([noise('server', 40_000), more]), 0o755);
   const built = await site.release(['build', '1.2.0', '--json']);
   expect(JSON.parse(built.stdout).deltas).toMatchObject([
     { file: 'web-ui-1.2.0.from-1.1.0.delta', from: { version: '1.1.0' } },
     { file: 'server-1.2.0-linux-x64.from-1.1.0.delta', format: 1 },
   ]);
-  writeWebUi(site, '1.2.0');
   site.write('.gitignore', 'keys/\n.release/\n');
   git(site.directory, 'init', '--quiet');
   git(site.directory, 'add', '.');
