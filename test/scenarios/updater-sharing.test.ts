@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { makeNode } from '../harness/node.ts';
+import { useProject, writeWebUi } from '../harness/project.ts';
 import { exampleWebUi, type Files } from '../harness/release-factory.ts';
 import { makeWorld, type World } from '../harness/world.ts';
 
@@ -54,5 +56,31 @@ describe('a release that is kept beside the next', () => {
     expect((await node.updater(['rollback', '--reason', 'test'])).code).toBe(0);
     expect(node.current()).toBe(ids[0]);
     expect(readFileSync(font).equals(LARGE)).toBe(true);
+  });
+});
+
+describe('a release that was shipped with deltas', () => {
+  it('comes to a node by what changed, and nothing else of it does', async () => {
+    const site = await useProject({
+      mirrors: ['oslo'],
+      configure: (config) => {
+        config.deltas = 1;
+        config.components = [{ name: 'web-ui', kind: 'tree', from: 'dist' }];
+      },
+    });
+    site.write('dist/large.woff2', LARGE);
+    const node = await makeNode({ keys: [site.publicKey], mirrors: [site.mirror('oslo')] });
+    for (const version of ['1.0.0', '1.1.0']) {
+      writeWebUi(site, version);
+      const shipped = await site.release(['ship', version]);
+      expect(shipped.code, shipped.stderr).toBe(0);
+      const applied = await node.updater(['apply']);
+      expect(applied.code, applied.stderr).toBe(0);
+      const said = /downloading (\S+)/.exec(applied.stderr)?.[1];
+      expect(said).toMatch(version === '1.0.0' ? /\.tar\.zst$/ : /\.from-1\.0\.0\.delta$/);
+    }
+    expect(node.page()).toContain('1.1.0');
+    const line = node.journal().find((each) => 'delta' in each);
+    expect(line).toMatchObject({ delta: { component: 'web-ui', from: '1.0.0' } });
   });
 });
