@@ -18,10 +18,12 @@ import { type Tree, TreeFiles } from './files.ts';
 import { readRanges } from './ranges.ts';
 import { encodeInstructions, type Frame } from './instructions.ts';
 import { MAX_FRAMES, MAX_INSTRUCTION_BYTES } from './limits.ts';
-import { type FramePlan, planFrames } from './plan-frames.ts';
+import { type FramePlan, isSmallChange, planFrames } from './plan-frames.ts';
 
 /** Finds most of what higher levels find, in a fraction of their time. */
 const DEFAULT_LEVEL = 9;
+/** For a change that is small enough to afford it. */
+const SMALL_CHANGE_LEVEL = 19;
 /** The instructions are small, and hashes and paths leave little to find. */
 const INSTRUCTION_LEVEL = 19;
 /** Frames compressed at a time. */
@@ -33,7 +35,7 @@ export interface MakeDeltaOptions {
   /** What it shall have. */
   to: Tree;
   outPath: string;
-  /** zstd's own, 9 unless told. */
+  /** zstd's own; 9 unless told, and 19 for a small change. */
   level?: number;
   /** A delta of as many bytes, or more, is not worth its place. */
   bound?: number;
@@ -53,7 +55,7 @@ export async function makeDelta(
   let output: Output | undefined;
   try {
     output = new Output(temporary, bound);
-    const isWhole = await new Maker(from, to, options.level ?? DEFAULT_LEVEL, signal).make(output);
+    const isWhole = await new Maker(from, to, options.level, signal).make(output);
     const made = output.close();
     if (isWhole) renameSync(temporary, outPath);
     else rmSync(temporary, { force: true });
@@ -75,12 +77,13 @@ class Maker {
   readonly #signal: AbortSignal | undefined;
   readonly #frames: Frame[] = [];
 
-  constructor(from: Tree, to: Tree, level: number, signal: AbortSignal | undefined) {
+  constructor(from: Tree, to: Tree, level: number | undefined, signal: AbortSignal | undefined) {
     this.#base = from.listing.toSorted(compareEntries);
     this.#comparison = compareListings(this.#base, to.listing.toSorted(compareEntries));
     this.#from = new TreeFiles(from);
     this.#to = new TreeFiles(to);
-    this.#level = level;
+    const isSmall = isSmallChange(this.#comparison.wanted);
+    this.#level = level ?? (isSmall ? SMALL_CHANGE_LEVEL : DEFAULT_LEVEL);
     this.#signal = signal;
   }
 

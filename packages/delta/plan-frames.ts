@@ -10,7 +10,9 @@ import type { Wanted } from './compare.ts';
 import type { Range } from './instructions.ts';
 import { MAX_DICTIONARY_BYTES, MAX_FRAME_BYTES, MAX_RANGES } from './limits.ts';
 
-/** Small files are put together up to this; more would only cost distance. */
+/** A change of no more content is small: time and distance cost little, and what it finds is most of the delta. */
+const SMALL_CHANGE_BYTES = 16 * 1024 * 1024;
+/** Files of other changes are put together up to this; more would only cost distance. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** A part of a new file, in bytes. */
@@ -26,6 +28,11 @@ export interface FramePlan {
   ranges: Range[];
 }
 
+/** Whether so little changed that it may share one frame, and be looked at for long. */
+export function isSmallChange(wanted: readonly Wanted[]): boolean {
+  return wanted.reduce((sum, { size }) => sum + size, 0) <= SMALL_CHANGE_BYTES;
+}
+
 /** Frames for `wanted`, and the files in the order of their content. `base`: the old listing. */
 export function planFrames(
   base: readonly ListingEntry[],
@@ -33,10 +40,12 @@ export function planFrames(
 ): { frames: FramePlan[]; order: Wanted[] } {
   const order = wanted.toSorted((a, b) => compare(a.family, b.family) || compareTargets(a, b));
   const frames: FramePlan[] = [];
-  let batch = new Batch(base);
+  // Bundles repeat what stands beside them: in one frame it travels once.
+  const most = isSmallChange(wanted) ? SMALL_CHANGE_BYTES : BATCH_BYTES;
+  let batch = new Batch(base, most);
   const close = (): void => {
     if (batch.plan.content > 0) frames.push(batch.plan);
-    batch = new Batch(base);
+    batch = new Batch(base, most);
   };
   for (const each of order) {
     if (each.size > MAX_FRAME_BYTES) {
@@ -63,11 +72,14 @@ function compare(a: string, b: string): number {
 class Batch {
   readonly plan: FramePlan = { pieces: [], content: 0, ranges: [] };
   readonly #base: readonly ListingEntry[];
+  readonly #most: number;
   readonly #places = new Set<number>();
   #dictionary = 0;
 
-  constructor(base: readonly ListingEntry[]) {
+  /** `most`: bytes of content, and half of the bytes that they refer to. */
+  constructor(base: readonly ListingEntry[], most: number) {
     this.#base = base;
+    this.#most = most;
   }
 
   takes({ size, relatives }: Wanted): boolean {
@@ -76,8 +88,8 @@ class Batch {
     const more = relatives.filter((place) => !this.#places.has(place));
     const bytes = more.reduce((sum, place) => sum + this.#sizeOf(place), 0);
     return (
-      content + size <= BATCH_BYTES &&
-      this.#dictionary + bytes <= 2 * BATCH_BYTES &&
+      content + size <= this.#most &&
+      this.#dictionary + bytes <= 2 * this.#most &&
       this.#places.size + more.length <= MAX_RANGES
     );
   }

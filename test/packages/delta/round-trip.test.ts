@@ -135,19 +135,23 @@ describe('a delta of a single file', () => {
     ['that changed', fresh, 0o755],
     ['that only became executable', old, 0o755],
     ['that is the same', old, 0o644],
-  ])('%s', async (_name, content, mode) => {
-    const [from, to] = [fileOf(old, 0o644), fileOf(content, mode)];
-    const outPath = join(temporaryFolder(), 'app.delta');
-    const made = await makeDelta({ from, to, outPath, level: 1 });
-    expect(made?.size).toBeLessThan(300_000);
-    const into = join(temporaryFolder(), 'app');
-    const fd = openSync(outPath, 'r');
-    const { size: contentSize, sha256: contentSha256 } = to.listing[0];
-    const expected = { mode, contentSize, contentSha256 };
-    const listing = await applyDelta(fd, { base: from, expect: expected, into });
-    closeSync(fd);
-    expect(listing).toEqual(to.listing);
-    expect(readFileSync(into).equals(content)).toBe(true);
-    expect(lstatSync(into).mode & 0o7777).toBe(mode);
-  });
+  ])(
+    '%s',
+    async (_name, content, mode) => {
+      const [from, to] = [fileOf(old, 0o644), fileOf(content, mode)];
+      const outPath = join(temporaryFolder(), 'app.delta');
+      const made = await makeDelta({ from, to, outPath, level: 1 });
+      expect(made?.size).toBeLessThan(300_000);
+      const into = join(temporaryFolder(), 'app');
+      const fd = openSync(outPath, 'r');
+      const { size: contentSize, sha256: contentSha256 } = to.listing[0];
+      const expected = { mode, contentSize, contentSha256 };
+      const listing = await applyDelta(fd, { base: from, expect: expected, into });
+      closeSync(fd);
+      expect(listing).toEqual(to.listing);
+      expect(readFileSync(into).equals(content)).toBe(true);
+      expect(lstatSync(into).mode & 0o7777).toBe(mode);
+    },
+    60_000,
+  );
 });
