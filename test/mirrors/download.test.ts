@@ -128,11 +128,9 @@ describe('a download', () => {
   });
 
   it('gives the only mirror up in the end', async () => {
-    const { run, to, bytes } = await scene({ kind: 'stall' });
+    const { run } = await scene({ kind: 'stall' });
     const error = await errorOf(() => run({ patientLimits: { minRate: 1000, rateWindowMs: 200 } }));
     expect(error.code).toBe('TOO_SLOW');
-    // What came is gone on from by the next.
-    expect(lstatSync(to).size).toBe(Math.floor(bytes.length / 2));
   });
 
   it('names every mirror and its reason when none could serve it, and leaves nothing', async () => {
