@@ -1,9 +1,13 @@
-/** Reads and writes at a position of an open file, all of what is asked for; digests. Off the main thread, but for one. */
-import { read, write, writeSync } from 'node:fs';
+/** Reads and writes at a position of an open file, all of what is asked for. */
+import { read, write, writeSync, writev } from 'node:fs';
 import { promisify } from 'node:util';
+
+/** Of one call. */
+const MOST_PIECES = 512;
 
 const readOnce = promisify(read);
 const writeOnce = promisify(write);
+const writevOnce = promisify(writev);
 
 /** Fills `buffer` from `position` on; fewer bytes only where the file ends. */
 export async function readAt(fd: number, buffer: Buffer, position: number): Promise<number> {
@@ -17,10 +21,20 @@ export async function readAt(fd: number, buffer: Buffer, position: number): Prom
   return done;
 }
 
-export async function writeAll(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const rest = bytes.length - done;
-    done += (await writeOnce(fd, bytes, done, rest, position + done)).bytesWritten;
+/** Writes `pieces`, one after the other, off the main thread. */
+export async function writePieces(
+  fd: number,
+  pieces: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  if (pieces.length === 0) return;
+  const list = pieces.length > MOST_PIECES ? [Buffer.concat(pieces)] : [...pieces];
+  const size = list.reduce((sum, { length }) => sum + length, 0);
+  let done = (await writevOnce(fd, list, position)).bytesWritten;
+  if (done === size) return;
+  const bytes = Buffer.concat(list);
+  while (done < size) {
+    done += (await writeOnce(fd, bytes, done, size - done, position + done)).bytesWritten;
   }
 }
 
@@ -29,9 +43,4 @@ export function writeAllSync(fd: number, bytes: Uint8Array, position: number): v
   for (let done = 0; done < bytes.length;) {
     done += writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
-}
-
-/** SHA-256 in hex. */
-export async function digestOf(bytes: Buffer<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex');
 }

@@ -1,18 +1,22 @@
 /**
  * One mirror's part in a download by frames: asks for the frames it was given
- * in one request, checks each as it is whole, and writes it. While one is
- * hashed and written, both off the main thread, the next comes in.
+ * in one request, hashes and writes them as they come in, and counts each that
+ * is whole and right.
  */
 import type { ArtifactStream, Mirror } from '../mirror.ts';
 import type { Frame, FrameBoard, Source } from './board.ts';
-import { digestOf, writeAll } from './disk.ts';
 import { type Attempt, openAt, wrong } from './options.ts';
+import { TakenFrame, type Writers } from './taken-frame.ts';
+
+/** What is written at once. */
+const WRITE_BYTES = 1024 * 1024;
 
 export interface FrameWork {
   attempt: Attempt;
   /** All frames of the file. */
   frames: readonly Frame[];
   board: FrameBoard;
+  writers: Writers;
   signal: AbortSignal;
   /** Bytes came. */
   onBytes: () => void;
@@ -24,10 +28,9 @@ export class FrameReader implements Source {
   readonly #mirror: Mirror;
   readonly #patient: boolean;
   readonly #work: FrameWork;
-  readonly #free: Buffer<ArrayBuffer>[] = [];
   #spent = 0;
   #since: number | undefined;
-  #buffer: Buffer<ArrayBuffer> | undefined;
+  #taken: TakenFrame | undefined;
   #landing: Promise<void> = Promise.resolve();
   run: Frame[] = [];
   bytes = 0;
@@ -60,9 +63,10 @@ export class FrameReader implements Source {
       this.#since = undefined;
       this.run = [];
       this.filled = 0;
-      this.#buffer = undefined;
       // Nothing is written any more when this returns.
       await this.#landing.catch(() => undefined);
+      await this.#taken?.leave();
+      this.#taken = undefined;
     }
   }
 
@@ -101,7 +105,7 @@ export class FrameReader implements Source {
       let done = 0;
       while (frame !== undefined && done < chunk.length) {
         const piece = chunk.subarray(done, done + frame.end - at);
-        this.#put(frame, piece, at);
+        await this.#put(frame, piece, at);
         done += piece.length;
         at += piece.length;
         if (at < frame.end) break;
@@ -133,46 +137,46 @@ export class FrameReader implements Source {
     return frame;
   }
 
-  #put(frame: Frame, piece: Uint8Array, at: number): void {
-    if (!this.#work.board.isMissing(frame)) return;
-    const size = frame.end - frame.start;
-    this.#buffer ??= this.#room(size);
-    this.#buffer.set(piece, at - frame.start);
-    this.filled = at - frame.start + piece.length;
+  /** Takes the next bytes of a frame: hashed at once, and written in larger pieces, off the main thread. */
+  async #put(frame: Frame, piece: Uint8Array, at: number): Promise<void> {
+    const { board, writers } = this.#work;
+    if (!board.isMissing(frame)) return;
+    if (at === frame.start) this.#taken = new TakenFrame(frame, writers);
+    const taken = this.#taken;
+    if (taken === undefined) return;
+    this.filled += piece.length;
+    if (taken.take(piece) >= WRITE_BYTES) await taken.flush(this.#work.attempt.fd);
   }
 
-  #room(size: number): Buffer<ArrayBuffer> {
-    const free = this.#free.pop();
-    return free !== undefined && free.length >= size ? free : Buffer.allocUnsafeSlow(size);
-  }
-
-  /** Hands a frame that is whole to be checked and written, once the one before it was. */
+  /** Checks a frame that is whole. Its last bytes are written while the next frame comes in. */
   async #land(frame: Frame): Promise<void> {
-    const [buffer, size] = [this.#buffer, frame.end - frame.start];
-    const isWhole = this.filled === size;
-    this.#buffer = undefined;
+    const taken = this.#taken;
+    this.#taken = undefined;
     this.filled = 0;
     await this.#landing;
-    if (buffer === undefined) return;
-    this.#landing = isWhole ? this.#check(frame, buffer.subarray(0, size)) : Promise.resolve();
+    if (taken === undefined || !this.#work.board.isMissing(frame)) return taken?.leave();
+    this.#landing = this.#finish(frame, taken);
     // A failure is met with the next frame, or at the end.
     this.#landing.catch(() => undefined);
-    if (!isWhole) this.#free.push(buffer);
   }
 
-  async #check(frame: Frame, bytes: Buffer<ArrayBuffer>): Promise<void> {
+  async #finish(frame: Frame, taken: TakenFrame): Promise<void> {
+    try {
+      await this.#check(frame, taken);
+    } finally {
+      await taken.leave();
+    }
+  }
+
+  async #check(frame: Frame, taken: TakenFrame): Promise<void> {
     const { attempt, board, onFrame } = this.#work;
-    const digest = await digestOf(bytes);
+    const digest = taken.digest();
     if (digest !== frame.sha256) {
       const which = `in bytes ${frame.start}-${frame.end - 1}`;
       const [expected, found] = [`sha256 ${frame.sha256} ${which}`, `sha256 ${digest}`];
       throw wrong(this.#mirror, attempt.options.file, expected, found);
     }
-    // Never over what is right already: another mirror may have been first.
-    if (board.isMissing(frame)) {
-      await writeAll(attempt.fd, bytes, frame.start);
-      if (board.complete(frame)) onFrame(frame);
-    }
-    this.#free.push(bytes);
+    const isWritten = await taken.finish(attempt.fd);
+    if (isWritten && board.complete(frame)) onFrame(frame);
   }
 }

@@ -8,15 +8,17 @@
  * What a crash leaves is any of the frames, written whole or in part, in any
  * order; each is hashed again before it counts.
  */
+import { hash } from 'node:crypto';
 import { fstatSync, ftruncateSync, futimesSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { isTransient } from '../retry.ts';
 import { type Frame, FrameBoard } from './board.ts';
-import { digestOf, readAt } from './disk.ts';
+import { readAt } from './disk.ts';
 import { FrameReader } from './frame-reader.ts';
 import { type Attempt, type DownloadOptions, isSlow, type Served } from './options.ts';
+import type { Writers } from './taken-frame.ts';
 
 /** Mirrors that are asked at once; more are asked in place of those that fail. */
 const PARALLEL = 4;
@@ -70,7 +72,7 @@ async function findMissing(
     if (buffer.length < bytes) buffer = Buffer.allocUnsafeSlow(bytes);
     const content = buffer.subarray(0, bytes);
     await readAt(fd, content, frame.start);
-    if ((await digestOf(content)) !== frame.sha256) missing.push(frame);
+    if (hash('sha256', content) !== frame.sha256) missing.push(frame);
   }
   return missing;
 }
@@ -90,6 +92,7 @@ class FrameDownload {
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
   readonly #readers = new Set<FrameReader>();
+  readonly #writers: Writers = new Map();
   #here: number;
   #touched = performance.now();
   #changed = Promise.withResolvers<undefined>();
@@ -156,6 +159,7 @@ class FrameDownload {
       attempt: this.#attempt,
       frames: this.#frames,
       board: this.#board,
+      writers: this.#writers,
       signal: this.#signal,
       onBytes: () => this.#tell(mirror),
       onFrame: (frame) => this.#land(mirror, frame),
