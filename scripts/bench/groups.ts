@@ -7,6 +7,7 @@ import { download } from './groups/download.ts';
 import { extract } from './groups/extract.ts';
 import { growth } from './groups/growth.ts';
 import { idle } from './groups/idle.ts';
+import { others } from './groups/others.ts';
 import { slot } from './groups/slot.ts';
 import { start } from './groups/start.ts';
 import { update } from './groups/update.ts';
@@ -17,6 +18,7 @@ export const GROUPS: readonly Group[] = [
   update,
   slot,
   delta,
+  others,
   apply,
   download,
   start,

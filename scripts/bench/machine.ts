@@ -11,5 +11,5 @@ export function describeMachine({ rounds, quick }: { rounds: number; quick: bool
     `Linux ${release()}`,
     `Node ${process.versions.node}`,
   ];
-  return `${quick ? 'Small workloads, ' : ''}${rounds} rounds, medians; ${machine.join(', ')}.`;
+  return `${quick ? 'Small workloads, ' : ''}${rounds} round${rounds === 1 ? '' : 's'}, medians; ${machine.join(', ')}.`;
 }

@@ -14,7 +14,7 @@ import { messageOf } from '@landfall/errors';
 import { isMissing, preparePeers } from './peers.ts';
 import type { Bench, Group } from './bench.ts';
 import { openDisk } from './disk.ts';
-import type { Figure } from './figures.ts';
+import { type Figure, type Verdict, verdictOf } from './figures.ts';
 import { GROUPS } from './groups.ts';
 import { describeMachine } from './machine.ts';
 import { makeOurs } from './ours.ts';
@@ -23,7 +23,7 @@ import { tableOf } from './table.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--only GROUP]… [--rounds N] [--json] [--docs]
 
-  --quick       small workloads, three rounds, under two minutes
+  --quick       small workloads, two rounds, under two minutes
   --only GROUP  one of: ${GROUPS.map(({ name }) => name).join(', ')}; may be repeated
   --rounds N    interleaved runs of everything; 5 unless told
   --json        one JSON value on standard output
@@ -37,7 +37,7 @@ const QUICK_DISK_BYTES = 2 * GIB;
 interface Measured {
   name: string;
   title: string;
-  figures: readonly Figure[];
+  figures: readonly (Figure & { verdict: Verdict })[];
   problem?: string;
 }
 
@@ -60,7 +60,7 @@ function chosen(): Group[] {
 }
 
 function roundsOf(): number {
-  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5));
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
   if (!Number.isInteger(rounds) || rounds < 1) usage('--rounds: expected a number of at least 1');
   return rounds;
 }
@@ -120,7 +120,8 @@ async function measure(folder: string): Promise<void> {
 async function measureGroup(group: Group, bench: Bench): Promise<Measured> {
   const { name, title } = group;
   try {
-    return { name, title, figures: await group.run(bench) };
+    const figures = await group.run(bench);
+    return { name, title, figures: figures.map((each) => ({ ...each, verdict: verdictOf(each) })) };
   } catch (error) {
     process.exitCode = 1;
     return { name, title, figures: [], problem: messageOf(error) };

@@ -14,7 +14,8 @@ const BARE = 'node -e 0';
 const IDLE = 'idle node';
 const REPEATS = 5;
 /** After that what a start needs has been read and done. */
-const SETTLED_MS = 6000;
+const SETTLED_MS = 8000;
+const QUICK_SETTLED_MS = 3000;
 
 export const idle: Group = {
   name: 'idle',
@@ -119,7 +120,7 @@ async function waiting(bench: Bench, updater: readonly string[], runtime: string
       ['ours', updater],
       [IDLE, bare],
     ] as const) {
-      const memory = await memoryOf(argv);
+      const memory = await memoryOf(argv, bench.quick ? QUICK_SETTLED_MS : SETTLED_MS);
       runs.get(name)?.push({ wall: Number.NaN, cpu: Number.NaN, memory, more: {} });
     }
   }
@@ -134,10 +135,13 @@ async function waiting(bench: Bench, updater: readonly string[], runtime: string
 }
 
 /** Resident bytes of a process that has settled, and of what it started; it is ended then. */
-async function memoryOf([program = '', ...args]: readonly string[]): Promise<number> {
+async function memoryOf(
+  [program = '', ...args]: readonly string[],
+  settledMs: number,
+): Promise<number> {
   const child = spawn(program, args, { stdio: 'ignore' });
   try {
-    await sleep(SETTLED_MS);
+    await sleep(settledMs);
     const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   } finally {
