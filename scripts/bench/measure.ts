@@ -79,14 +79,16 @@ async function runOnce(contender: Contender): Promise<Run> {
   const cpu = cpuOfChildren();
   const began = Date.now();
   const from = performance.now();
-  for (let time = 0; time < times; time += 1) await runProcess(contender, timer);
-  const wall = (performance.now() - from) / times;
-  const run = { wall, cpu: (cpuOfChildren() - cpu) / times, memory: Number.NaN };
-  if (measured) {
-    run.memory = Number(readFileSync(report, 'utf8').trim().split('\n').at(-1)) * 1024;
+  try {
+    for (let time = 0; time < times; time += 1) await runProcess(contender, timer);
+    const wall = (performance.now() - from) / times;
+    const run = { wall, cpu: (cpuOfChildren() - cpu) / times, memory: Number.NaN };
+    if (measured)
+      run.memory = Number(readFileSync(report, 'utf8').trim().split('\n').at(-1)) * 1024;
+    return { ...run, more: (await inspect?.(began)) ?? {} };
+  } finally {
     rmSync(report, { force: true });
   }
-  return { ...run, more: (await inspect?.(began)) ?? {} };
 }
 
 async function runProcess(contender: Contender, timer: readonly string[]): Promise<void> {
