@@ -48,6 +48,7 @@ export async function stageFromBase(
   base: Base,
 ): Promise<InventoryComponent | undefined> {
   const { name, kind } = component;
+  if (!host.config.deltas) return undefined;
   const old = base.components.find((each) => each.name === name && each.kind === kind);
   if (old === undefined) return undefined;
   const sharing = new Sharing(host, base, name);
@@ -80,7 +81,7 @@ function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): 
 /** The smallest delta from what runs that is worth it: smaller than what is left to download. */
 function pickDelta({ config, paths }: Host, { component, old }: Step): Delta | undefined {
   // With it, no byte of a mirror's is unpacked by this process.
-  if (!config.deltas || config.sandbox) return undefined;
+  if (config.sandbox) return undefined;
   const { artifact } = component;
   const [first] = old.entries;
   const from = old.kind === 'tree' ? treeInfo(old.entries).digest : first?.sha256;
