@@ -1,5 +1,6 @@
 /** Processes by more than their number, which is used again. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { systemCode } from '@landfall/errors';
 
 export interface ProcessId {
@@ -28,14 +29,24 @@ export function isGone({ pid, start }: ProcessId): boolean {
   return identifyProcess(pid)?.start !== start;
 }
 
-/** Whether `pid` runs exactly the file at `path`, not one that stood there before. */
+/**
+ * Whether `pid` runs exactly the file at `path`, not one that stood there before.
+ * Releases may share one file: then it is the one it was started from, by the names
+ * of the file and its folder (what is above them may look different to a service).
+ */
 export function runsFile(pid: number, path: string): boolean {
+  const program = `/proc/${pid}/exe`;
   try {
-    const running = statSync(`/proc/${pid}/exe`);
+    const running = statSync(program);
     const file = statSync(path);
-    return running.dev === file.dev && running.ino === file.ino;
+    if (running.dev !== file.dev || running.ino !== file.ino) return false;
+    return file.nlink === 1 || lastNames(readlinkSync(program)) === lastNames(path);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
+}
+
+function lastNames(path: string): string {
+  return join(basename(dirname(path)), basename(path));
 }

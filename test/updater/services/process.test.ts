@@ -1,7 +1,15 @@
 /** Processes told apart by more than their number, and programs that are bounded in time. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, copyFileSync, openSync, readFileSync, renameSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -39,6 +47,23 @@ describe('a process', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(runsFile(pid, join(folder, 'old'))).toBe(false);
+  });
+});
+
+describe('a file that two releases share', () => {
+  it('is run for the one it was started from', async () => {
+    const folder = temporaryFolder();
+    const [before, after] = [join(folder, '1.0.0/server'), join(folder, '1.1.0/server')];
+    for (const release of ['1.0.0', '1.1.0']) mkdirSync(join(folder, release));
+    copyFileSync('/usr/bin/sleep', before);
+    linkSync(before, after);
+    const child = spawn(before, ['600']);
+    await once(child, 'spawn');
+    const pid = child.pid ?? 0;
+    expect(runsFile(pid, before)).toBe(true);
+    expect(runsFile(pid, after)).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
 });
 
