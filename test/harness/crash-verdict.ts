@@ -69,6 +69,9 @@ export async function recover(
   const waits = mayWait && timer.code === 0 && timer.stdout.includes('is tried again');
   const goal = waits ? ended.version : story.ends(stopped);
   problems.push(...ended.problems, ...(await judgeEnd(world, stopped, ended, goal)));
+  // A download is gone on with when its release is tried again.
+  const left = ended.leftovers.filter((name) => !waits || !name.endsWith('.unverified'));
+  if (left.length > 0) problems.push(`left over: ${left.join(', ')}`);
   if (ended.version === undefined && world.before.version !== undefined)
     problems.push('nothing runs');
   if (timer.code === null || timer.code === 2) {
@@ -94,7 +97,6 @@ async function judgeEnd(
   }
   if (ended.hasMarker) problems.push('a marker is left in the end');
   if (ended.floor < Math.max(stopped.floor, before.floor)) problems.push('the floor went back');
-  if (ended.leftovers.length > 0) problems.push(`left over: ${ended.leftovers.join(', ')}`);
   // A node that nothing was installed on yet has no file of its state: that is idle.
   const state = node.stateName() ?? (before.version === undefined ? 'idle' : undefined);
   if (!['committed', 'rolled-back', 'idle'].includes(state ?? 'none')) {
