@@ -23,7 +23,7 @@ import { tableOf } from './table.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--only GROUP]… [--rounds N] [--json] [--docs]
 
-  --quick       small workloads, two rounds, under two minutes
+  --quick       small workloads, two rounds
   --only GROUP  one of: ${GROUPS.map(({ name }) => name).join(', ')}; may be repeated
   --rounds N    interleaved runs of everything; 5 unless told
   --json        one JSON value on standard output
