@@ -98,6 +98,7 @@ async function play(): Promise<void> {
     'The incident',
     'a tarball whose root directory is drwx------, as a build script once made it',
   );
+  workOn(project, '1.2.0');
   const archive = packBadly(project);
   await act('build with a 0700 root', 'exit 3: refused by a gate', async () => {
     writeConfig(project, { publicKey, mirrors, webUi: 'archive' });
