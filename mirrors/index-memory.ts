@@ -14,7 +14,7 @@
 
 /** A tag as RFC 9110 spells it, and short; no other is ever sent back. */
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e]{0,128}"$/;
-const SIGNATURE = /^(.+\.json)(?:\.[0-9A-F]{16})?\.minisig$/;
+const SIGNATURE = /^(.+\.json)(?:\.[0-9A-F]{1,16})?\.minisig$/;
 /** For so long a mirror's word is taken that something is unchanged. */
 const TRUST_MS = 86_400_000;
 
