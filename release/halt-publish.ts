@@ -4,10 +4,8 @@
  * mirrors that have it or not; the same command goes on with it.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { crashPoint } from '@landfall/cli';
 import { haltPath } from '@landfall/manifest';
-import { prepareIndexUpdate, surveyHalts } from '@landfall/mirrors';
+import { surveyHalts } from '@landfall/mirrors';
 import { verifyHalt } from '@landfall/trust';
 import { addSignature, collectSignatures, hasSigned } from './collect.ts';
 import { ReleaseError } from './errors.ts';
@@ -17,9 +15,8 @@ import { openKeys } from './keys.ts';
 import { alive, failureText, type MirrorProgress, onEach } from './mirror-progress.ts';
 import { rootFilesOf } from './roots.ts';
 import type { Show } from './show.ts';
-import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
 import { describeCount } from './waiting.ts';
-import { workspaceOf } from './workspace.ts';
+import { writeIndexFiles } from './write-index-files.ts';
 
 /** Opens the keys that have not signed the draft. Throws like `openKeys`. */
 export async function openHaltKeys(run: HaltRun, show: Show): Promise<void> {
@@ -70,26 +67,16 @@ export function whenAllHave(run: HaltRun): string | undefined {
 
 /** Writes the goal to every mirror that lacks it. */
 export async function writeHalt(run: HaltRun, show: Show): Promise<void> {
-  const { mirrors, settings, signal, goal, channel } = run;
+  const { settings, goal, channel } = run;
   if (goal === undefined) return;
-  const todo = lacking(run);
-  const update = await prepareIndexUpdate({
-    mirrors: alive(mirrors).map(({ mirror }) => mirror),
+  const wanted = {
     // Who is believed comes before what they signed.
     files: new Map([...rootFilesOf(settings.roots), ...goal.files]),
     message: `Halts of ${settings.app} (channel ${channel}, serial ${goal.halt.serial})\n`,
     date: goal.halt.published,
-    repository: join(workspaceOf(settings), 'index.git'),
-    signal,
-  });
-  const others = await otherChannels(update, settings, undefined);
-  await onEach(todo, 'write', signal, async ({ mirror }) => {
-    await requireOtherChannels(mirror, others, signal);
-    await mirror.writeIndex(update, { signal });
-    crashPoint('halt-published');
-    show.live(mirror.name, 'written');
-  });
-  show.outcome(`to ${alive(todo).length}`);
+    point: 'halt-published',
+  };
+  await writeIndexFiles(run, lacking(run), wanted, show);
 }
 
 /** As a stranger finds it. */

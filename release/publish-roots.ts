@@ -7,9 +7,7 @@
  * anew after them. Run again, it completes the rest. A crash leaves on
  * each mirror all versions up to some one, as before or as after.
  */
-import { join } from 'node:path';
-import { crashPoint } from '@landfall/cli';
-import { openWritableMirrors, prepareIndexUpdate } from '@landfall/mirrors';
+import { openWritableMirrors } from '@landfall/mirrors';
 import { OtaError } from '@landfall/errors';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
@@ -25,9 +23,9 @@ import {
 import { rootFilesOf } from './roots.ts';
 import type { Show, Step } from './show.ts';
 import { needsRenewal, renewHalt, startHaltRun } from './steps/halts.ts';
-import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
 import { mirrorsWithoutRoots, readRootsBack, requireNewestRoot } from './steps/roots.ts';
-import { channelPathOf, workspaceOf } from './workspace.ts';
+import { channelPathOf } from './workspace.ts';
+import { writeIndexFiles } from './write-index-files.ts';
 
 export interface RootPublication {
   readonly settings: Settings;
@@ -129,25 +127,16 @@ const renewHalts: Step<RootPublication> = {
 };
 
 const writeRoots: Step<RootPublication>['run'] = async (publication, show) => {
-  const { mirrors, settings, signal, without } = publication;
+  const { mirrors, settings, without } = publication;
   const newest = settings.roots.at(-1);
   if (newest === undefined) return;
-  const todo = alive(mirrors).filter(({ mirror }) => without.has(mirror.name));
   const { app, version, published } = newest.root;
-  const update = await prepareIndexUpdate({
-    mirrors: alive(mirrors).map(({ mirror }) => mirror),
+  const wanted = {
     files: rootFilesOf(settings.roots),
     message: `Root document ${version} of ${app}\n`,
     date: published,
-    repository: join(workspaceOf(settings), 'index.git'),
-    signal,
-  });
-  const others = await otherChannels(update, settings, undefined);
-  await onEach(todo, 'write', signal, async ({ mirror }) => {
-    await requireOtherChannels(mirror, others, signal);
-    await mirror.writeIndex(update, { signal });
-    crashPoint('roots-written');
-    show.live(mirror.name, 'written');
-  });
-  show.outcome(`to ${alive(todo).length}`);
+    point: 'roots-written',
+  };
+  const todo = alive(mirrors).filter(({ mirror }) => without.has(mirror.name));
+  await writeIndexFiles(publication, todo, wanted, show);
 };
