@@ -1,5 +1,6 @@
 /** What every part of the updater is given: configuration, knowledge, and ways to tell. */
 import { Journal } from '@landfall/durable';
+import { messageOf } from '@landfall/errors';
 import type { Config } from './config.ts';
 import { UpdaterError } from './errors.ts';
 import { ActivationLog } from './log.ts';
@@ -52,6 +53,15 @@ export function stopIfTold(signal: AbortSignal): void {
     hint: "what was begun is finished or undone by the next start, or now by 'updater verify'",
     cause: signal.reason,
   });
+}
+
+/** Does what can be done without, and says why when it could not be. */
+export function tryTo(host: Pick<Host, 'note'>, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    host.note(`going on without it: ${messageOf(error)}`);
+  }
 }
 
 /** The time as it is written down. */

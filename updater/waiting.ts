@@ -5,7 +5,7 @@
  */
 import { messageOf } from '@landfall/errors';
 import type { Deployment } from './facts.ts';
-import { timestamp, type Host } from './host.ts';
+import { timestamp, tryTo, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import type { Decline, Offer, Wish } from './offer.ts';
 import {
@@ -42,11 +42,7 @@ export function stopWaiting(host: Host, of: Kind, deployment: Pick<Deployment, '
   const { attempts: path } = host.paths;
   const attempts = readAttempts(path);
   if (findAttempt(attempts, of, deployment) === undefined) return;
-  try {
-    writeAttempts(path, withoutAttempt(attempts, of, deployment));
-  } catch (error) {
-    host.note(`going on without it: ${messageOf(error)}`);
-  }
+  tryTo(host, () => writeAttempts(path, withoutAttempt(attempts, of, deployment)));
 }
 
 /** The attempt that `deployment` waits after, and the milliseconds that are left; undefined when it does not wait. */

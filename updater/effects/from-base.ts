@@ -16,7 +16,7 @@ import { applyDelta, keepTree } from '@landfall/delta';
 import { messageOf } from '@landfall/errors';
 import { type Delta, deltasOf, type Selected } from '@landfall/manifest';
 import { deploymentPath } from '../deployments.ts';
-import { stopIfTold, timestamp, type Host } from '../host.ts';
+import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import { forgetDelta, mayTryDelta, recordDelta } from '../records/delta-file.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { type Base, Sharing } from './base.ts';
@@ -124,7 +124,7 @@ async function byDelta(
     return entries;
   } finally {
     closeSync(download.fd);
-    download.remove();
+    tryTo(host, download.remove);
   }
 }
 

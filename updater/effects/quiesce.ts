@@ -6,10 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint, formatDuration } from '@landfall/cli';
-import { messageOf } from '@landfall/errors';
 import type { QuiesceConfig } from '../config-hooks.ts';
 import { UpdaterError } from '../errors.ts';
-import { timestamp, type Host } from '../host.ts';
+import { timestamp, tryTo, type Host } from '../host.ts';
 import { readQuiesced, writeQuiesced, type Quiesced } from '../records/quiesced-file.ts';
 import { readProgram, runProgram } from '../services/command.ts';
 import { isActive, quiesceCommand } from '../services/manager.ts';
@@ -68,15 +67,6 @@ export async function unquiesce(host: Host): Promise<string | undefined> {
     first ??= reason;
   }
   return first;
-}
-
-/** A disk that takes no writes keeps nothing stopped. */
-function tryTo(host: Host, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    host.note(`going on without it: ${messageOf(error)}`);
-  }
 }
 
 /** What an earlier run stopped and could not start. Does nothing when there is nothing. */

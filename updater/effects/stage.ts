@@ -16,7 +16,7 @@ import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
-import { stopIfTold, timestamp, type Host } from '../host.ts';
+import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
 import { keepDownloads } from './downloads.ts';
@@ -99,7 +99,8 @@ export async function stageComponent(
     entries = await unpack(host, component, download.fd, target, sharing).catch(blame(sha256));
     crashPoint('stage-extracted');
   } catch (error) {
-    if (!signal.aborted) download.remove();
+    // A disk that does not let go of it must not stand in for why it is of no use.
+    if (!signal.aborted) tryTo(host, download.remove);
     throw error;
   } finally {
     closeSync(download.fd);

@@ -3,7 +3,7 @@
  * refused and quarantined, and nothing of it is left anywhere.
  */
 import { hash } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { contentDigest, deploymentId, releaseTag, type Selected } from '@landfall/manifest';
 import { openMirrors } from '@landfall/mirrors';
@@ -58,5 +58,27 @@ describe('a hostile archive that was signed', () => {
     expect(left).toEqual([]);
     expect(readdirSync(folder).toSorted()).toEqual(['mirror', 'root', 'state']);
     expect(readdirSync(join(folder, 'root'))).toEqual(['deployments']);
+  });
+
+  it('is quarantined also where its download cannot be removed', async () => {
+    const folder = temporaryFolder();
+    const mirror = makeMirror(join(folder, 'mirror'));
+    const host = makeHost({ folder });
+    const offer = offerOf(host, mirror, '1.0.0', Buffer.from('no archive'));
+    const download = join(host.paths.downloads, 'web-ui-1.0.0.tar.zst.unverified');
+    for (const each of offer.mirrors) {
+      const open = each.openArtifact.bind(each);
+      // Somebody puts a folder in the place of the file while it comes in.
+      const openArtifact: typeof open = async (...asked) => {
+        rmSync(download);
+        mkdirSync(join(download, 'in the way'), { recursive: true });
+        return open(...asked);
+      };
+      Object.assign(each, { openArtifact });
+    }
+    const found = { name: 'found' as const, to: offer.deployment, asked: true };
+    const { error } = await drive(host, host.store.state, found, offer);
+    expect(host.notes.join('\n')).toContain('going on without it');
+    expect(findQuarantined(host.store.quarantine, digestsOf(offer)), String(error)).toBeDefined();
   });
 });
