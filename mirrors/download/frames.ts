@@ -1,6 +1,6 @@
 /**
  * A download of which the digests of ranges are signed: several mirrors send
- * different frames of it at once, each checked before it is written, so that a
+ * different frames of it at once, each checked before it counts, so that a
  * wrong byte names its mirror and costs a frame. A mirror that fails is left
  * and the others take over what it had to send; one that is slow is given
  * less, and loses what it holds up.

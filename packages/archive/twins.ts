@@ -118,7 +118,9 @@ export class Twin {
     }
     if (hash.digest('hex') === this.#hash.digest('hex')) return;
     const subject = quotePath(this.#wanted.path);
-    throw new ArchiveError('ARCHIVE_IO', `${subject} of what runs changed while it was read`);
+    throw new ArchiveError('ARCHIVE_IO', `${subject} of what runs changed while it was read`, {
+      hint: 'nothing was switched; find what writes into the deployment, and run the command again',
+    });
   }
 
   close(): void {
