@@ -10,9 +10,10 @@
  *
  * The sizes of the frames are in the instructions and must add up to the file.
  */
-import { fstatSync, readSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { inflateHere, type Inflate } from './codec.ts';
 import { refused, toDeltaError } from './errors.ts';
+import { fill } from './files.ts';
 import { decodeInstructions, type Instructions } from './instructions.ts';
 import { frameBound, MAX_INSTRUCTION_BYTES } from './limits.ts';
 
@@ -76,11 +77,7 @@ function sizeOf(fd: number): number {
 export function readAt(fd: number, offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(length);
   try {
-    for (let at = 0; at < length;) {
-      const read = readSync(fd, bytes, at, length - at, offset + at);
-      if (read === 0) throw refused('became shorter while it was read');
-      at += read;
-    }
+    if (!fill(fd, bytes, offset)) throw refused('became shorter while it was read');
   } catch (error) {
     throw toDeltaError('the delta', error);
   }
