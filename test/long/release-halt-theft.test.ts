@@ -3,29 +3,13 @@
  * shows one which only old keys signed. What was halted stays halted, and what
  * the thief put there neither counts nor goes unnoticed.
  */
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runCommand } from '../harness/command.ts';
 import { haltedOn, haltsOn, rotate, useHalted } from '../harness/halted-project.ts';
 import { putHalt } from '../harness/halts.ts';
 import { filesOf } from '../harness/mirror-content.ts';
-import { type Project, writeWebUi } from '../harness/project.ts';
-
-async function useNode(site: Project): Promise<() => Promise<object>> {
-  const config = ['--config', join(site.root, 'node/landfall.toml')];
-  const made = await runCommand('updater', [
-    ...['init', ...config, '--app', 'archipelago', '--web-user', 'root'],
-    ...['--trusted-root', join(site.directory, 'trust/root-1.json')],
-    ...['--root', join(site.root, 'node/root'), '--state', join(site.root, 'node/state')],
-    ...['--probe-url', 'http://127.0.0.1:9/'],
-    ...site.mirrors.flatMap(({ directory }) => ['--mirror', directory]),
-  ]);
-  expect(made).toMatchObject({ code: 0 });
-  return async () => {
-    const { stdout } = await runCommand('updater', ['check', ...config, '--json']);
-    return JSON.parse(stdout) as object;
-  };
-}
+import { useNode } from '../harness/pinned-node.ts';
+import { writeWebUi } from '../harness/project.ts';
 
 it('after a theft the list goes on with the new key, and a list of the thief is decided on', async () => {
   const site = await useHalted();

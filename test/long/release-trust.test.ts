@@ -17,6 +17,7 @@ import {
   manifestOn,
   unplug,
 } from '../harness/mirror-content.ts';
+import { useNode } from '../harness/pinned-node.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
 import { type Bo, makeBo, writeKey } from '../harness/two-people.ts';
 
@@ -64,24 +65,6 @@ function served(site: Project, version: number): { bytes: Buffer; signatures: st
   return {
     bytes: readFileSync(join(folder, name)),
     signatures: names.map((each) => readFileSync(join(folder, each), 'utf8')),
-  };
-}
-
-/** A node that pinned the first root document before anything went wrong. */
-async function useNode(site: Project): Promise<() => Promise<object>> {
-  const folder = join(site.root, 'node');
-  const config = ['--config', join(folder, 'landfall.toml')];
-  const made = await runCommand('updater', [
-    ...['init', ...config, '--app', 'archipelago', '--web-user', 'root'],
-    ...['--trusted-root', join(site.directory, 'trust/root-1.json')],
-    ...['--root', join(folder, 'root'), '--state', join(folder, 'state')],
-    ...['--probe-url', 'http://127.0.0.1:9/'],
-    ...site.mirrors.flatMap(({ directory }) => ['--mirror', directory]),
-  ]);
-  expect(made).toMatchObject({ code: 0 });
-  return async () => {
-    const { stdout } = await runCommand('updater', ['check', ...config, '--json']);
-    return JSON.parse(stdout) as object;
   };
 }
 
