@@ -9,8 +9,9 @@
  * operating system: time 0, OS 255, and an extra field `LF` with the size of
  * the whole member, so that a reader finds the next one without inflating.
  */
-import { promisify } from 'node:util';
-import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
+import { constants, crc32, createDeflateRaw, createZstdCompress } from 'node:zlib';
+import type { DeflateRaw, ZstdCompress } from 'node:zlib';
+import { FRAME_BYTES } from './limits.ts';
 
 export type Compression = 'zstd' | 'gzip';
 
@@ -18,9 +19,6 @@ export const DEFAULT_LEVELS: Readonly<Record<Compression, number>> = { zstd: 3, 
 
 const GZIP_HEADER_BYTES = 20;
 const GZIP_TRAILER_BYTES = 8;
-
-const zstd = promisify(zstdCompress);
-const deflate = promisify(deflateRaw);
 
 /** One independent frame of `content`. The bytes depend on content, level and the codec's version alone. */
 export function compressFrame(
@@ -31,22 +29,28 @@ export function compressFrame(
   return compression === 'zstd' ? zstdFrame(content, level) : gzipMember(content, level);
 }
 
-async function zstdFrame(content: Buffer, level: number): Promise<Buffer> {
-  return zstd(content, {
-    // Room for any frame, so that the compressor works in one pass.
-    chunkSize: Math.max(1024, content.length + (content.length >> 7) + 1024),
-    pledgedSrcSize: content.length,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: level,
-      [constants.ZSTD_c_contentSizeFlag]: 1,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
-  });
+function zstdFrame(content: Buffer, level: number): Promise<Buffer> {
+  return inOneCall(
+    createZstdCompress({
+      flush: constants.ZSTD_e_end,
+      chunkSize: roomFor(content),
+      pledgedSrcSize: content.length,
+      params: {
+        [constants.ZSTD_c_compressionLevel]: level,
+        [constants.ZSTD_c_contentSizeFlag]: 1,
+        [constants.ZSTD_c_checksumFlag]: 1,
+      },
+    }),
+    content,
+  );
 }
 
 async function gzipMember(content: Buffer, level: number): Promise<Buffer> {
-  const chunkSize = Math.max(1024, content.length + (content.length >> 7) + 1024);
-  const body = await deflate(content, { level, chunkSize });
+  const flush = constants.Z_FINISH;
+  const body = await inOneCall(
+    createDeflateRaw({ flush, level, chunkSize: roomFor(content) }),
+    content,
+  );
   const header = Buffer.alloc(GZIP_HEADER_BYTES);
   // Magic, deflate, FEXTRA, time 0, no extra flags, unknown OS, 8 bytes of extra field.
   header.set([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 8, 0, 0x4c, 0x46, 4, 0]);
@@ -54,7 +58,44 @@ async function gzipMember(content: Buffer, level: number): Promise<Buffer> {
   const trailer = Buffer.alloc(GZIP_TRAILER_BYTES);
   trailer.writeUInt32LE(crc32(content), 0);
   trailer.writeUInt32LE(content.length, 4);
-  return Buffer.concat([header, body, trailer]);
+  const member = Buffer.concat([header, body, trailer]);
+  giveBack(body);
+  return member;
+}
+
+/**
+ * Frees the memory of a whole frame that is used no more: the collector lets
+ * several of them pile up. Small ones may share theirs with other buffers.
+ */
+export function giveBack(frame: Buffer): void {
+  const { buffer } = frame;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > FRAME_BYTES) buffer.transfer(0);
+}
+
+/** Room for any frame of `content`, so that the compressor works in one pass. */
+function roomFor(content: Buffer): number {
+  return Math.max(1024, content.length + (content.length >> 7) + 1024);
+}
+
+/**
+ * What `stream` makes of `content`. It was made to end its format with what is
+ * written to it, and is never ended itself: Node's own one-shot calls tell the
+ * codec of the end in a second call, so that zstd takes the content for a stream
+ * of unknown length, copies it and finds less, and both pieces are joined.
+ */
+async function inOneCall(stream: DeflateRaw | ZstdCompress, content: Buffer): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  stream.on('data', (piece: Buffer) => pieces.push(piece));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      stream.on('error', reject);
+      stream.write(content, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    stream.destroy();
+  }
+  const [first] = pieces;
+  return first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces);
 }
 
 /** The seek table for `frames`, without checksums of its own: each frame carries one. */

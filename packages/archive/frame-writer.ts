@@ -1,7 +1,7 @@
 /**
  * A compressed file of independent frames, each made by one one-shot call over
  * at most `FRAME_BYTES` of input, so that its bytes depend on the input alone.
- * At most two are compressed at a time and they are written in order.
+ * Few are compressed at a time and they are written in order.
  *
  * The output stands under a temporary name until `finish` renames it: a crash
  * before that leaves `<path>.tmp` and no file of the given name.
@@ -9,11 +9,17 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { FrameDigests, type FrameRange } from './frame-digests.ts';
-import { type Compression, compressFrame, seekTable } from './frame-format.ts';
+import { type Compression, compressFrame, giveBack, seekTable } from './frame-format.ts';
 import { FRAME_BYTES } from './limits.ts';
 
-/** Frames compressed at a time. One more buffer is being filled. */
-const IN_FLIGHT = 2;
+/**
+ * Frames compressed at a time, while one more buffer is being filled: one more
+ * than two cores take, so that none waits for the next buffer.
+ */
+const IN_FLIGHT = 3;
+/** Where a frame takes seconds, and tables of 100 MB, the wait is nothing. */
+const SLOW_IN_FLIGHT = 2;
+const SLOW_ZSTD_LEVEL = 13;
 
 interface Pending {
   input: Buffer;
@@ -34,6 +40,7 @@ export class FrameWriter {
   readonly #compression: Compression;
   readonly #level: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #inFlight: number;
   readonly #hash = createHash('sha256');
   readonly #digests = new FrameDigests();
   readonly #frames: { compressed: number; content: number }[] = [];
@@ -51,6 +58,8 @@ export class FrameWriter {
     this.#compression = compression;
     this.#level = level;
     this.#signal = signal;
+    const isSlow = compression === 'zstd' && level >= SLOW_ZSTD_LEVEL;
+    this.#inFlight = isSlow ? SLOW_IN_FLIGHT : IN_FLIGHT;
     rmSync(this.#temporary, { force: true });
     this.#fd = openSync(this.#temporary, 'wx', 0o644);
   }
@@ -81,7 +90,7 @@ export class FrameWriter {
     }
   }
 
-  /** Hands the frame being filled to the compressor and waits while two are under way. */
+  /** Hands the frame being filled to the compressor and waits while enough are under way. */
   async flush(): Promise<void> {
     this.#signal?.throwIfAborted();
     const input = this.#current;
@@ -93,7 +102,7 @@ export class FrameWriter {
     this.#pending.push({ input, content, output });
     this.#current = undefined;
     this.#filled = 0;
-    if (this.#pending.length >= IN_FLIGHT) await this.#writeNext();
+    if (this.#pending.length >= this.#inFlight) await this.#writeNext();
   }
 
   async #writeNext(): Promise<void> {
@@ -103,6 +112,7 @@ export class FrameWriter {
     this.#put(frame, true);
     this.#frames.push({ compressed: frame.length, content: next.content });
     this.#free.push(next.input);
+    giveBack(frame);
   }
 
   #put(bytes: Buffer, isFrame: boolean): void {

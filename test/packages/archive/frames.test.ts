@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type ArchiveError, gateArchive, packFile } from '@landfall/archive';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
@@ -62,6 +62,21 @@ describe('the ranges of a packed file', () => {
     expect(at).toBe(size);
     // Zeros, and a frame that is half noise; a frame of noise; and the rest, with the table.
     expect(frames).toHaveLength(3);
+  });
+
+  it('are what the codec makes of a whole frame in one call, and the same every time', async () => {
+    const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
+    const content = Buffer.from(cipher.update(Buffer.alloc(1.5 * MIB)).toString('hex'));
+    const source = fileOf(content);
+    const made = async (compression: 'zstd' | 'gzip'): Promise<Buffer> => {
+      await packFile(source, `${source}.out`, { compression });
+      return readFileSync(`${source}.out`);
+    };
+    const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 };
+    const frame = zstdCompressSync(content, { params });
+    expect((await made('zstd')).subarray(0, frame.length).equals(frame)).toBe(true);
+    expect((await made('gzip')).subarray(20, -8).equals(deflateRawSync(content))).toBe(true);
+    expect((await made('zstd')).equals(await made('zstd'))).toBe(true);
   });
 
   it('are not told of a file that is one range', async () => {
