@@ -14,7 +14,7 @@ import { FrameWriter, type Written } from './frame-writer.ts';
 import { describeMode, kindOf } from './modes.ts';
 import { quotePath } from './names.ts';
 import { paddingOf, TAR_END_BYTES, tarHeader } from './tar-writer.ts';
-import { type ListingEntry, type TreeInfo, treeInfo } from './tree.ts';
+import { TreeDigest, type TreeInfo } from './tree.ts';
 
 const ZEROS = Buffer.alloc(TAR_END_BYTES);
 
@@ -36,16 +36,15 @@ export async function packTree(
   options: PackOptions & { mtime: number },
 ): Promise<Written & { tree: TreeInfo }> {
   return withWriter(outPath, options, async (writer) => {
-    const listing: ListingEntry[] = [];
+    const digest = new TreeDigest();
     for (const entry of plan.entries) {
       await writer.write(tarHeader({ ...entry, mtime: options.mtime }));
       const sha256 = entry.type === 'file' ? await packContent(writer, entry) : '';
       await writer.write(ZEROS.subarray(0, paddingOf(entry.size)));
-      const { path, type, mode, size } = entry;
-      listing.push({ path, type, mode, size, sha256 });
+      digest.add(entry, sha256);
     }
     await writer.write(ZEROS);
-    return { ...(await writer.finish()), tree: treeInfo(listing) };
+    return { ...(await writer.finish()), tree: digest.finish() };
   });
 }
 
@@ -108,24 +107,22 @@ async function withWriter<T>(
   }
 }
 
-/** Puts the file's bytes into the frames and returns their SHA-256 in hex. */
+/**
+ * Puts the file's bytes into the frames and returns their SHA-256 in hex. What
+ * was read is looked at when it is all there: whatever happened to the file
+ * since it was planned, it shows then.
+ */
 async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<string> {
-  const subject = quotePath(entry.path);
   const { source } = entry;
-  if (source === undefined) throw new ArchiveError('ARCHIVE_IO', `${subject} has no source`);
-  let fd: number;
+  let fd: number | undefined;
   try {
+    if (source === undefined) throw new ArchiveError('ARCHIVE_IO', 'a file has no source');
     fd = openSync(source.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    throw toArchiveError(subject, error);
-  }
-  try {
-    refuseChanged(fd, entry, source);
     const hash = new ContentHash(entry.size);
     for (let left = entry.size; left > 0;) {
       const room = writer.room();
       const read = readSync(fd, room, 0, Math.min(left, room.length), null);
-      if (read === 0) throw changed(subject);
+      if (read === 0) throw changed(entry);
       hash.update(room.subarray(0, read));
       left -= read;
       if (writer.advance(read)) await writer.flush();
@@ -133,9 +130,9 @@ async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<strin
     refuseChanged(fd, entry, source);
     return hash.digest();
   } catch (error) {
-    throw toArchiveError(subject, error);
+    throw toArchiveError(quotePath(entry.path), error);
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -152,12 +149,12 @@ function refuseChanged(
     stats.ino !== source.inode ||
     stats.ctimeMs !== source.changedMs
   ) {
-    throw changed(quotePath(entry.path));
+    throw changed(entry);
   }
 }
 
-function changed(subject: string): ArchiveError {
-  return new ArchiveError('ARCHIVE_IO', `${subject} changed while it was packed`, {
+function changed({ path }: PlanEntry): ArchiveError {
+  return new ArchiveError('ARCHIVE_IO', `${quotePath(path)} changed while it was packed`, {
     hint: 'let the build finish before packing, and run it again',
   });
 }

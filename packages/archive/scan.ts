@@ -4,7 +4,7 @@
  * that does not. It never stops at the first problem.
  */
 import { accessSync, constants, lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { describeSystemError, systemCode } from '@landfall/errors';
 import { toArchiveError } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -23,17 +23,19 @@ export function scanPart(draft: Draft, from: string, at: string): void {
     draft.refuse({ path: at, what, hint: "give 'at' the path of the file in the archive" });
     return;
   }
-  visit(draft, root, at, stats, at === '.' ? quotePath(from) : quotePath(at));
+  visit(draft, root, at, stats, at === '.' ? from : at);
 }
 
-function visit(draft: Draft, source: string, path: string, stats: Stats, subject: string): void {
-  if (!travels(draft, path, stats, subject)) return;
+/** `shown` is what messages call it. */
+function visit(draft: Draft, source: string, path: string, stats: Stats, shown: string): void {
+  if (!travels(draft, path, stats, shown)) return;
   if (stats.isFile()) {
-    if (isReadable(draft, source, path, subject)) draft.add(path, source, stats);
+    if (isReadable(draft, source, path, shown)) draft.add(path, source, stats);
     return;
   }
   draft.add(path, source, stats);
-  for (const name of namesIn(draft, source, path, subject)) {
+  const inside = source.endsWith('/') ? source : `${source}/`;
+  for (const name of namesIn(draft, source, path, shown)) {
     const below = path === '.' ? name : `${path}/${name}`;
     if (draft.isExcluded(below)) continue;
     const wrong = pathProblem(below, DEFAULT_LIMITS);
@@ -41,21 +43,21 @@ function visit(draft: Draft, source: string, path: string, stats: Stats, subject
       draft.refuse({ path: below, what: `${quotePath(below)} ${wrong}`, hint: RENAME });
       continue;
     }
-    const child = join(source, name);
+    const child = `${inside}${name}`;
     const childStats = look(draft, child, below);
-    if (childStats !== undefined) visit(draft, child, below, childStats, quotePath(below));
+    if (childStats !== undefined) visit(draft, child, below, childStats, below);
   }
 }
 
 const RENAME = 'rename it, or exclude it';
 
 /** Only plain files and directories without special mode bits do. */
-function travels(draft: Draft, path: string, stats: Stats, subject: string): boolean {
+function travels(draft: Draft, path: string, stats: Stats, shown: string): boolean {
   if (!stats.isFile() && !stats.isDirectory()) {
     const hint = stats.isSymbolicLink()
       ? 'put a copy of what the link points to in its place, or exclude it'
       : 'remove it, or exclude it';
-    const what = `${subject} is ${kindOf(stats)}, expected a file or a directory`;
+    const what = `${quotePath(shown)} is ${kindOf(stats)}, expected a file or a directory`;
     draft.refuse({ path, what, hint });
     return false;
   }
@@ -69,7 +71,7 @@ function travels(draft: Draft, path: string, stats: Stats, subject: string): boo
   const type = stats.isDirectory() ? 'directory' : 'file';
   draft.refuse({
     path,
-    what: `${subject} is ${names.join(' and ')}: ${describeMode(type, stats.mode & 0o7777)}`,
+    what: `${quotePath(shown)} is ${names.join(' and ')}: ${describeMode(type, stats.mode & 0o7777)}`,
     hint: 'clear special mode bits with chmod -R u-s,g-s,-t on the folder',
   });
   return type === 'directory';
@@ -80,17 +82,17 @@ function look(draft: Draft, source: string, path: string): Stats | undefined {
   try {
     return lstatSync(source);
   } catch (error) {
-    refuseUnreadable(draft, path, quotePath(path), error);
+    refuseUnreadable(draft, path, path, error);
     return undefined;
   }
 }
 
-function isReadable(draft: Draft, source: string, path: string, subject: string): boolean {
+function isReadable(draft: Draft, source: string, path: string, shown: string): boolean {
   try {
     accessSync(source, constants.R_OK);
     return true;
   } catch (error) {
-    refuseUnreadable(draft, path, subject, error);
+    refuseUnreadable(draft, path, shown, error);
     return false;
   }
 }
@@ -99,26 +101,27 @@ function isReadable(draft: Draft, source: string, path: string, subject: string)
  * Names in a folder. Names that are not UTF-8 are refused here: Node turns
  * their bytes into U+FFFD, so only a folder that shows one is read again as bytes.
  */
-function namesIn(draft: Draft, source: string, path: string, subject: string): string[] {
+function namesIn(draft: Draft, source: string, path: string, shown: string): string[] {
   try {
     const names = readdirSync(source);
     if (!names.some((name) => name.includes('\ufffd'))) return names;
     return readdirSync(source, { encoding: 'buffer' }).flatMap((bytes) => {
       const name = decodeName(bytes);
       if (name !== undefined) return [name];
-      const shown = `${path === '.' ? '' : `${path}/`}${bytes.toString('latin1')}`;
-      draft.refuse({ path: shown, what: `${quotePath(shown)} is not UTF-8`, hint: RENAME });
+      const below = `${path === '.' ? '' : `${path}/`}${bytes.toString('latin1')}`;
+      draft.refuse({ path: below, what: `${quotePath(below)} is not UTF-8`, hint: RENAME });
       return [];
     });
   } catch (error) {
-    refuseUnreadable(draft, path, subject, error);
+    refuseUnreadable(draft, path, shown, error);
     return [];
   }
 }
 
 /** What the scan can say about a path it may not or cannot read. Disk failures end the scan. */
-function refuseUnreadable(draft: Draft, path: string, subject: string, error: unknown): void {
+function refuseUnreadable(draft: Draft, path: string, shown: string, error: unknown): void {
   const code = systemCode(error);
+  const subject = quotePath(shown);
   if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOENT' && code !== 'ENOTDIR') {
     throw toArchiveError(subject, error);
   }

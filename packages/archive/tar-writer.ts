@@ -99,33 +99,61 @@ function paxRecord(key: string, value: string): string {
   return `${length} ${key}=${value}\n`;
 }
 
-function ustarBlock(fields: {
-  name: string;
-  prefix: string;
-  mode: number;
-  size: number;
-  mtime: number;
-  flag: string;
-}): Buffer {
-  // Zeroed, from the pool: an archive has thousands, and one of its own each costs V8 more than what is in it.
-  const block = Buffer.allocUnsafe(TAR_BLOCK).fill(0);
-  block.write(fields.name, 0, 'utf8');
-  octal(block, fields.mode, 100, 7);
-  octal(block, 0, 108, 7);
-  octal(block, 0, 116, 7);
+function ustarBlock(fields: Fixed & { name: string; prefix: string; size: number }): Buffer {
+  const { block: fixed, sum: fixedSum } = fixedPart(fields);
+  // From the pool: an archive has thousands, and one of its own each costs V8 more than what is in it.
+  const block = Buffer.allocUnsafe(TAR_BLOCK);
+  block.set(fixed);
+  const named = block.write(fields.name, 0, 'utf8');
   octal(block, fields.size, 124, 11);
-  octal(block, fields.mtime, 136, 11);
-  block.fill(0x20, 148, 156);
-  block.write(fields.flag, 156, 'latin1');
-  block.write('ustar\x0000', 257, 'latin1');
-  octal(block, 0, 329, 7);
-  octal(block, 0, 337, 7);
-  if (fields.prefix !== '') block.write(fields.prefix, 345, 'utf8');
-  let sum = 0;
-  for (let at = 0; at < TAR_BLOCK; at += 1) sum += block[at] ?? 0;
+  let sum = fixedSum + sumOf(block, 0, named) + sumOf(block, 124, 135);
+  if (fields.prefix !== '') {
+    sum += sumOf(block, 345, 345 + block.write(fields.prefix, 345, 'utf8'));
+  }
   octal(block, sum, 148, 6);
   block[154] = 0;
   return block;
+}
+
+/** What most headers of an archive have in common. */
+interface Fixed {
+  mode: number;
+  mtime: number;
+  flag: string;
+}
+
+interface FixedPart extends Fixed {
+  block: Buffer;
+  /** Of its bytes, with spaces where the sum goes. */
+  sum: number;
+}
+
+/** By flag: the last that was made. */
+const lastFixed = new Map<string, FixedPart>();
+
+/** A header with no name, size or sum yet, and the sum of its bytes. */
+function fixedPart({ mode, mtime, flag }: Fixed): FixedPart {
+  const last = lastFixed.get(flag);
+  if (last?.mode === mode && last.mtime === mtime) return last;
+  const block = Buffer.alloc(TAR_BLOCK);
+  octal(block, mode, 100, 7);
+  octal(block, 0, 108, 7);
+  octal(block, 0, 116, 7);
+  octal(block, mtime, 136, 11);
+  block.fill(0x20, 148, 156);
+  block.write(flag, 156, 'latin1');
+  block.write('ustar\x0000', 257, 'latin1');
+  octal(block, 0, 329, 7);
+  octal(block, 0, 337, 7);
+  const made = { mode, mtime, flag, block, sum: sumOf(block, 0, TAR_BLOCK) };
+  lastFixed.set(flag, made);
+  return made;
+}
+
+function sumOf(block: Buffer, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 1) sum += block[at] ?? 0;
+  return sum;
 }
 
 /** `value` in `digits` octal digits, with zeros in front. */

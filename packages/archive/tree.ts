@@ -31,21 +31,46 @@ export function compareEntries(a: { path: string }, b: { path: string }): number
   return compareBytes(a.path, b.path);
 }
 
+/** Characters that are hashed in one call: thousands of small calls take longer than the hash. */
+const HASHED_AT_ONCE = 65_536;
+
 /**
  * SHA-256 over one line per entry, the root first and the others in byte order
  * of their paths: path, NUL, `d` or `f`, NUL, mode as four octal digits, NUL,
  * size in decimal, NUL, SHA-256 in hex (empty for a directory), newline.
  */
-export function treeInfo(listing: readonly ListingEntry[]): TreeInfo {
-  const hash = createHash('sha256');
-  let size = 0;
-  for (const entry of listing.toSorted(compareEntries)) {
+export class TreeDigest {
+  readonly #hash = createHash('sha256');
+  #lines = '';
+  #size = 0;
+  #entries = 0;
+
+  /** Adds the next entry in that order. */
+  add(entry: Omit<ListingEntry, 'sha256'>, sha256: string): void {
     const type = entry.type === 'directory' ? 'd' : 'f';
     const mode = entry.mode.toString(8).padStart(4, '0');
-    hash.update(`${entry.path}\0${type}\0${mode}\0${entry.size}\0${entry.sha256}\n`);
-    size += entry.size;
+    this.#lines += `${entry.path}\0${type}\0${mode}\0${entry.size}\0${sha256}\n`;
+    if (this.#lines.length >= HASHED_AT_ONCE) this.#hashLines();
+    this.#size += entry.size;
+    this.#entries += 1;
   }
-  return { digest: hash.digest('hex'), size, entries: listing.length };
+
+  finish(): TreeInfo {
+    this.#hashLines();
+    return { digest: this.#hash.digest('hex'), size: this.#size, entries: this.#entries };
+  }
+
+  #hashLines(): void {
+    this.#hash.update(this.#lines);
+    this.#lines = '';
+  }
+}
+
+/** What `TreeDigest` tells of a listing in any order. */
+export function treeInfo(listing: readonly ListingEntry[]): TreeInfo {
+  const digest = new TreeDigest();
+  for (const entry of listing.toSorted(compareEntries)) digest.add(entry, entry.sha256);
+  return digest.finish();
 }
 
 /** Whether two trees are the same. */
