@@ -20,8 +20,9 @@ const decompress: (
 /** A zstd dictionary of its own format begins so; old files that do are not taken for one. */
 const DICTIONARY_MAGIC = 0xec30a437;
 const NO_LONG_DISTANCE = 2;
-/** From here on (32 MiB) matches are rare enough to need every place. */
-const LARGE_LOG = 26;
+/** Tables of 64 and 256 MiB, each there twice: once for the dictionary. Wider ones find a hundredth more. */
+const MAX_HASH_LOG = 24;
+const MAX_CHAIN_LOG = 26;
 
 /** Unpacks `frame` to exactly `content` bytes; throws anything when it does not. */
 export type Inflate = (
@@ -44,8 +45,8 @@ export async function packFrame(
   const wide = {
     [constants.ZSTD_c_windowLog]: log,
     // Half as many places as bytes: setting up more costs small frames more than it finds.
-    [constants.ZSTD_c_hashLog]: log < LARGE_LOG ? Math.max(10, log - 1) : Math.min(log, 26),
-    [constants.ZSTD_c_chainLog]: Math.min(log + 1, 27),
+    [constants.ZSTD_c_hashLog]: Math.min(Math.max(10, log - 1), MAX_HASH_LOG),
+    [constants.ZSTD_c_chainLog]: Math.min(log + 1, MAX_CHAIN_LOG),
     [constants.ZSTD_c_enableLongDistanceMatching]: NO_LONG_DISTANCE,
   };
   return compress(content, {

@@ -8,12 +8,22 @@
 import type { ListingEntry } from '@landfall/archive';
 import type { Wanted } from './compare.ts';
 import type { Range } from './instructions.ts';
-import { MAX_DICTIONARY_BYTES, MAX_FRAME_BYTES, MAX_RANGES } from './limits.ts';
+import { MAX_RANGES } from './limits.ts';
 
 /** A change of no more content is small: time and distance cost little, and what it finds is most of the delta. */
 const SMALL_CHANGE_BYTES = 16 * 1024 * 1024;
 /** Files of other changes are put together up to this; more would only cost distance. */
 const BATCH_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Content of one frame of a longer file, and what lies before and after its
+ * place in the old one. What both are together decides how much memory the
+ * compressor's tables take; half of what the format allows finds as much.
+ */
+const PART_BYTES = 16 * 1024 * 1024;
+const MARGIN_BYTES = 8 * 1024 * 1024;
+/** Bytes of old files that one frame refers to. */
+const REFERRED_BYTES = PART_BYTES + 2 * MARGIN_BYTES;
 
 /** A part of a new file, in bytes. */
 export interface Piece {
@@ -48,7 +58,7 @@ export function planFrames(
     batch = new Batch(base, most);
   };
   for (const each of order) {
-    if (each.size > MAX_FRAME_BYTES) {
+    if (each.size > PART_BYTES) {
       close();
       frames.push(...cut(base, each));
     } else {
@@ -98,7 +108,7 @@ class Batch {
     this.plan.pieces.push({ entry, offset: 0, length: entry.size });
     this.plan.content += entry.size;
     for (const file of relatives) {
-      const length = Math.min(this.#sizeOf(file), MAX_DICTIONARY_BYTES - this.#dictionary);
+      const length = Math.min(this.#sizeOf(file), REFERRED_BYTES - this.#dictionary);
       if (this.#places.has(file) || length === 0) continue;
       this.#places.add(file);
       this.#dictionary += length;
@@ -115,13 +125,12 @@ class Batch {
 function cut(base: readonly ListingEntry[], { entry, relatives }: Wanted): FramePlan[] {
   const [file] = relatives;
   const old = file === undefined ? 0 : (base[file]?.size ?? 0);
-  const margin = (MAX_DICTIONARY_BYTES - MAX_FRAME_BYTES) / 2;
   const frames: FramePlan[] = [];
-  for (let offset = 0; offset < entry.size; offset += MAX_FRAME_BYTES) {
-    const length = Math.min(MAX_FRAME_BYTES, entry.size - offset);
+  for (let offset = 0; offset < entry.size; offset += PART_BYTES) {
+    const length = Math.min(PART_BYTES, entry.size - offset);
     const place = Math.floor((offset / entry.size) * old);
-    const start = Math.max(0, Math.min(place - margin, old - MAX_DICTIONARY_BYTES));
-    const range = { offset: start, length: Math.min(MAX_DICTIONARY_BYTES, old - start) };
+    const start = Math.max(0, Math.min(place - MARGIN_BYTES, old - REFERRED_BYTES));
+    const range = { offset: start, length: Math.min(REFERRED_BYTES, old - start) };
     const ranges = file === undefined || range.length === 0 ? [] : [{ file, ...range }];
     frames.push({ pieces: [{ entry, offset, length }], content: length, ranges });
   }

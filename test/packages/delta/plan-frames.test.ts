@@ -32,6 +32,8 @@ it('cuts any change into frames', () => {
         expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(content);
         const dictionary = ranges.reduce((sum, { length }) => sum + length, 0);
         expect(dictionary).toBeLessThanOrEqual(MAX_DICTIONARY_BYTES);
+        // What the memory of the maker hangs on.
+        expect(content + dictionary).toBeLessThanOrEqual(48 * 1024 * 1024);
         expect(ranges.length).toBeLessThanOrEqual(MAX_RANGES);
         expect(ranges.every(({ file, offset, length }) => offset + length <= before[file]!)).toBe(
           true,
