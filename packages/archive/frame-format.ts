@@ -17,6 +17,17 @@ export type Compression = 'zstd' | 'gzip';
 
 export const DEFAULT_LEVELS: Readonly<Record<Compression, number>> = { zstd: 3, gzip: 6 };
 
+/**
+ * Content of one frame, in bytes. A gzip member loses little by being smaller,
+ * and takes long enough that two processors must end together.
+ */
+export const CONTENT_BYTES: Readonly<Record<Compression, number>> = {
+  zstd: FRAME_BYTES,
+  gzip: FRAME_BYTES / 2,
+};
+
+/** More than any buffer that shares its memory with others. */
+const OWN_BYTES = 1024 * 1024;
 const GZIP_HEADER_BYTES = 20;
 const GZIP_TRAILER_BYTES = 8;
 
@@ -69,7 +80,7 @@ async function gzipMember(content: Buffer, level: number): Promise<Buffer> {
  */
 export function giveBack(frame: Buffer): void {
   const { buffer } = frame;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > FRAME_BYTES) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > OWN_BYTES) buffer.transfer(0);
 }
 
 /** Room for any frame of `content`, so that the compressor works in one pass. */

@@ -1,6 +1,6 @@
 /**
  * A compressed file of independent frames, each made by one one-shot call over
- * at most `FRAME_BYTES` of input, so that its bytes depend on the input alone.
+ * at most `CONTENT_BYTES` of input, so that its bytes depend on the input alone.
  * Few are compressed at a time and they are written in order.
  *
  * The output stands under a temporary name until `finish` renames it: a crash
@@ -9,8 +9,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { FrameDigests, type FrameRange } from './frame-digests.ts';
-import { type Compression, compressFrame, giveBack, seekTable } from './frame-format.ts';
-import { FRAME_BYTES } from './limits.ts';
+import {
+  type Compression,
+  compressFrame,
+  CONTENT_BYTES,
+  giveBack,
+  seekTable,
+} from './frame-format.ts';
 
 /**
  * Frames compressed at a time, while one more buffer is being filled: one more
@@ -41,6 +46,7 @@ export class FrameWriter {
   readonly #level: number;
   readonly #signal: AbortSignal | undefined;
   readonly #inFlight: number;
+  readonly #contentBytes: number;
   readonly #hash = createHash('sha256');
   readonly #digests = new FrameDigests();
   readonly #frames: { compressed: number; content: number }[] = [];
@@ -58,6 +64,7 @@ export class FrameWriter {
     this.#compression = compression;
     this.#level = level;
     this.#signal = signal;
+    this.#contentBytes = CONTENT_BYTES[compression];
     const isSlow = compression === 'zstd' && level >= SLOW_ZSTD_LEVEL;
     this.#inFlight = isSlow ? SLOW_IN_FLIGHT : IN_FLIGHT;
     rmSync(this.#temporary, { force: true });
@@ -69,14 +76,14 @@ export class FrameWriter {
    * was filled, before the next `await`.
    */
   room(): Buffer {
-    this.#current ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(FRAME_BYTES);
+    this.#current ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#contentBytes);
     return this.#current.subarray(this.#filled);
   }
 
   /** True when the frame is full: call `flush` before `room`. */
   advance(bytes: number): boolean {
     this.#filled += bytes;
-    return this.#filled === FRAME_BYTES;
+    return this.#filled === this.#contentBytes;
   }
 
   /** Copies `bytes` in, frame by frame. */

@@ -30,7 +30,7 @@ export const RATIO_FREE_BYTES = 64 * 1024 * 1024;
 /** Bytes of all paths together; what a reader has to remember. */
 export const MAX_ALL_PATH_BYTES = 16 * 1024 * 1024;
 
-/** Bytes of tar that one frame of ours holds. */
+/** Bytes of tar that one frame of ours holds at most. */
 export const FRAME_BYTES = 8 * 1024 * 1024;
 
 export function withDefaults(limits: Partial<ArchiveLimits> | undefined): ArchiveLimits {
