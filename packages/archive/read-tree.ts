@@ -3,12 +3,12 @@
  * the rules, hash, and hand what is accepted to a sink. The gate and the
  * extraction differ only in their sinks.
  */
-import { ContentHash } from './content-hash.ts';
+import { ContentHashes } from './content-hashes.ts';
 import { decode, detectPacking, type Packing, type Unpack } from './decode.ts';
 import type { ArchiveInput } from './input.ts';
 import type { ArchiveLimits } from './limits.ts';
 import { TarReader } from './tar-reader.ts';
-import { type Accepted, TreeRules } from './tree-rules.ts';
+import { TreeRules } from './tree-rules.ts';
 import type { ListingEntry } from './tree.ts';
 
 /** What is done with entries that follow the rules. Synchronous: one order, no queues. */
@@ -53,15 +53,19 @@ export async function readTree(
     maxRatio: limits.maxRatio,
   };
   const rules = new TreeRules(input.subject, limits);
-  const collector = new Collector(rules, options.sink);
+  const hashes = new ContentHashes(options.expect?.size ?? input.size);
+  const collector = new Collector(rules, hashes, options.sink);
   const reader = new TarReader(input.subject, collector);
   try {
     for await (const piece of decode(input, packing, bounds, options)) reader.push(piece);
     reader.finish();
+    rules.finish();
+    await hashes.finish();
   } catch (error) {
     throw rules.explain(error);
+  } finally {
+    hashes.close();
   }
-  rules.finish();
   return { packing, listing: collector.listing };
 }
 
@@ -69,26 +73,28 @@ export async function readTree(
 class Collector {
   readonly listing: ListingEntry[] = [];
   readonly #rules: TreeRules;
+  readonly #hashes: ContentHashes;
   #sink: TreeSink | undefined;
-  #current: Accepted | undefined;
-  #hash: ContentHash | undefined;
+  #current: ListingEntry | undefined;
 
-  constructor(rules: TreeRules, sink: TreeSink | undefined) {
+  constructor(rules: TreeRules, hashes: ContentHashes, sink: TreeSink | undefined) {
     this.#rules = rules;
+    this.#hashes = hashes;
     this.#sink = sink;
   }
 
   entry(entry: Parameters<TreeRules['check']>[0]): void {
-    this.#current = this.#rules.check(entry);
+    const accepted = this.#rules.check(entry);
+    this.#current = accepted && { ...accepted, sha256: '' };
     if (this.#current === undefined) this.#sink = undefined;
     if (this.#current?.type !== 'file') return;
-    this.#hash = new ContentHash(this.#current.size);
+    this.#hashes.begin(this.#current.size, this.#current);
     this.#sink?.openFile(this.#current.path, this.#current.mode, this.#current.size);
   }
 
   content(piece: Buffer): void {
     if (this.#current === undefined) return;
-    this.#hash?.update(piece);
+    this.#hashes.update(piece);
     this.#sink?.write(piece);
   }
 
@@ -97,8 +103,7 @@ class Collector {
     if (entry === undefined) return;
     if (entry.type === 'directory') this.#sink?.directory(entry.path);
     else this.#sink?.closeFile();
-    this.listing.push({ ...entry, sha256: this.#hash?.digest() ?? '' });
-    this.#hash = undefined;
+    this.listing.push(entry);
     this.#current = undefined;
   }
 }

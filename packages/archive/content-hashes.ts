@@ -1,0 +1,67 @@
+/**
+ * SHA-256 of many files that come in pieces, one after the other: in a thread of
+ * its own where there is much to hash, and here what that has no room for. Where
+ * no thread may be started, and until it runs, all is hashed here.
+ */
+import { availableParallelism } from 'node:os';
+import { ContentHash } from './content-hash.ts';
+import { HashThread } from './hash-thread.ts';
+
+/** Bytes in all from which a thread is worth its start. */
+const WORTH_BYTES = 32 * 1024 * 1024;
+
+/** For each file `begin`, and `update` until all of it came. Then `finish`, and in any case `close`. */
+export class ContentHashes {
+  readonly #thread: HashThread | undefined;
+  /** Of the file under way, when it is hashed here. */
+  #here: ContentHash | undefined;
+  #into: { sha256: string } = { sha256: '' };
+  #left = 0;
+
+  /** `bytes`: about as many will come in all. */
+  constructor(bytes: number) {
+    this.#thread = bytes < WORTH_BYTES ? undefined : startThread();
+  }
+
+  /** A file of `size` bytes comes next. `into` gets its digest in hex, when `finish` has resolved at the latest. */
+  begin(size: number, into: { sha256: string }): void {
+    this.#left = size;
+    this.#into = into;
+    const thread = size > 0 && this.#thread?.isFree === true ? this.#thread : undefined;
+    this.#here = thread === undefined ? new ContentHash(size) : undefined;
+    thread?.begin(size, into);
+    if (size === 0) this.#end();
+  }
+
+  /** The piece is copied where it is not hashed at once. Throws `ArchiveError` ARCHIVE_IO when the thread does not go on. */
+  update(piece: Buffer): void {
+    if (this.#here === undefined) return this.#thread?.update(piece);
+    this.#here.update(piece);
+    this.#left -= piece.length;
+    if (this.#left === 0) this.#end();
+  }
+
+  /** All digests are there. Throws `ArchiveError` ARCHIVE_IO when the thread does not go on. */
+  async finish(): Promise<void> {
+    await this.#thread?.finish();
+  }
+
+  /** Also after an error. */
+  close(): void {
+    this.#thread?.close();
+  }
+
+  #end(): void {
+    this.#into.sha256 = this.#here?.digest() ?? '';
+    this.#here = undefined;
+  }
+}
+
+function startThread(): HashThread | undefined {
+  if (availableParallelism() === 1) return undefined;
+  try {
+    return new HashThread();
+  } catch {
+    return undefined;
+  }
+}
