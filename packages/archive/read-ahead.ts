@@ -5,6 +5,7 @@
 
 /** Frames under way while one is read; each holds 16 MiB or so, and two readers may run at once. */
 const AHEAD = 1;
+const LEAST_FREED = 1024 * 1024;
 
 export class Ahead {
   readonly #pending: Promise<Buffer>[] = [];
@@ -24,6 +25,18 @@ export class Ahead {
 
   async *#next(): AsyncGenerator<Buffer> {
     const frame = this.#pending.shift();
-    if (frame !== undefined) yield await frame;
+    if (frame === undefined) return;
+    const content = await frame;
+    yield content;
+    release(content);
   }
+}
+
+/**
+ * Frees the memory of a frame that was read, which else waits until a collection
+ * finds it: by then there may be many. Smaller ones may be parts of what others use.
+ */
+function release({ buffer, length }: Buffer): void {
+  if (length < LEAST_FREED || !(buffer instanceof ArrayBuffer)) return;
+  buffer.transfer(0);
 }

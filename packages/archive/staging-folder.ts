@@ -31,6 +31,8 @@ export class StagingFolder {
   readonly #root: number;
   /** The way from the root to the folder that was last written to. */
   readonly #open: Level[] = [];
+  /** The path of the last of them. */
+  #inner = '.';
 
   /** Opens `directory`, which must be there. Throws system errors; `ArchiveError` ARCHIVE_IO without /proc. */
   constructor(directory: string) {
@@ -104,12 +106,17 @@ export class StagingFolder {
   /** Where the kernel finds `path`: a bare name in its parent, which is open after this. */
   place(path: string): string {
     const parent = parentOf(path);
-    const names = parent === '.' ? [] : parent.split('/');
+    if (parent !== this.#inner) this.#enter(parent);
+    return this.#inside(nameOf(path));
+  }
+
+  #enter(folder: string): void {
+    const names = folder === '.' ? [] : folder.split('/');
     let shared = 0;
     while (shared < names.length && this.#open[shared]?.name === names[shared]) shared += 1;
+    this.#inner = names.slice(0, shared).join('/') || '.';
     for (const { fd } of this.#open.splice(shared)) closeSync(fd);
     for (const name of names.slice(shared)) this.#push(this.#inside(name), name);
-    return this.#inside(nameOf(path));
   }
 
   #inside(name: string): string {
@@ -119,6 +126,7 @@ export class StagingFolder {
   #push(at: string, name: string): number {
     const fd = openSync(at, FOLDER);
     this.#open.push({ name, fd });
+    this.#inner = this.#inner === '.' ? name : `${this.#inner}/${name}`;
     return fd;
   }
 }
