@@ -37,6 +37,8 @@ export interface SettleOptions {
   online: boolean;
   /** What is degraded is probed after growing waits only: for what runs by itself, again and again. */
   patient?: boolean;
+  /** An operator waits: what runs is read as a whole at a later look. */
+  hasty?: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export async function settle(host: Host, options: SettleOptions): Promise<Settle
     const after = asSettled(await recoverGone(host, options.online));
     if (after !== before) return { state: after, left: leftIn(after, before) };
   }
-  const isWhole = await healQuietly(host, options.online);
+  const isWhole = await healQuietly(host, options);
   const { state } = host.store;
   if (state.name === 'probation') return watch(host, state);
   const wait =
@@ -119,10 +121,10 @@ function keepLostFloors(host: Host): void {
  * What cannot be healed must not keep what follows from being done. Resolves to
  * whether what runs is known to be as it was installed.
  */
-async function healQuietly(host: Host, online: boolean): Promise<boolean> {
+async function healQuietly(host: Host, { online, hasty = false }: SettleOptions): Promise<boolean> {
   if (!host.config.heal.enabled) return false;
   try {
-    const report = await heal(host, { online });
+    const report = await heal(host, { online, hasty });
     return report?.problems.length === 0;
   } catch (error) {
     stopIfTold(host.signal);

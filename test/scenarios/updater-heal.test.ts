@@ -69,6 +69,22 @@ describe('whatever was done to what runs', () => {
   });
 });
 
+describe('an operator who waits', () => {
+  it('gets repaired what shows at once; everything is read by the next tick', async () => {
+    const { node } = await runningNode();
+    const readAt = (): unknown =>
+      (JSON.parse(readFileSync(join(node.state, 'heal.json'), 'utf8')) as { full?: string }).full;
+    const page = readFileSync(ui(node, 'index.html'), 'utf8');
+    rmSync(ui(node, 'index.html'));
+    const apply = await node.updater(['apply']);
+    expect(apply.stderr).toContain("restored 'web-ui/index.html'");
+    expect(readAt()).toBeUndefined();
+    writeFileSync(ui(node, 'index.html'), page.replace('doctype', 'd0ctype'));
+    expect((await node.updater(['once'])).stderr).toContain("restored 'web-ui/index.html'");
+    expect(readAt()).toBeDefined();
+  });
+});
+
 describe('what was deleted by hand', () => {
   it('`current` is put back, also when it leads nowhere', async () => {
     const { node } = await runningNode();

@@ -55,7 +55,8 @@ export const once: Command = {
 };
 
 async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promise<ExitCode> {
-  const { state, left } = await settle(host, { online: true, patient: wish.byHand !== true });
+  const byHand = wish.byHand === true;
+  const { state, left } = await settle(host, { online: true, patient: !byHand, hasty: byHand });
   if (left !== undefined) {
     context.result({ outcome: 'left', version: left.version, state }, [
       describeState(state),

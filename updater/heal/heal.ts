@@ -37,6 +37,8 @@ export interface HealOptions {
   online: boolean;
   /** An operator asked: everything is read, and what was left alone is repaired too. */
   byHand?: boolean;
+  /** Somebody waits for what comes next: where it is known what should be there, everything is read at a later look. */
+  hasty?: boolean;
   /** Nothing is changed. */
   dryRun?: boolean;
 }
@@ -66,8 +68,11 @@ export async function heal(host: Host, options: HealOptions): Promise<HealReport
   const before = readHealFile(paths.healFile, deployment.id);
   const report: HealReport = { deployment, findings: [], repaired: [], problems: [] };
   report.problems.push(...checkFolders(host, deployment, options.dryRun === true));
-  const isFull = options.byHand === true || isFullDue(before);
-  const inventory = findInventory(host, deployment, isFull && options.dryRun !== true);
+  const known = readInventory(paths, deployment);
+  const isPutOff = options.hasty === true && known !== undefined;
+  const isFull = options.byHand === true || (isFullDue(before) && !isPutOff);
+  const build = isFull && options.dryRun !== true;
+  const inventory = known ?? (build ? buildInventory(host, deployment) : undefined);
   let after = before;
   if (inventory !== undefined) {
     after = await healEntries(host, inventory, before, isFull, options, report);
@@ -151,7 +156,7 @@ function settleFile(
     .map(({ path }) => path)
     .slice(0, 1000);
   const settled: HealFile = { ...file, suspects };
-  delete settled.reading;
+  if (isFull) delete settled.reading;
   if (byHand) settled.leftAlone = {};
   if (isFull && first.stoppedAt !== undefined) {
     return { ...settled, reading: { began, after: first.stoppedAt } };
@@ -169,11 +174,8 @@ function isOurs({ config }: Host, { kind }: Finding): boolean {
   return kind !== 'extra' || config.heal.extra === 'aside';
 }
 
-/** The inventory that was written at staging; else, where the disk is whole, what is there. */
-function findInventory(host: Host, deployment: Deployment, build: boolean): Inventory | undefined {
-  const { paths } = host;
-  const known = readInventory(paths, deployment);
-  if (known !== undefined || !build) return known;
+/** Where none was written at staging: what is there, if the disk is whole. */
+function buildInventory({ paths }: Host, deployment: Deployment): Inventory | undefined {
   try {
     const components = listDeployment(paths, deployment.id);
     if (contentDigest(components.map(toContent)) !== deployment.digest) return undefined;
