@@ -9,6 +9,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { compareEntries, type ListingEntry, type TreeInfo } from '@landfall/archive';
+import { BaseChecks } from './base-checks.ts';
 import type { Change } from './change.ts';
 import { checkDelta, type FileInfo } from './check.ts';
 import { type Inflate, inflateHere } from './codec.ts';
@@ -18,7 +19,7 @@ import type { Tree } from './files.ts';
 import type { Frame, Instructions } from './instructions.ts';
 import type { NewFile } from './new-file.ts';
 import { readRanges } from './ranges.ts';
-import { Staging } from './staging.ts';
+import { damagedBase, Staging } from './staging.ts';
 
 export interface ApplyDeltaOptions {
   /** What is on the disk; for a component of kind `file` the file and its one entry `.`. */
@@ -41,7 +42,7 @@ export interface ApplyDeltaOptions {
 }
 
 /** Files that stay, between two looks at the signal. */
-const FILES_AT_ONCE = 64;
+const FILES_AT_ONCE = 32;
 
 /**
  * Applies the delta behind the open descriptor `fd`, which stays open. Resolves
@@ -102,12 +103,23 @@ async function keepFiles(
   { kept }: Pick<Change, 'kept'>,
   { keep, onShared, signal }: Pick<ApplyDeltaOptions, 'keep' | 'onShared' | 'signal'>,
 ): Promise<void> {
-  for (const [index, { entry, from }] of kept.entries()) {
-    const share = (keep?.(entry, from.path) ?? 'link') === 'link';
-    if (staging.keep(entry, from, share)) onShared?.(entry.size);
-    if (index % FILES_AT_ONCE !== 0) continue;
-    await setImmediate();
-    signal?.throwIfAborted();
+  const checks = new BaseChecks(kept.reduce((sum, { from }) => sum + from.size, 0));
+  const settle = async (all = false): Promise<void> => {
+    const wrong = await checks.settle(all);
+    if (wrong !== undefined) throw damagedBase(wrong);
+  };
+  try {
+    for (const [index, { entry, from }] of kept.entries()) {
+      const share = (keep?.(entry, from.path) ?? 'link') === 'link';
+      if (staging.keep(entry, from, share, checks)) onShared?.(entry.size);
+      if (index % FILES_AT_ONCE !== 0) continue;
+      await setImmediate();
+      await settle();
+      signal?.throwIfAborted();
+    }
+    await settle(true);
+  } finally {
+    await checks.close();
   }
 }
 

@@ -10,6 +10,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type ListingEntry, Sharer, StagingFolder } from '@landfall/archive';
 import { DeltaError, toDeltaError } from './errors.ts';
+import type { BaseChecks } from './base-checks.ts';
 import { fill, isEntry, readBuffer, type Tree } from './files.ts';
 import { NewFile } from './new-file.ts';
 
@@ -52,21 +53,30 @@ export class Staging {
   }
 
   /**
-   * Makes `entry` from the old file `from`, once that has its digest: as a second
-   * name or a clone of it where `share` says so and it can be, else as a copy.
-   * True when it was shared. Throws `DeltaError` DELTA_BASE, DELTA_IO.
+   * Makes `entry` from the old file `from`: as a second name or a clone of it
+   * where `share` says so and it can be, else as a copy. It is held to its digest
+   * before, or by `checks`, which tell at the end. True when it was shared.
+   * Throws `DeltaError` DELTA_BASE, DELTA_IO.
    */
-  keep(entry: ListingEntry, from: ListingEntry, share: boolean): boolean {
-    return this.#withOld(from, (fd) => {
-      if (!isEntry(fd, from, this.#buffer)) throw damagedBase(from);
-      const stats = fstatSync(fd);
-      const place = this.#names?.base ?? from.path;
-      const path = this.#names?.folder ?? entry.path;
-      const isShared =
-        share && this.#sharer.fits(stats, entry) && this.#sharer.share(fd, stats, place, path);
-      if (!isShared) this.#copy(fd, entry, from);
-      return isShared;
-    });
+  keep(entry: ListingEntry, from: ListingEntry, share: boolean, checks: BaseChecks): boolean {
+    const fd = this.#openOld(from);
+    let isTaken = false;
+    try {
+      return attempt(from.path, () => {
+        const stats = fstatSync(fd);
+        if (!stats.isFile() || stats.size !== from.size) throw damagedBase(from);
+        isTaken = checks.take(fd, from);
+        if (!isTaken && !isEntry(fd, from, this.#buffer)) throw damagedBase(from);
+        const place = this.#names?.base ?? from.path;
+        const path = this.#names?.folder ?? entry.path;
+        const isShared =
+          share && this.#sharer.fits(stats, entry) && this.#sharer.share(fd, stats, place, path);
+        if (!isShared) this.#copy(fd, entry, from);
+        return isShared;
+      });
+    } finally {
+      if (!isTaken) closeSync(fd);
+    }
   }
 
   /** Fills `target` from the old file. Throws `DeltaError` DELTA_BASE when it is too short, DELTA_IO. */
@@ -88,13 +98,16 @@ export class Staging {
     this.#folder.close();
   }
 
-  #withOld<T>(from: ListingEntry, use: (fd: number) => T): T {
-    let fd: number;
+  #openOld(from: ListingEntry): number {
     try {
-      fd = this.#base.openFile(this.#names?.base ?? from.path);
+      return this.#base.openFile(this.#names?.base ?? from.path);
     } catch (error) {
       throw damagedBase(from, error);
     }
+  }
+
+  #withOld<T>(from: ListingEntry, use: (fd: number) => T): T {
+    const fd = this.#openOld(from);
     try {
       return attempt(from.path, () => use(fd));
     } finally {
@@ -102,7 +115,7 @@ export class Staging {
     }
   }
 
-  /** It was hashed before, and is hashed once more on its way. */
+  /** Hashed on its way, whatever was read of it before. */
   #copy(fd: number, entry: ListingEntry, from: ListingEntry): void {
     const file = this.createFile(entry);
     try {
@@ -122,7 +135,8 @@ function openFolder(path: string, isFile: boolean): StagingFolder {
   return new StagingFolder(isFile ? dirname(path) : path);
 }
 
-function damagedBase({ path }: ListingEntry, cause?: unknown): DeltaError {
+/** The error of a file that is not as listed. */
+export function damagedBase({ path }: ListingEntry, cause?: unknown): DeltaError {
   return new DeltaError('DELTA_BASE', `'${path}' of the base is not what its listing says`, {
     hint: 'take the whole artifact, and look for what changed the file',
     ...(cause === undefined ? {} : { cause }),
