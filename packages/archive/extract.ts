@@ -41,12 +41,14 @@ export async function extractTree(
     signal?: AbortSignal;
     unpack?: Unpack | undefined;
     reuse?: Reuse | undefined;
+    /** Called with bytes that were written more. */
+    onWritten?: ((bytes: number) => void) | undefined;
   },
 ): Promise<{ tree: TreeInfo; listing: ListingEntry[] }> {
-  const { expect, signal, unpack, reuse } = options;
+  const { expect, signal, unpack } = options;
   return withInput(source, options.name, async (input) => {
     const folder = openEmpty(directory);
-    const sink = new DirectorySink(folder, input.subject, expect, reuse);
+    const sink = new DirectorySink(folder, input.subject, options);
     try {
       const limits = withDefaults(options.limits);
       const { listing } = await readTree(input, {
@@ -116,13 +118,19 @@ class DirectorySink implements TreeSink {
   #path = '';
   #mode = 0;
   readonly #twins: Twins | undefined;
+  readonly #onWritten: ((bytes: number) => void) | undefined;
   #twin: Twin | undefined;
 
-  constructor(folder: StagingFolder, subject: string, expect: TreeInfo, reuse: Reuse | undefined) {
+  constructor(
+    folder: StagingFolder,
+    subject: string,
+    { expect, reuse, onWritten }: Parameters<typeof extractTree>[2],
+  ) {
     this.#folder = folder;
     this.#subject = subject;
     this.#expect = expect;
     this.#twins = reuse && openTwins(reuse, folder);
+    this.#onWritten = onWritten;
   }
 
   /** Nothing beyond what was signed reaches the disk. */
@@ -171,6 +179,7 @@ class DirectorySink implements TreeSink {
     this.#call(this.#path, () => {
       for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at);
     });
+    this.#onWritten?.(piece.length);
   }
 
   closeFile(): void {

@@ -1,6 +1,6 @@
 /**
- * Files that survive a crash. Everything but `syncTree`, which waits for a
- * program, is synchronous on purpose: one thread, one order of operations, and a
+ * Files that survive a crash. Everything but the sync of a tree, which waits
+ * for a program, is synchronous on purpose: one thread, one order of operations, and a
  * failed fsync ends the step (a retry of fsync may report success for data that
  * is already lost).
  */
@@ -20,4 +20,4 @@ export {
 export { type JsonFile, preserveCorruptFile, readJsonFile } from './json-file.ts';
 export { Journal } from './journal.ts';
 export { acquireLock, type Lock, type LockHolder, readLock } from './lock.ts';
-export { syncTree } from './sync-tree.ts';
+export { syncTree, TreeSync } from './sync-tree.ts';

@@ -6,7 +6,7 @@
  *
  * What makes it as good as a sync of every file and folder is asked for first;
  * where any of it is missing, each is synced by itself. So is a small tree: a few
- * syncs take less than waiting for all that others wrote. A sync that fails is
+ * syncs take less than waiting for all that others wrote. A sync that fails, early or at the end, is
  * not tried again, by neither way: the kernel tells of a lost page only once.
  *
  * Nothing is written. If the power goes before this returns, any part of the
@@ -29,6 +29,8 @@ const KNOWN_TYPES = [0xef53, 0x58465342, 0x9123683e];
 const TELLS_SINCE = [5, 8];
 /** Files and folders up to which each is synced by itself. */
 const FEW = 100;
+/** Bytes that are not left to the sync at the end. */
+const EARLY_BYTES = 96 * 1024 * 1024;
 /** It also waits for what others have written; a disk that takes longer than this hangs. */
 const LIMIT_MS = 10 * 60_000;
 const MAX_TEXT = 4096;
@@ -38,13 +40,56 @@ const MAX_TEXT = 4096;
  * followed. Throws `DurableError` WRITE_FAILED.
  */
 export async function syncTree(directory: string): Promise<void> {
-  const paths = pathsBelow(directory);
-  const isBelieved = paths.length > FEW && tellsOfErrors(directory);
-  const program = isBelieved ? await findSync() : undefined;
-  if (program === undefined) {
-    for (const { path, isFile } of paths) (isFile ? syncFile : syncDirectory)(path);
-    return;
+  await new TreeSync(directory, FEW + 1).finish();
+}
+
+/**
+ * Syncs a tree that is still being made: of a large one, what was written is on
+ * its way to the disk while the rest is. What counts is the sync at the end.
+ */
+export class TreeSync {
+  readonly #directory: string;
+  /** Looked for while other work is done; none where a tree is small. */
+  readonly #program: Promise<string | undefined> | undefined;
+  #written = 0;
+  #early: Promise<void> | undefined;
+  #error: unknown;
+
+  /** `entries`: as many files and folders will be below `directory`, and it. */
+  constructor(directory: string, entries: number) {
+    this.#directory = directory;
+    this.#program = entries > FEW ? findSync() : undefined;
   }
+
+  /** So many bytes more were written. */
+  wrote(bytes: number): void {
+    this.#written += bytes;
+    if (this.#written < EARLY_BYTES || this.#early !== undefined) return;
+    this.#written = 0;
+    this.#early = this.#syncEarly().catch((error: unknown) => {
+      this.#error = error;
+    });
+  }
+
+  /** Syncs all of it. Throws `DurableError` WRITE_FAILED, also when an earlier sync failed. */
+  async finish(): Promise<void> {
+    await this.#early;
+    if (this.#error !== undefined) throw this.#error;
+    const directory = this.#directory;
+    const program =
+      hasMany(directory) && tellsOfErrors(directory) ? await this.#program : undefined;
+    if (program !== undefined) return syncAll(program, directory);
+    for (const { path, isFile } of pathsBelow(directory)) (isFile ? syncFile : syncDirectory)(path);
+  }
+
+  /** Once: a second one would wait for the first, and the one at the end is due soon. */
+  async #syncEarly(): Promise<void> {
+    const program = tellsOfErrors(this.#directory) ? await this.#program : undefined;
+    if (program !== undefined) await syncAll(program, this.#directory);
+  }
+}
+
+async function syncAll(program: string, directory: string): Promise<void> {
   const { problem } = await run(program, ['-f', absolute(directory)]);
   if (problem === undefined) return;
   throw new DurableError('WRITE_FAILED', `cannot sync '${directory}': ${problem}`, {
@@ -73,20 +118,29 @@ async function findSync(): Promise<string | undefined> {
   return undefined;
 }
 
+function hasMany(directory: string): boolean {
+  let count = 0;
+  for (const _path of pathsBelow(directory)) {
+    count += 1;
+    if (count > FEW) return true;
+  }
+  return false;
+}
+
 /** Files and folders, what is in a folder before it. */
-function pathsBelow(directory: string): { path: string; isFile: boolean }[] {
+function* pathsBelow(directory: string): Generator<{ path: string; isFile: boolean }> {
   let entries;
   try {
     entries = readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     throw writeFailed('read', directory, error);
   }
-  const below = entries.flatMap((entry) => {
+  for (const entry of entries) {
     const path = join(directory, entry.name);
-    if (entry.isDirectory()) return pathsBelow(path);
-    return entry.isFile() ? [{ path, isFile: true }] : [];
-  });
-  return [...below, { path: directory, isFile: false }];
+    if (entry.isDirectory()) yield* pathsBelow(path);
+    else if (entry.isFile()) yield { path, isFile: true };
+  }
+  yield { path: directory, isFile: false };
 }
 
 /** Runs `program` to its end, without our environment. `problem`: how it ended, in words, unless well. */

@@ -13,7 +13,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
 import { basename } from 'node:path';
 import { extractTree, type ListingEntry, type TreeInfo } from '@landfall/archive';
 import { applyDelta } from '@landfall/delta';
-import { syncTree } from '@landfall/durable';
+import { TreeSync } from '@landfall/durable';
 import { downloadArtifact, openMirrors } from '@landfall/mirrors';
 
 const [command = '', source = '', target = '', ...rest] = process.argv.slice(2);
@@ -35,11 +35,14 @@ async function extract(): Promise<void> {
   try {
     if (digestOf(fd) !== signed.sha256) throw new Error(`'${source}' is not what was packed`);
     mkdirSync(target);
-    await extractTree(fd, target, { expect: signed.tree, name: source });
+    const { tree: expect } = signed;
+    const sync = command === 'durable' ? new TreeSync(target, expect.entries) : undefined;
+    const onWritten = (bytes: number): void => sync?.wrote(bytes);
+    await extractTree(fd, target, { expect, name: source, onWritten });
+    await sync?.finish();
   } finally {
     closeSync(fd);
   }
-  if (command === 'durable') await syncTree(target);
 }
 
 /** As a download does it: over pieces, in this thread. */

@@ -11,7 +11,7 @@ import { closeSync, lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArchiveError, extractFile, extractTree, type ListingEntry } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { makeDirectoryDurably, renameDurably, syncDirectory, syncTree } from '@landfall/durable';
+import { makeDirectoryDurably, renameDurably, syncDirectory, TreeSync } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
@@ -55,6 +55,7 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
+  const sync = new TreeSync(staging, entriesOf(offer.selected));
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
   for (const component of offer.selected) {
@@ -64,11 +65,11 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
       continue;
     }
     const sharing = base && new Sharing(host, base, component.name);
-    components.push(await stageComponent(host, offer, component, staging, sharing));
+    components.push(await stageComponent(host, offer, component, staging, { sharing, sync }));
     sharing?.tell(host);
   }
   await checkTree(host, offer, staging);
-  await syncTree(staging);
+  await sync.finish();
   crashPoint('stage-synced');
   writeInventory(paths, { deployment, components });
   crashPoint('stage-inventoried');
@@ -76,16 +77,29 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   renameDurably(staging, deploymentPath(paths, id));
 }
 
+/** What else becomes of files that are unpacked. */
+interface Unpacking {
+  /** Names what they are shared with. */
+  sharing?: Sharing | undefined;
+  /** Is told of what is written. */
+  sync?: TreeSync;
+}
+
+function entriesOf(selected: readonly Selected[]): number {
+  const counts = selected.map((each) => (each.kind === 'tree' ? each.artifact.tree.entries : 1));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /**
  * Downloads one component and unpacks it into the folder `staging`, checked
- * against what was signed. Its files are shared with what `sharing` names.
+ * against what was signed.
  */
 export async function stageComponent(
   host: Host,
   offer: Pick<Stageable, 'deployment' | 'mirrors'>,
   component: Selected,
   staging: string,
-  sharing?: Sharing,
+  how: Unpacking = {},
 ): Promise<InventoryComponent> {
   const { signal } = host;
   const { name, kind } = component;
@@ -96,7 +110,7 @@ export async function stageComponent(
   try {
     crashPoint('stage-downloaded');
     const target = join(staging, name);
-    entries = await unpack(host, component, download.fd, target, sharing).catch(blame(sha256));
+    entries = await unpack(host, component, download.fd, target, how).catch(blame(sha256));
     crashPoint('stage-extracted');
   } catch (error) {
     // A disk that does not let go of it must not stand in for why it is of no use.
@@ -123,7 +137,7 @@ async function unpack(
   component: Selected,
   fd: number,
   target: string,
-  sharing: Sharing | undefined,
+  { sharing, sync }: Unpacking,
 ): Promise<ListingEntry[]> {
   const how = { signal: host.signal, unpack: unpackAsTold(host) };
   const { kind, artifact } = component;
@@ -135,8 +149,10 @@ async function unpack(
   }
   makeFolder(target);
   const reuse = sharing?.reuse;
+  const onWritten = (bytes: number): void => sync?.wrote(bytes);
+  const options = { expect: artifact.tree, name, reuse, onWritten, ...how };
   // The mode gate is in it: an archive that it refuses leaves nothing but the staging folder, which goes.
-  return (await extractTree(fd, target, { expect: artifact.tree, name, reuse, ...how })).listing;
+  return (await extractTree(fd, target, options)).listing;
 }
 
 /** The component's own checks, and the mode gate as the web server's user, before anything is switched. */

@@ -6,18 +6,20 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { CrashDisk, type FileSystem, imageFolder } from '../../harness/crash-disk.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 
-/** A program that syncs a tree on `folder` and prints what became of it. */
+/** A program that syncs a tree, which may be told as one that is being made, and prints what became of it. */
 const SCRIPT = `
 import * as durable from '${join(import.meta.dirname, '../../../packages/durable/index.ts')}';
-try { await durable.syncTree(process.argv[1]); console.log('synced'); }
+const [, tree, written] = process.argv;
+const sync = written === "" ? undefined : new durable.TreeSync(tree, 200);
+try { sync?.wrote(Number(written)); await (sync?.finish() ?? durable.syncTree(tree)); console.log('synced'); }
 catch (error) { console.log(error.code + ': ' + error.message); }`;
 
 /** What it printed, and its calls that sync, each with the path of what it syncs. `prepare` runs in a shell before it. */
-function sync(tree: string, { prepare = ':', inject = '' } = {}): string[] {
+function sync(tree: string, { prepare = ':', inject = '', written = '' } = {}): string[] {
   const log = join(temporaryFolder(), 'trace');
   const strace = ['-fyqq', '-e', 'trace=fsync,syncfs', '-e', 'signal=none', '-o', log];
   const injected = inject === '' ? [] : ['-e', `inject=${inject}`];
-  const node = [process.execPath, '--input-type=module', '-e', SCRIPT, '--', tree];
+  const node = [process.execPath, '--input-type=module', '-e', SCRIPT, '--', tree, written];
   const command = ['strace', ...strace, ...injected, ...node];
   // In a mount namespace of its own: what is put over a program is nobody else's.
   const words = ['-m', 'sh', '-c', `${prepare} && exec "$@"`, 'sh', ...command];
@@ -34,6 +36,7 @@ function treeBelow(folder: string, count = MANY): string {
   return tree;
 }
 
+const MIB = 1024 * 1024;
 /** More than are synced by themselves. */
 const MANY = 120;
 const each = (count = MANY): string[] => [
@@ -83,6 +86,15 @@ describe('syncTree', () => {
       `WRITE_FAILED: cannot sync '${tree}': '/usr/bin/sync' ended with 1: /usr/bin/sync: error syncing '${tree}': Input/output error`,
       'syncfs T',
     ]);
+  });
+
+  it('begins while a large tree is made, says what failed then, and syncs all of it at the end', () => {
+    const tree = treeOnExt4();
+    const [little, much] = [{ written: `${MIB}` }, { written: `${100 * MIB}` }];
+    expect(sync(tree, little)).toStrictEqual(['synced', 'syncfs T']);
+    expect(sync(tree, much)).toStrictEqual(['synced', 'syncfs T', 'syncfs T']);
+    const failed = sync(tree, { ...much, inject: 'syncfs:error=EIO' });
+    expect(failed).toStrictEqual([expect.stringContaining('WRITE_FAILED'), 'syncfs T']);
   });
 
   it("syncs each file and folder where 'sync' is not GNU's, and not when it ends badly", () => {
