@@ -3,6 +3,7 @@
  * in one request, hashes and writes them as they come in, and counts each that
  * is whole and right.
  */
+import { crashPoint } from '@landfall/cli';
 import type { ArtifactStream, Mirror } from '../mirror.ts';
 import type { Frame, FrameBoard, Source } from './board.ts';
 import { type Attempt, openAt, wrong } from './options.ts';
@@ -177,6 +178,7 @@ export class FrameReader implements Source {
       throw wrong(this.#mirror, attempt.options.file, expected, found);
     }
     const isWritten = await taken.finish(attempt.fd);
+    crashPoint('download-frame-written');
     if (isWritten && board.complete(frame)) onFrame(frame);
   }
 }

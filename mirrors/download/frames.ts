@@ -11,6 +11,7 @@
 import { hash } from 'node:crypto';
 import { fstatSync, ftruncateSync, futimesSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crashPoint } from '@landfall/cli';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { isTransient } from '../retry.ts';
@@ -48,6 +49,7 @@ export async function downloadFrames(
   frames: readonly Frame[],
 ): Promise<Served | undefined> {
   const missing = await findMissing(attempt, frames);
+  crashPoint('download-looked');
   if (missing.length === 0) return { mirror: undefined };
   return new FrameDownload(attempt, frames, missing).run();
 }
@@ -185,6 +187,7 @@ class FrameDownload {
     this.#here += bytes;
     this.#landed.set(mirror.name, (this.#landed.get(mirror.name) ?? 0) + bytes);
     this.#tell(mirror);
+    crashPoint('download-frame-counted');
     if (this.#board.isDone) this.#over.abort(new Error('all is here'));
     this.#wake();
   }

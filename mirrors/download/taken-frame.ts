@@ -6,6 +6,7 @@
  * wrong byte is ever written over a right one that counts.
  */
 import { createHash } from 'node:crypto';
+import { crashPoint } from '@landfall/cli';
 import type { Frame } from './board.ts';
 import { writePieces } from './disk.ts';
 
@@ -49,7 +50,7 @@ export class TakenFrame {
   async flush(fd: number): Promise<void> {
     await this.#writing;
     if (this.#isMuted) return;
-    this.#writing = writePieces(fd, this.#pieces, this.#at);
+    this.#writing = writeHeld(fd, this.#pieces, this.#at);
     this.#writing.catch(() => undefined);
     this.#at += this.#held;
     this.#pieces = [];
@@ -79,4 +80,9 @@ export class TakenFrame {
     this.#pieces = [];
     await this.#writing.catch(() => undefined);
   }
+}
+
+async function writeHeld(fd: number, pieces: readonly Uint8Array[], at: number): Promise<void> {
+  await writePieces(fd, pieces, at);
+  crashPoint('download-part-written');
 }

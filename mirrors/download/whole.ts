@@ -7,6 +7,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { fstatSync, ftruncateSync } from 'node:fs';
+import { crashPoint } from '@landfall/cli';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { readAt, writeAllSync } from './disk.ts';
@@ -115,6 +116,7 @@ class Prefix {
     }
     this.#hash.update(chunk);
     writeAllSync(this.#fd, chunk, this.length);
+    crashPoint('download-part-written');
     this.length += chunk.length;
     return true;
   }

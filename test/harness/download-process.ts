@@ -3,15 +3,16 @@ import { type DownloadOptions, downloadArtifact, openMirrors } from '@landfall/m
 
 /** What the process is told, as JSON. */
 export interface DownloadJob {
-  url: string;
-  options: Pick<DownloadOptions, 'version' | 'file' | 'size' | 'sha256' | 'to'>;
+  /** Of mirrors. */
+  urls: readonly string[];
+  options: Pick<DownloadOptions, 'version' | 'file' | 'size' | 'sha256' | 'frames' | 'to'>;
 }
 
 const job = JSON.parse(process.argv[2] ?? '') as DownloadJob;
-const mirrors = openMirrors([
-  { type: 'directory', name: 'north', url: job.url },
-  { type: 'directory', name: 'south', url: job.url },
-]);
+const NAMES = ['north', 'south', 'east'];
+const mirrors = openMirrors(
+  job.urls.map((url, index) => ({ type: 'directory', name: NAMES[index] ?? 'more', url })),
+);
 const outcome = await downloadArtifact(mirrors, job.options).then(
   ({ mirror }) => `from ${mirror}`,
   (error: unknown) => `failed: ${String(error)}`,

@@ -22,7 +22,7 @@ it.each([
   onTestFinished(() => server.stop());
   const { bytes: _bytes, ...wanted } = release.artifact;
   const to = join(temporaryFolder(), 'a.unverified');
-  const job: DownloadJob = { url: server.url, options: { ...wanted, to } };
+  const job: DownloadJob = { urls: [server.url, server.url], options: { ...wanted, to } };
   const script = `${limit} exec "$0" "$@"`;
   const args = ['-c', script, process.execPath, SCRIPT, JSON.stringify(job)];
   const { stdout } = await promisify(execFile)('sh', args);
