@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describeIssues, messageOf } from '@landfall/errors';
-import { artifactsOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { z } from 'zod';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
@@ -71,7 +71,7 @@ export function composeProvenance(built: BuiltRelease): Uint8Array {
   const commit = { name: 'source', ...uri, digest: { gitCommit: source.commit } };
   const statement: Provenance = {
     _type: 'https://in-toto.io/Statement/v1',
-    subject: artifactsOf({ components }).map(({ file, sha256: digest }) => ({
+    subject: artifactFiles({ components }).map(({ file, sha256: digest }) => ({
       name: file,
       digest: { sha256: digest },
     })),
@@ -117,8 +117,9 @@ export function parseProvenance(bytes: Uint8Array): Provenance {
 
 /**
  * Whether a statement is about this very release: it names each of its
- * artifacts with the same digest, the version, the app and the same commit. The
- * first thing that is not so in words, undefined when all is.
+ * artifacts with the same digest, the version, the app and the same commit. Of
+ * deltas it may say nothing, as older statements do, but nothing else either.
+ * The first thing that is not so in words, undefined when all is.
  */
 export function contradiction(provenance: Provenance, manifest: Manifest): string | undefined {
   const { externalParameters } = provenance.predicate.buildDefinition;
@@ -131,8 +132,9 @@ export function contradiction(provenance: Provenance, manifest: Manifest): strin
     return `expected commit '${manifest.commit}', found '${commit}'`;
   }
   const told = new Map(provenance.subject.map(({ name, digest }) => [name, digest.sha256]));
-  for (const { file, sha256: signed } of artifactsOf(manifest)) {
+  for (const { file, sha256: signed, artifact } of artifactFiles(manifest)) {
     const found = told.get(file);
+    if (found === undefined && artifact === undefined) continue;
     if (found !== signed) {
       return `'${file}': expected sha256 ${signed.slice(0, 12)}…, found ${found === undefined ? 'nothing about it' : `${found.slice(0, 12)}…`}`;
     }

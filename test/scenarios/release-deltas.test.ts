@@ -4,8 +4,9 @@ import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { digestTree, extractTree, gateArchive } from '@landfall/archive';
 import { applyDelta } from '@landfall/delta';
-import { deltasOf, type Manifest } from '@landfall/manifest';
+import { artifactFiles, deltasOf, type Manifest } from '@landfall/manifest';
 import { expect, it } from 'vitest';
+import { contradiction, parseProvenance } from '../../release/provenance.ts';
 import { git } from '../harness/git.ts';
 import { expectComplete, manifestOn } from '../harness/mirror-content.ts';
 import { makeNode } from '../harness/node.ts';
@@ -33,6 +34,25 @@ async function ship(site: Project, version: string): Promise<string> {
   expect([code, stderr]).toEqual([0, expect.any(String)]);
   expectComplete(site, version);
   return stderr;
+}
+
+/** How the release was built is told of its deltas too; of older releases it may not be. */
+function expectTold(site: Project, manifest: Manifest | undefined): void {
+  if (manifest === undefined) throw new Error('there is no manifest');
+  const path = join(site.mirror('oslo'), 'provenance', `${manifest.version}.json`);
+  const provenance = parseProvenance(readFileSync(path));
+  const { subject } = provenance;
+  const files = artifactFiles(manifest);
+  expect(subject).toEqual(files.map(({ file, sha256 }) => ({ name: file, digest: { sha256 } })));
+  expect(contradiction(provenance, manifest)).toBeUndefined();
+  const older = subject.filter(({ name }) => !name.endsWith('.delta'));
+  expect(older).toHaveLength(2);
+  expect(contradiction({ ...provenance, subject: older }, manifest)).toBeUndefined();
+  const other = subject.map((each) =>
+    older.includes(each) ? each : { ...each, digest: { sha256: '0'.repeat(64) } },
+  );
+  const said = contradiction({ ...provenance, subject: other }, manifest);
+  expect(said).toMatch(/^'web-ui-1\.2\.0\.from-1\.1\.0\.delta': expected .*, found 000000000000…$/);
 }
 
 /** By component, where its deltas start. */
@@ -64,6 +84,7 @@ it('are made from the last releases, published with the artifacts, and kept by w
   ]);
   expect(await leadsTo(site, manifest, '1.0.0')).toEqual(webUiOf(manifest).tree);
   expect(readdirSync(join(site.directory, '.release/1.2.0'))).not.toContain('.deltas');
+  expectTold(site, manifest);
   const diff = await site.release(['diff', '1.0.0', '1.2.0']);
   expect(diff.stdout).toMatch(/web-ui: changed, archive .* KiB.*, delta \d+ B\n/);
 
