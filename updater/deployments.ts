@@ -20,6 +20,7 @@ import { digestTree, type ListingEntry, treeInfo } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
 import { contentDigest, type Content } from '@landfall/manifest';
 import type { Deployment } from './facts.ts';
+import { beFrugal } from './frugal.ts';
 import type { Paths } from './paths.ts';
 import { isDeploymentId } from './records/schemas.ts';
 
@@ -95,6 +96,7 @@ export interface ListedComponent {
 
 /** What is on the disk, read and hashed. Throws `ArchiveError` for what no release can hold. */
 export function listDeployment(paths: Paths, id: string): ListedComponent[] {
+  beFrugal();
   const directory = deploymentPath(paths, id);
   return readdirSync(directory).map((name): ListedComponent => {
     const path = join(directory, name);

@@ -2,8 +2,8 @@
  * The `updater` command, for nodes. A command, and each of the processes that
  * this program starts of itself, is loaded when it is asked for.
  */
-import './frugal.ts';
 import { runAsProcess } from '@landfall/cli';
+import { beFrugal } from './frugal.ts';
 import { beOwnProgram } from './own-program.ts';
 import { COMMON_OPTIONS, GATE_FLAG, UNPACK_FLAG } from './program.ts';
 import { UPDATER_VERSION } from './version.ts';
@@ -13,7 +13,11 @@ void start(process.argv.slice(2));
 
 async function start([first, ...rest]: readonly string[]): Promise<void> {
   if (first === GATE_FLAG) return (await import('./effects/web-user.ts')).runGate(rest);
-  if (first === UNPACK_FLAG) return (await import('./effects/unpack-process.ts')).runUnpack(rest);
+  if (first === UNPACK_FLAG) {
+    const { runUnpack } = await import('./effects/unpack-process.ts');
+    beFrugal();
+    return runUnpack(rest);
+  }
   return runAsProcess({
     name: 'updater',
     version: UPDATER_VERSION,
@@ -26,7 +30,11 @@ async function start([first, ...rest]: readonly string[]): Promise<void> {
       check: async () => (await import('./commands/check.ts')).check,
       apply: async () => (await import('./commands/apply.ts')).apply,
       once: async () => (await import('./commands/apply.ts')).once,
-      run: async () => (await import('./commands/run.ts')).run,
+      run: async () => {
+        // It stays: what it saves by this for days is worth a slower start.
+        beFrugal();
+        return (await import('./commands/run.ts')).run;
+      },
       verify: async () => (await import('./commands/verify.ts')).verify,
       failed: async () => (await import('./commands/failed.ts')).failed,
       rollback: async () => (await import('./commands/rollback.ts')).rollback,

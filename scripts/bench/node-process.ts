@@ -7,7 +7,6 @@
  *   apply DELTA FOLDER BASE     a delta, to the tree in BASE
  *   download ARCHIVE TO URL…    from mirrors of which each has it as an artifact of release 1.0.0
  */
-import '../../updater/frugal.ts';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,6 +14,9 @@ import { extractTree, type ListingEntry, type TreeInfo } from '@landfall/archive
 import { applyDelta } from '@landfall/delta';
 import { TreeSync } from '@landfall/durable';
 import { downloadArtifact, openMirrors } from '@landfall/mirrors';
+import { beFrugal } from '../../updater/frugal.ts';
+
+beFrugal();
 
 const [command = '', source = '', target = '', ...rest] = process.argv.slice(2);
 

@@ -10,6 +10,7 @@ import { contentDigest, deploymentId } from '@landfall/manifest';
 import { hashFile, toContent } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
 import type { Deployment } from '../facts.ts';
+import { beFrugal } from '../frugal.ts';
 import type { Host } from '../host.ts';
 import { describePaths } from '../heal/tell.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
@@ -45,6 +46,7 @@ export interface AdoptPlan {
 
 /** Plans. Throws `UpdaterError` ADOPTION naming what stands against it. */
 export async function planAdoption(host: Host, wish: AdoptWish): Promise<AdoptPlan> {
+  beFrugal();
   const { component } = host.config.probe;
   checkSource(wish.source);
   const tree = planFolder(wish);

@@ -16,6 +16,7 @@ import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
+import { beFrugal } from '../frugal.ts';
 import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
@@ -41,6 +42,7 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const { paths, store } = host;
   const { deployment } = offer;
   const { id } = deployment;
+  beFrugal();
   if (isStaged(host, offer)) {
     host.note(`${id} is on the disk already, whole`);
     // Perhaps by a rename that a crash kept from the disk.
@@ -101,6 +103,7 @@ export async function stageComponent(
   staging: string,
   how: Unpacking = {},
 ): Promise<InventoryComponent> {
+  beFrugal();
   const { signal } = host;
   const { name, kind } = component;
   const { platform, file, size, sha256 } = component.artifact;

@@ -7,7 +7,7 @@
  * signed manifest, and that `state.json` and the deployment's name hold. One
  * that does not is as good as none.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ListingEntry, treeInfo } from '@landfall/archive';
 import { makeDirectoryDurably, readJsonFile, writeFileDurably } from '@landfall/durable';
@@ -15,11 +15,14 @@ import { contentDigest, type Selected } from '@landfall/manifest';
 import { z } from 'zod';
 import { isDirectory, type ListedComponent, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
+import { beFrugal } from '../frugal.ts';
 import type { Paths } from '../paths.ts';
 import { deploymentSchema, sha256Schema } from './schemas.ts';
 
 /** Larger ones are not written: they would not be read back. */
 const MAX_BYTES = 15 * 1024 * 1024;
+/** Of some thousand entries. */
+const LONG_BYTES = 512 * 1024;
 
 /** Path, `d` or `f`, mode, size, SHA-256 (empty for a directory). */
 const entrySchema = z.tuple([
@@ -86,9 +89,11 @@ export function writeInventory(paths: Paths, { deployment, components }: Invento
 
 /** The inventory of `deployment`, if there is one that proves to be of it. */
 export function readInventory(paths: Paths, deployment: Deployment): Inventory | undefined {
-  const file = readJsonFile(inventoryPath(paths, deployment.id), inventorySchema);
-  if (file.state !== 'ok') return undefined;
-  const components = file.value.components.map((each): InventoryComponent => ({
+  const file = inventoryPath(paths, deployment.id);
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LONG_BYTES) beFrugal();
+  const read = readJsonFile(file, inventorySchema);
+  if (read.state !== 'ok') return undefined;
+  const components = read.value.components.map((each): InventoryComponent => ({
     ...each,
     entries: each.entries.map(([path, type, mode, size, sha256]): ListingEntry => ({
       path,
