@@ -65,29 +65,34 @@ export interface HttpAnswer {
   subject: string;
 }
 
-/** What is used of undici. */
-interface Undici {
-  Pool: typeof Pool;
-  ProxyAgent: typeof ProxyAgent;
-}
-
-let undici: Promise<Undici> | undefined;
+let pool: Promise<typeof Pool> | undefined;
+let proxyAgent: Promise<typeof ProxyAgent> | undefined;
 
 /**
  * Loaded with the first request, so that a process that makes none need not
  * carry it; and file by file, for the package's index loads browsers' interfaces
  * and mocks of itself as well, which takes as long again.
  */
-async function loadUndici(): Promise<Undici> {
-  const [dispatcher, pool, proxyAgent, api] = await Promise.all([
+async function loadPool(): Promise<typeof Pool> {
+  const [dispatcher, found, request] = await Promise.all([
     import('undici/lib/dispatcher/dispatcher.js'),
     import('undici/lib/dispatcher/pool.js'),
-    import('undici/lib/dispatcher/proxy-agent.js'),
-    import('undici/lib/api/index.js'),
+    import('undici/lib/api/api-request.js'),
   ]);
-  // What the index does as well.
-  Object.assign(dispatcher.default.prototype, api.default);
-  return { Pool: pool.default, ProxyAgent: proxyAgent.default };
+  // What the index does as well, with all that can be asked of a dispatcher.
+  dispatcher.default.prototype.request = request.default;
+  return found.default;
+}
+
+/** With the one call that it makes of its own way to the proxy. */
+async function loadProxyAgent(): Promise<typeof ProxyAgent> {
+  const [dispatcher, found, connect] = await Promise.all([
+    import('undici/lib/dispatcher/dispatcher.js'),
+    import('undici/lib/dispatcher/proxy-agent.js'),
+    import('undici/lib/api/api-connect.js'),
+  ]);
+  dispatcher.default.prototype.connect = connect.default;
+  return found.default;
 }
 
 /** How an origin is reached. */
@@ -182,7 +187,7 @@ export class HttpClient {
       headers['content-type'] = body.contentType;
       headers['content-length'] = String(body.size);
     }
-    const { dispatcher } = this.#connect(url, await (undici ??= loadUndici()));
+    const { dispatcher } = await this.#connect(url);
     const answer = await guard.wait(
       dispatcher.request({
         origin: url.origin,
@@ -199,30 +204,35 @@ export class HttpClient {
     return answer;
   }
 
-  #connect(to: URL, { Pool, ProxyAgent }: Undici): Way {
-    const known = this.#ways.get(to.origin);
-    if (known !== undefined) return known;
+  async #connect(to: URL): Promise<Way> {
+    const before = this.#ways.get(to.origin);
+    if (before !== undefined) return before;
     const { ca: file, env } = this.#options;
     const ca = trustedAuthorities(this.mirror, file);
     const proxy = proxyFor(this.mirror, to, env);
+    const NewPool = await (pool ??= loadPool());
+    const NewAgent = proxy && (await (proxyAgent ??= loadProxyAgent()));
+    // Nothing is awaited from here on: another request may have made the way meanwhile.
+    const meanwhile = this.#ways.get(to.origin);
+    if (meanwhile !== undefined) return meanwhile;
     const tls = { timeout: CONNECT_TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) };
-    const pool = { connections: CONNECTIONS, pipelining: 1, allowH2: false, ...UNBOUNDED };
+    const bounds = { connections: CONNECTIONS, pipelining: 1, allowH2: false, ...UNBOUNDED };
     const dispatcher =
-      proxy === undefined
-        ? new Pool(to.origin, { ...pool, connect: tls })
-        : new ProxyAgent({
-            ...pool,
-            uri: proxy.url,
+      NewAgent === undefined
+        ? new NewPool(to.origin, { ...bounds, connect: tls })
+        : new NewAgent({
+            ...bounds,
+            uri: proxy?.url ?? '',
             connectTimeout: CONNECT_TIMEOUT_MS,
             requestTls: tls,
             proxyTls: tls,
             // Typed as `object`: what they hold is how to connect.
             factory: (origin, options) =>
-              new Pool(origin, { ...(options as Pool.Options), ...pool }),
+              new NewPool(origin, { ...(options as Pool.Options), ...bounds }),
             // A proxy that takes a connection and says nothing holds nobody up.
             clientFactory: (origin, options) => {
-              const bounds = { headersTimeout: CONNECT_TIMEOUT_MS };
-              return new Pool(origin, { ...(options as Pool.Options), ...bounds });
+              const headersTimeout = CONNECT_TIMEOUT_MS;
+              return new NewPool(origin, { ...(options as Pool.Options), headersTimeout });
             },
           });
     const way = { dispatcher, proxy };
