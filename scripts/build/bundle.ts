@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
+import { requireLater } from './lazy.ts';
 
 /** The checkout that this file is in. */
 export const HOUSE = fileURLToPath(new URL('../..', import.meta.url));
@@ -32,6 +33,39 @@ const withoutHttp2: Plugin = {
       : undefined,
 };
 
+/** A second parser of HTTP that undici brings and only uses when it is told to: a third of its size. */
+const withoutMilo: Plugin = {
+  name: 'without-milo',
+  load: (id) =>
+    /\/undici\/lib\/milo\/(?:no-)?simd\.js$/.test(id)
+      ? "throw new Error('this parser is not built in');"
+      : undefined,
+};
+
+/**
+ * zod writes a program for every object schema when it is first used, and
+ * remembers what it saw for values that contain themselves. Here nearly every
+ * schema is used once in a process, on JSON or TOML, and both cost more than all else that
+ * zod does.
+ */
+const plainZod: Plugin = {
+  name: 'plain-zod',
+  transform: (code, id) =>
+    id.endsWith('/zod/v4/classic/schemas.js')
+      ? replaceOnce(
+          code,
+          'if (!core.globalConfig.memoizer)\n        core.config({ memoizer: core.memoizer() });',
+          'core.globalConfig.jitless = true;',
+        )
+      : undefined,
+};
+
+function replaceOnce(code: string, from: string, to: string): string {
+  const parts = code.split(from);
+  if (parts.length !== 2) throw new Error(`bundling: expected '${from}' once`);
+  return parts.join(to);
+}
+
 /**
  * Bundles `entries` (name of the file without `.cjs`, and the source relative
  * to the checkout); what several of them share, or load later, stands in files
@@ -50,7 +84,7 @@ export async function bundle(
     cwd: HOUSE,
     platform: 'node',
     external: /^node:/,
-    plugins: [withoutHttp2, ...plugins],
+    plugins: [withoutHttp2, withoutMilo, plainZod, ...plugins],
     onLog: (_level, log) => {
       throw new Error(`bundling: ${log.message}`);
     },
@@ -67,7 +101,11 @@ export async function bundle(
     });
     return output.map((file) => {
       if (file.type === 'chunk') {
-        return { name: file.fileName, code: file.code, packages: packagesOf(file.modules) };
+        return {
+          name: file.fileName,
+          code: requireLater(file.code),
+          packages: packagesOf(file.modules),
+        };
       }
       throw new Error(`bundling: expected only code, found '${file.fileName}'`);
     });

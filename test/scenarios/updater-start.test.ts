@@ -1,0 +1,35 @@
+/** What a look at the mirrors that finds nothing new loads: no more than it needs. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { temporaryFolder } from '../harness/temporary.ts';
+import { makeWorld } from '../harness/world.ts';
+
+/** Told at the end of a process: Node's modules, and the files of the bundle. */
+const TRACE = `process.on('exit', () => {
+  const own = Object.keys(require.cache);
+  const ofNode = process.moduleLoadList.filter((each) => each.startsWith('NativeModule '));
+  require('node:fs').writeFileSync(process.env.TRACE_TO, JSON.stringify({ own, ofNode }));
+});`;
+
+it('neither unpacks nor starts anything, and loads nothing for that', async () => {
+  const { ship, node } = await makeWorld();
+  await ship('1.0.0');
+  expect((await node.updater(['apply'])).code).toBe(0);
+  const folder = temporaryFolder();
+  const [trace, told] = [join(folder, 'trace.cjs'), join(folder, 'told.json')];
+  writeFileSync(trace, TRACE);
+  const env = { NODE_OPTIONS: `--require ${trace}`, TRACE_TO: told };
+  const checked = await node.updater(['check'], { env });
+  expect(checked).toMatchObject({ code: 0, stdout: '1.0.0 runs already\n' });
+  const { own, ofNode } = JSON.parse(readFileSync(told, 'utf8')) as Record<string, string[]>;
+  expect(ofNode).toContain('NativeModule crypto');
+  for (const name of ['zlib', 'child_process', 'http2', 'tls', 'worker_threads']) {
+    expect(ofNode).not.toContain(`NativeModule ${name}`);
+  }
+  const text = (own ?? []).map((file) => readFileSync(file, 'utf8')).join('\n');
+  expect(text).toContain('// updater/mirrors.ts\n');
+  for (const source of ['effects/carry-out', 'commands/apply', 'adopt/adopt', 'status/screen']) {
+    expect(text).not.toContain(`// updater/${source}.ts\n`);
+  }
+});
