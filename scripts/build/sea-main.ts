@@ -1,11 +1,11 @@
 /**
  * The first that runs in a single executable. The program's files are built in
- * beside it, and each is compiled when something requires it: a start that has
- * little to do pays for little. Nothing but these files and Node's own modules
+ * beside it, and each is compiled when something requires it, or is there
+ * compiled already: a start that has little to do pays for little. Nothing but these files and Node's own modules
  * can be required, whatever lies around the executable.
  */
-import { getAsset } from 'node:sea';
-import { compileFunction } from 'node:vm';
+import { getAsset, getAssetKeys, getRawAsset } from 'node:sea';
+import { Script } from 'node:vm';
 
 /** What a CommonJS file is given, and leaves behind. */
 interface Loaded {
@@ -14,8 +14,7 @@ interface Loaded {
 
 /** The file that starts the program: `ENTRY_ASSET` of the build. */
 const ENTRY = 'updater.cjs';
-const PARAMETERS = ['exports', 'require', 'module', '__filename'];
-
+const assets = new Set(getAssetKeys());
 const loaded = new Map<string, Loaded>();
 
 function load(name: string): unknown {
@@ -23,9 +22,13 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports;
   const module: Loaded = { exports: {} };
   loaded.set(name, module);
-  const run = compileFunction(getAsset(name, 'utf8'), PARAMETERS, { filename: name }) as (
-    ...given: unknown[]
-  ) => void;
+  const compiled = `${name}.compiled`;
+  // V8 compiles the text itself where it does not take this, as after a flag was set.
+  const script = new Script(getAsset(name, 'utf8'), {
+    filename: name,
+    ...(assets.has(compiled) ? { cachedData: new Uint8Array(getRawAsset(compiled)) } : {}),
+  });
+  const run = script.runInThisContext() as (...given: unknown[]) => void;
   run(module.exports, requireBuiltIn, module, process.execPath);
   return module.exports;
 }
