@@ -4,18 +4,11 @@
  * it does until the release is committed, never afterwards. A crash in here
  * leaves what a rollback leaves, or a line in the journal and nothing else.
  */
+import { refuseCorrupt } from './corrupt.ts';
 import { timestamp, type Host } from './host.ts';
 import { stateOfMarker } from './records/marker-file.ts';
 import { drive } from './runner.ts';
-import {
-  asSettled,
-  begin,
-  leftIn,
-  refuseCorrupt,
-  restOf,
-  resume,
-  type Settlement,
-} from './settle.ts';
+import { asSettled, begin, leftIn, restOf, resume, type Settlement } from './settle.ts';
 
 /**
  * Tells the machine that `service` (its name in the configuration) gave up,

@@ -3,6 +3,7 @@
  * earlier run left, and look again at what is not settled for good.
  */
 import { messageOf } from '@landfall/errors';
+import { refuseCorrupt } from './corrupt.ts';
 import { findDamage } from './deployments.ts';
 import { probeDeployment } from './effects/probe.ts';
 import { startLeftStopped } from './effects/quiesce.ts';
@@ -159,19 +160,6 @@ export async function settleProbation(
   const { rank, reason } = outcome;
   const event = { name: 'probation-over' as const, outcome: { rank, reason }, at: timestamp() };
   return asSettled((await drive(host, state, event)).state);
-}
-
-/** Throws `UpdaterError` STATE_CORRUPT for the first state file that could not be understood. */
-export function refuseCorrupt({ store, paths }: Host): void {
-  const [first] = store.corrupt;
-  if (first === undefined) return;
-  throw new UpdaterError(
-    'STATE_CORRUPT',
-    `'${first.file}' was corrupt: ${first.reason}; nothing is changed, what runs keeps running`,
-    {
-      hint: `look at ${first.kept}, then move it out of ${paths.state}: as long as it lies there nothing is installed`,
-    },
-  );
 }
 
 /** Throws for a state that a run must not end in; a fault of this program. */

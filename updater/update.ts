@@ -4,62 +4,37 @@
  * installed.
  */
 import { crashPoint } from '@landfall/cli';
-import type { Halted } from '@landfall/manifest';
 import { keepDownloads } from './effects/downloads.ts';
 import { preflight } from './effects/preflight.ts';
 import { UpdaterError } from './errors.ts';
-import type { Warning } from './freshness.ts';
 import { keepHalts } from './halts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
-import { lookAtMirrors, type Look, type MirrorProblem } from './mirrors.ts';
+import { judgeLook, look, type Judgement } from './judgement.ts';
+import type { Look } from './mirrors.ts';
 import {
   digestsOf,
   indexOf,
-  judgeFreshness,
-  judgeOffer,
   leavesWithdrawn,
-  selectOffer,
   type Decline,
   type Offer,
   type Wish,
 } from './offer.ts';
-import { judgePace } from './policy/judge.ts';
 import { keepHold, keepInstall, keepPlace, keepSight } from './policy/keep.ts';
-import { judgeRollout } from './policy/rollout.ts';
-import type { Held } from './records/hold-file.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
 import { readLastCheck, writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { writeSeen } from './records/seen-file.ts';
 import { drive } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
-import { foreseeTrust, keepTrust, type KeepTrust } from './trust/keep.ts';
-import { judgeWait, stopWaiting } from './waiting.ts';
-
-/** What is on offer, and whether it would be taken. */
-export interface Judgement {
-  problems: MirrorProblem[];
-  /** What is odd about what the mirrors show. */
-  warnings: Warning[];
-  offer?: Offer;
-  decline?: Decline;
-  /** The hold that stands, whatever else there is to say. */
-  held?: Held | undefined;
-  /** That what runs was halted; it is not left for that. */
-  halted?: Halted | undefined;
-}
+import { keepTrust } from './trust/keep.ts';
+import { stopWaiting } from './waiting.ts';
 
 /** What became of an update. `state` is what holds now. */
 export interface UpdateResult extends Judgement {
   state: Settled;
   /** `kept`: the release runs. `left`: it was tried and did not stay. */
   outcome: 'declined' | 'kept' | 'left';
-}
-
-/** What the mirrors offer and what this node thinks of it. Changes nothing. */
-export async function judgeMirrors(host: Host, wish: Wish): Promise<Judgement> {
-  return judgeLook(host, await look(host, foreseeTrust), wish);
 }
 
 /** Whether an offer would get through preflight; throws what stands against it. Changes nothing. */
@@ -119,36 +94,6 @@ async function install(
   const isUndone = after === state || (state.name === 'probation' && after.name === 'committed');
   if (result.error !== undefined && isUndone) throw result.error;
   return settleProbation(host, after);
-}
-
-async function look(host: Host, keep: KeepTrust): Promise<Look> {
-  const seen = await lookAtMirrors(host, keep);
-  for (const { mirror, problem } of seen.problems) host.note(`mirror '${mirror}': ${problem}`);
-  for (const { reason, hint } of seen.warnings) host.note(`warning: ${reason}; ${hint}`);
-  return seen;
-}
-
-/** `onTakeable` is told of an offer that only its time may still stand against. */
-function judgeLook(
-  host: Host,
-  seen: Look,
-  wish: Wish,
-  onTakeable: (offer: Offer) => void = () => {},
-): Judgement {
-  const { config, store } = host;
-  const { newest, mirrors, problems, warnings, halts } = seen;
-  const running = store.state.running?.deployment.version;
-  const halted = running === undefined ? undefined : halts.halted.get(running);
-  const judgement = { problems, warnings, halted };
-  if ('code' in newest) return { ...judgement, decline: newest };
-  const offer = selectOffer(newest, mirrors, halts.halted.get(newest.manifest.version));
-  const stale = judgeFreshness(config, store, newest, new Date());
-  if ('code' in offer) return { ...judgement, decline: stale ?? offer };
-  const refusal = stale ?? judgeOffer(store, offer, wish) ?? judgeRollout(host, offer, wish);
-  if (refusal === undefined) onTakeable(offer);
-  const decline =
-    refusal ?? judgeWait(host, store.state, offer, wish) ?? judgePace(host, offer, wish);
-  return decline === undefined ? { ...judgement, offer } : { ...judgement, offer, decline };
 }
 
 /** Writes down what was seen: halts and the floor first, which decide what may be seen next. */

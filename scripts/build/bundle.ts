@@ -84,6 +84,8 @@ export async function bundle(
     cwd: HOUSE,
     platform: 'node',
     external: /^node:/,
+    // Our own modules define things and do nothing: one of which nothing is used is left out.
+    treeshake: { moduleSideEffects: (id) => (id.includes('/node_modules/') ? undefined : false) },
     plugins: [withoutHttp2, withoutMilo, plainZod, ...plugins],
     onLog: (_level, log) => {
       throw new Error(`bundling: ${log.message}`);

@@ -15,7 +15,7 @@ import type { Config } from '../config.ts';
 import type { Host } from '../host.ts';
 import { readAdoption } from '../records/adoption-file.ts';
 import { removeLeftovers } from '../effects/tidy.ts';
-import { refuseCorrupt } from '../settle.ts';
+import { refuseCorrupt } from '../corrupt.ts';
 import { DRY_RUN, openToLook, readConfig, untilToldToStop, withHost } from './session.ts';
 import { describeState } from './words.ts';
 

@@ -1,11 +1,13 @@
 /** `updater apply` and `updater once`: install what the mirrors offer, now. */
 import { type Command, CliError, type Context } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
+import { refuseCorrupt } from '../corrupt.ts';
 import type { Host } from '../host.ts';
+import { judgeMirrors } from '../judgement.ts';
 import type { Wish } from '../offer.ts';
 import { followUpdater } from '../self/follow.ts';
-import { refuseCorrupt, settle } from '../settle.ts';
-import { judgeMirrors, rehearse, update } from '../update.ts';
+import { settle } from '../settle.ts';
+import { rehearse, update } from '../update.ts';
 import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
 import { declineLines, describeState, exitOfDecline, tellUpdate } from './words.ts';
 

@@ -1,7 +1,7 @@
 /** `updater check`: what the mirrors offer, and what this node would do about it. */
 import type { Command } from '@landfall/cli';
-import { refuseCorrupt } from '../settle.ts';
-import { judgeMirrors, type Judgement } from '../update.ts';
+import { refuseCorrupt } from '../corrupt.ts';
+import { judgeMirrors, type Judgement } from '../judgement.ts';
 import { openToLook, untilToldToStop } from './session.ts';
 import { declineLines, exitOfDecline, haltedWords } from './words.ts';
 

@@ -4,7 +4,8 @@ import { ExitCode } from '@landfall/errors';
 import { heal as healNode, type HealReport } from '../heal/heal.ts';
 import { describePaths } from '../heal/tell.ts';
 import type { Host } from '../host.ts';
-import { begin, refuseCorrupt } from '../settle.ts';
+import { refuseCorrupt } from '../corrupt.ts';
+import { begin } from '../settle.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
 
 export const heal: Command = {

@@ -12,7 +12,7 @@ import { findFloor } from '../records/floor-file.ts';
 import { indexOf } from '../offer.ts';
 import { knowledgeOf, type SelfCheck } from '../self/knowledge.ts';
 import { rehearse } from '../self/rehearsal.ts';
-import { refuseCorrupt } from '../settle.ts';
+import { refuseCorrupt } from '../corrupt.ts';
 import { UPDATER_VERSION } from '../version.ts';
 import { openToLook, untilToldToStop } from './session.ts';
 

@@ -9,7 +9,7 @@ import { openHost, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
-import { confirmUpdater } from '../self/follow.ts';
+import { confirmUpdater } from '../self/confirm.ts';
 import { secureState } from '../state-folder.ts';
 
 /** What an updater that took over must have done once before the one it took over from may go. */

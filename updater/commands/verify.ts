@@ -1,7 +1,8 @@
 /** `updater verify`: at boot, finish or undo what a crash left. */
 import type { Command } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
-import { refuseCorrupt, settle } from '../settle.ts';
+import { refuseCorrupt } from '../corrupt.ts';
+import { settle } from '../settle.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
 import { describeState } from './words.ts';
 

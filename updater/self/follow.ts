@@ -7,11 +7,11 @@
  * `updater.previous` to the one that runs; the link `updater` to the new one;
  * the record. If the power goes before the last link, the old one starts; from
  * then on the new one, with the old one beside it until the new one has done
- * its work once (`confirmUpdater`).
+ * its work once (`confirm.ts`).
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { crashPoint } from '@landfall/cli';
-import { removeDurably, replaceSymlinkDurably } from '@landfall/durable';
+import { replaceSymlinkDurably } from '@landfall/durable';
 import { messageOf } from '@landfall/errors';
 import { findDamage, hashFile } from '../deployments.ts';
 import { MAX_ATTEMPTS, type Deployment } from '../facts.ts';
@@ -19,7 +19,7 @@ import { timestamp, type Host } from '../host.ts';
 import type { Settled } from '../machine.ts';
 import type { Paths } from '../paths.ts';
 import { type Candidate, readCandidates, writeCandidate } from '../records/updater-file.ts';
-import { isLinked, readUpdaterLink, updaterFile, updaterTarget } from './links.ts';
+import { readUpdaterLink, updaterFile, updaterTarget } from './links.ts';
 import { prove } from './proof.ts';
 import { removeRehearsals } from './rehearsal.ts';
 
@@ -45,15 +45,6 @@ export async function followUpdater(host: Host, state: Settled): Promise<boolean
     host.note(`the updater stays as it is: ${messageOf(error)}`);
     return false;
   }
-}
-
-/** Lets the old one go, when this process is the new one and has done its work. */
-export function confirmUpdater(host: Host): void {
-  const { paths, journal } = host;
-  if (lstatSync(paths.previousUpdater, { throwIfNoEntry: false }) === undefined) return;
-  if (!isLinked(paths)) return;
-  removeDurably(paths.previousUpdater);
-  journal.append({ at: timestamp(), updater: 'confirmed' });
 }
 
 function findNewcomer(host: Host, state: Settled): Newcomer | undefined {
