@@ -1,7 +1,11 @@
-/** What a look at the mirrors that finds nothing new loads: no more than it needs. */
+/**
+ * What a look at the mirrors that finds nothing new loads of the bundle that
+ * goes into the single executable, and of Node: no more than it needs.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { bundle, writeBundle } from '../../scripts/build/bundle.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { makeWorld } from '../harness/world.ts';
 
@@ -17,10 +21,13 @@ it('neither unpacks nor starts anything, and loads nothing for that', async () =
   await ship('1.0.0');
   expect((await node.updater(['apply'])).code).toBe(0);
   const folder = temporaryFolder();
+  writeBundle(folder, await bundle({ updater: 'updater/main.ts' }));
+  const launcher = join(folder, 'updater');
+  writeFileSync(launcher, `#!${process.execPath}\nrequire('./updater.cjs');\n`, { mode: 0o755 });
   const [trace, told] = [join(folder, 'trace.cjs'), join(folder, 'told.json')];
   writeFileSync(trace, TRACE);
   const env = { NODE_OPTIONS: `--require ${trace}`, TRACE_TO: told };
-  const checked = await node.updater(['check'], { env });
+  const checked = await node.updater(['check'], { launcher, env });
   expect(checked).toMatchObject({ code: 0, stdout: '1.0.0 runs already\n' });
   const { own, ofNode } = JSON.parse(readFileSync(told, 'utf8')) as Record<string, string[]>;
   expect(ofNode).toContain('NativeModule crypto');
