@@ -57,7 +57,7 @@ export class FrameWriter {
   #current: Buffer | undefined;
   #filled = 0;
 
-  /** Opens the temporary file. `level` is the codec's own. */
+  /** Removes what stands under both names, and opens the temporary file. `level` is the codec's own. */
   constructor(path: string, compression: Compression, level: number, signal?: AbortSignal) {
     this.#path = path;
     this.#temporary = `${path}.tmp`;
@@ -67,7 +67,7 @@ export class FrameWriter {
     this.#contentBytes = CONTENT_BYTES[compression];
     const isSlow = compression === 'zstd' && level >= SLOW_ZSTD_LEVEL;
     this.#inFlight = isSlow ? SLOW_IN_FLIGHT : IN_FLIGHT;
-    rmSync(this.#temporary, { force: true });
+    for (const old of [path, this.#temporary]) rmSync(old, { force: true });
     this.#fd = openSync(this.#temporary, 'wx', 0o644);
   }
 

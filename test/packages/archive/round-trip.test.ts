@@ -1,4 +1,5 @@
 /** What is packed comes out: on disk, in the listing, in the digest. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
 import {
@@ -197,6 +198,13 @@ describe('packing', () => {
         symlinkSync('/etc/hostname', path);
       },
     ],
+    [
+      'becomes a pipe',
+      (path: string): void => {
+        rmSync(path);
+        execFileSync('mkfifo', [path]);
+      },
+    ],
   ])('is an error when a file %s after the plan was made', async (_name, change) => {
     const folder = folderOf({ 'a/file': 'hello' });
     const plan = planTree({ parts: [{ from: folder, at: '' }] });
@@ -211,6 +219,7 @@ describe('packing', () => {
   it('stops when told to, and leaves nothing', async () => {
     const folder = folderOf({ a: 'x' });
     const out = join(temporaryFolder(), 'ui.tar.zst');
+    writeFileSync(out, 'what was packed before');
     const plan = planTree({ parts: [{ from: folder, at: '' }] });
     const signal = AbortSignal.abort(new Error('stopped by the test'));
     await expect(
