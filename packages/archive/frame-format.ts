@@ -11,6 +11,7 @@
  */
 import { constants, crc32, createDeflateRaw, createZstdCompress } from 'node:zlib';
 import type { DeflateRaw, ZstdCompress } from 'node:zlib';
+import { giveBack } from './give-back.ts';
 import { FRAME_BYTES } from './limits.ts';
 
 export type Compression = 'zstd' | 'gzip';
@@ -26,8 +27,6 @@ export const CONTENT_BYTES: Readonly<Record<Compression, number>> = {
   gzip: FRAME_BYTES / 2,
 };
 
-/** More than any buffer that shares its memory with others. */
-const OWN_BYTES = 1024 * 1024;
 const GZIP_HEADER_BYTES = 20;
 const GZIP_TRAILER_BYTES = 8;
 
@@ -72,15 +71,6 @@ async function gzipMember(content: Buffer, level: number): Promise<Buffer> {
   const member = Buffer.concat([header, body, trailer]);
   giveBack(body);
   return member;
-}
-
-/**
- * Frees the memory of a whole frame that is used no more: the collector lets
- * several of them pile up. Small ones may share theirs with other buffers.
- */
-export function giveBack(frame: Buffer): void {
-  const { buffer } = frame;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > OWN_BYTES) buffer.transfer(0);
 }
 
 /** Room for any frame of `content`, so that the compressor works in one pass. */

@@ -9,13 +9,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { FrameDigests, type FrameRange } from './frame-digests.ts';
-import {
-  type Compression,
-  compressFrame,
-  CONTENT_BYTES,
-  giveBack,
-  seekTable,
-} from './frame-format.ts';
+import { type Compression, compressFrame, CONTENT_BYTES, seekTable } from './frame-format.ts';
+import { giveBack } from './give-back.ts';
 
 /**
  * Frames compressed at a time, while one more buffer is being filled: one more

@@ -2,10 +2,10 @@
  * Frames decoded ahead of their reader, in order. The codecs run on Node's
  * thread pool, so decoding goes on while the reader writes files.
  */
+import { giveBack } from './give-back.ts';
 
 /** Frames under way while one is read; each holds 16 MiB or so, and two readers may run at once. */
 const AHEAD = 1;
-const LEAST_FREED = 1024 * 1024;
 
 export class Ahead {
   readonly #pending: Promise<Buffer>[] = [];
@@ -28,15 +28,6 @@ export class Ahead {
     if (frame === undefined) return;
     const content = await frame;
     yield content;
-    release(content);
+    giveBack(content);
   }
-}
-
-/**
- * Frees the memory of a frame that was read, which else waits until a collection
- * finds it: by then there may be many. Smaller ones may be parts of what others use.
- */
-function release({ buffer, length }: Buffer): void {
-  if (length < LEAST_FREED || !(buffer instanceof ArrayBuffer)) return;
-  buffer.transfer(0);
 }
