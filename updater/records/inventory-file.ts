@@ -25,13 +25,22 @@ const MAX_BYTES = 15 * 1024 * 1024;
 const LONG_BYTES = 512 * 1024;
 
 /** Path, `d` or `f`, mode, size, SHA-256 (empty for a directory). */
-const entrySchema = z.tuple([
-  z.string().regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))/),
-  z.enum(['d', 'f']),
-  z.int(),
-  z.int(),
-  z.string(),
-]);
+type StoredEntry = [path: string, type: 'd' | 'f', mode: number, size: number, sha256: string];
+const PLAIN_PATH = /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))/;
+
+/** By hand: there are thousands, and a schema of each field takes several times as long. */
+function isStoredEntry(value: unknown): value is StoredEntry {
+  if (!Array.isArray(value) || value.length !== 5) return false;
+  const [path, type, mode, size, sha256] = value as unknown[];
+  return (
+    typeof path === 'string' &&
+    PLAIN_PATH.test(path) &&
+    (type === 'd' || type === 'f') &&
+    Number.isSafeInteger(mode) &&
+    Number.isSafeInteger(size) &&
+    typeof sha256 === 'string'
+  );
+}
 
 const inventorySchema = z.object({
   schema: z.literal(1),
@@ -49,7 +58,9 @@ const inventorySchema = z.object({
           sha256: sha256Schema,
         })
         .optional(),
-      entries: z.array(entrySchema).min(1),
+      entries: z.custom<StoredEntry[]>(
+        (value) => Array.isArray(value) && value.length > 0 && value.every(isStoredEntry),
+      ),
     }),
   ),
 });
