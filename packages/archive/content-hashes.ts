@@ -27,7 +27,7 @@ export class ContentHashes {
   begin(size: number, into: { sha256: string }): void {
     this.#left = size;
     this.#into = into;
-    const thread = size > 0 && this.#thread?.isFree === true ? this.#thread : undefined;
+    const thread = size > 0 && this.#thread?.hasRoom(size) === true ? this.#thread : undefined;
     this.#here = thread === undefined ? new ContentHash(size) : undefined;
     thread?.begin(size, into);
     if (size === 0) this.#end();

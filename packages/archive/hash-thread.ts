@@ -22,6 +22,8 @@ const PATIENCE_MS = 60_000;
 export class HashThread {
   readonly #worker: Worker;
   readonly #shared: Shared;
+  /** That of `#shared`, as what is copied into fastest. */
+  readonly #content: Buffer;
   readonly #ended: Promise<unknown>;
   /** What gets the digests that are to come, in order. */
   readonly #waiting: { sha256: string }[] = [];
@@ -44,6 +46,7 @@ export class HashThread {
       parts: new Uint32Array(new SharedArrayBuffer(SLOTS * (SLOT_PARTS + 1) * 4)),
       digests: new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT_PARTS * DIGEST_BYTES)),
     };
+    this.#content = Buffer.from(this.#shared.content.buffer);
     this.#worker = new Worker(`(${hashSlots.toString()})()`, {
       eval: true,
       workerData: this.#shared,
@@ -58,9 +61,10 @@ export class HashThread {
     });
   }
 
-  /** Whether it runs, and something can be begun without waiting. */
-  get isFree(): boolean {
-    return Atomics.load(this.#shared.ready, 0) === 1 && this.#hasSlot();
+  /** Whether it runs, and a string of `size` bytes can be handed over without waiting; of a large one as much as there ever is room for. */
+  hasRoom(size: number): boolean {
+    if (Atomics.load(this.#shared.ready, 0) !== 1) return false;
+    return this.#slotsFree() >= Math.min(SLOTS, 1 + Math.ceil(size / SLOT_BYTES));
   }
 
   /** A string of `size` bytes, at least one, comes next. `into` gets its digest in hex, when `finish` has resolved at the latest. */
@@ -70,12 +74,12 @@ export class HashThread {
   }
 
   /** Copies `piece`. May wait for the thread. Throws `ArchiveError` ARCHIVE_IO when that does not go on. */
-  update(piece: Uint8Array): void {
-    const { content, parts } = this.#shared;
+  update(piece: Buffer): void {
+    const { parts } = this.#shared;
     for (let at = 0; at < piece.length;) {
       this.#makeRoom();
       const part = piece.subarray(at, at + SLOT_BYTES - this.#bytes);
-      content.set(part, this.#slot * SLOT_BYTES + this.#bytes);
+      part.copy(this.#content, this.#slot * SLOT_BYTES + this.#bytes);
       at += part.length;
       this.#left -= part.length;
       this.#bytes += part.length;
@@ -108,14 +112,15 @@ export class HashThread {
     return this.#submitted % SLOTS;
   }
 
-  #hasSlot(): boolean {
-    return this.#submitted - this.#take() < SLOTS;
+  /** With the one that is being filled. */
+  #slotsFree(): number {
+    return SLOTS - (this.#submitted - this.#take());
   }
 
   /** The slot that is being filled has room for at least one byte after this. */
   #makeRoom(): void {
     if (this.#bytes === SLOT_BYTES || this.#parts === SLOT_PARTS) this.#submit();
-    while (!this.#hasSlot()) {
+    while (this.#slotsFree() === 0) {
       const result = Atomics.wait(this.#shared.done, 0, this.#taken, PATIENCE_MS);
       if (result === 'timed-out') throw stuck(result);
     }

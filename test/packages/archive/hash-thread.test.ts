@@ -25,7 +25,7 @@ function noise(size: number, seed: number): Buffer {
 async function runningThread(): Promise<HashThread> {
   const thread = new HashThread();
   open.push(thread);
-  while (!thread.isFree) await sleep(1);
+  while (!thread.hasRoom(1)) await sleep(1);
   return thread;
 }
 
