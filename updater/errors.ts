@@ -7,6 +7,8 @@ type UpdaterErrorCode =
   | 'NO_MANIFEST'
   /** Not enough space or inodes for the whole update. */
   | 'NO_SPACE'
+  /** Not enough memory to apply a delta. */
+  | 'NO_MEMORY'
   /** No mirror has an artifact of the release. */
   | 'ARTIFACT_MISSING'
   /** The release lacks a component that the configuration names. Exit code 3. */

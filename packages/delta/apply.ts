@@ -18,7 +18,7 @@ import { refused, toDeltaError } from './errors.ts';
 import type { Tree } from './files.ts';
 import type { Frame, Instructions } from './instructions.ts';
 import type { NewFile } from './new-file.ts';
-import { readRanges } from './ranges.ts';
+import { memoryNeeded, readRanges } from './ranges.ts';
 import { damagedBase, Staging } from './staging.ts';
 
 export interface ApplyDeltaOptions {
@@ -36,6 +36,8 @@ export interface ApplyDeltaOptions {
   keep?: (entry: ListingEntry, from: string) => 'link' | 'copy';
   /** Called for each file that was shared, with its size in bytes. */
   onShared?: (bytes: number) => void;
+  /** Called before anything is written, with the bytes of memory that it takes at most; may throw. */
+  onNeed?: (bytes: number) => void;
   /** Unpacks zstd frames elsewhere. */
   inflate?: Inflate;
   signal?: AbortSignal;
@@ -55,6 +57,7 @@ export async function applyDelta(fd: number, options: ApplyDeltaOptions): Promis
   const instructions = await readInstructions(fd, options.inflate);
   const base = options.base.listing.toSorted(compareEntries);
   const change = checkDelta(instructions, base, expect);
+  options.onNeed?.(memoryNeeded(instructions));
   signal?.throwIfAborted();
   const kind = 'contentSha256' in expect ? 'file' : 'tree';
   const staging = new Staging(options.base, into, kind);

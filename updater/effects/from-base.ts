@@ -2,27 +2,29 @@
  * A component out of what runs and little else: all of it when the release did
  * not change it, or by a delta that leads from the one to the other. Whatever
  * stands against that (no mirror has the delta, it is damaged or hostile, a file
- * here is not what was installed), the caller takes the whole artifact, and that
- * delta is not tried again: the result is held to what was signed either way.
+ * here is not what was installed, there is no memory), the caller takes the whole
+ * artifact: the result is held to what was signed either way. Only a delta that is
+ * wrong is not tried again.
  *
  * A crash leaves a staging folder that the next start removes, a download,
  * and an entry in `deltas.json`: the second such delta is not tried any more.
  */
 import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ListingEntry, sameTree, treeInfo } from '@landfall/archive';
+import { ArchiveError, type ListingEntry, sameTree, treeInfo } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { applyDelta, keepTree } from '@landfall/delta';
-import { messageOf } from '@landfall/errors';
+import { applyDelta, DeltaError, keepTree } from '@landfall/delta';
+import { ExitCode, messageOf } from '@landfall/errors';
 import { type Delta, deltasOf, type Selected } from '@landfall/manifest';
 import { deploymentPath } from '../deployments.ts';
 import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
-import { forgetDelta, mayTryDelta, recordDelta } from '../records/delta-file.ts';
+import { forgetDelta, mayTryDelta, recordDelta, takeBackDelta } from '../records/delta-file.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { type Base, Sharing } from './base.ts';
 import { bytesHere, unverifiedPath } from './downloads.ts';
 import { fetchFile, type Source } from './fetch.ts';
 import { makeFolder } from './make-folder.ts';
+import { requireMemory } from './memory.ts';
 
 type KeepOptions = Parameters<typeof keepTree>[0];
 
@@ -61,7 +63,7 @@ export async function stageFromBase(
   } catch (error) {
     stopIfTold(host.signal);
     rmSync(step.target, { recursive: true, force: true });
-    tellFailure(host, step, delta, messageOf(error));
+    tellFailure(host, step, delta, error);
     return undefined;
   }
   stopIfTold(host.signal);
@@ -115,7 +117,11 @@ async function byDelta(
     crashPoint('stage-delta-recorded');
     if (kind === 'tree') makeFolder(step.target);
     const expect = kind === 'tree' ? artifact.tree : artifact;
-    const entries = await applyDelta(download.fd, { ...howOf(host, step), expect });
+    const how = { ...howOf(host, step), expect, onNeed: requireMemory };
+    const entries = await applyDelta(download.fd, how).catch((error: unknown) => {
+      if (!isWrong(error)) tryTo(host, () => takeBackDelta(paths.deltas, delta));
+      throw error;
+    });
     crashPoint('stage-delta-applied');
     forgetDelta(paths.deltas, delta);
     const { file, size, from } = delta;
@@ -143,13 +149,21 @@ function howOf(
   };
 }
 
-/** Says it, and that this delta is not to be tried again. Throws `DurableError`. */
-function tellFailure(host: Host, step: Step, delta: Delta | undefined, problem: string): void {
+/** Whether the delta, or what it is applied to, is not what it should be; else another time may be better. */
+function isWrong(error: unknown): boolean {
+  if (error instanceof DeltaError) return error.code !== 'DELTA_IO';
+  return error instanceof ArchiveError && error.exit === ExitCode.refused;
+}
+
+/** Says it, and of a delta that is wrong, that it is not to be tried again. Throws `DurableError`. */
+function tellFailure(host: Host, step: Step, delta: Delta | undefined, error: unknown): void {
   const { component, base } = step;
   const what = delta?.file ?? `'${component.name}' of ${base.id}`;
-  host.note(`${what} is of no use: ${problem}; taking the whole artifact`);
+  const problem = messageOf(error);
+  const now = isWrong(error) ? '' : ' now';
+  host.note(`${what} is of no use${now}: ${problem}; taking the whole artifact`);
   host.journal.append({ at: timestamp(), delta: what, problem });
   if (delta === undefined) return;
   rmSync(unverifiedPath(host.paths, delta.file), { force: true });
-  recordDelta(host.paths.deltas, delta, timestamp(), problem);
+  if (isWrong(error)) recordDelta(host.paths.deltas, delta, timestamp(), problem);
 }

@@ -56,6 +56,15 @@ export function recordDelta(
   write(path, [...tried.filter((each) => each.sha256 !== sha256), entry].slice(-MAX_ENTRIES));
 }
 
+/** Takes back that it was begun: what ended it was no fault of its own. Throws `DurableError`. */
+export function takeBackDelta(path: string, { sha256 }: DeltaFile): void {
+  const tried = readTried(path);
+  const known = tried.find((each) => each.sha256 === sha256);
+  if (known === undefined || known.problem !== undefined) return;
+  const others = tried.filter((each) => each !== known);
+  write(path, known.tries > 1 ? [...others, { ...known, tries: known.tries - 1 }] : others);
+}
+
 /** Forgets it: it did its work. Throws `DurableError`. */
 export function forgetDelta(path: string, { sha256 }: DeltaFile): void {
   const tried = readTried(path);
