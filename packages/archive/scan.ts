@@ -89,9 +89,12 @@ function look(draft: Draft, source: string, path: string): Stats | undefined {
   }
 }
 
+/** Who this process is, to the file system. */
+const USER = process.geteuid?.();
+
 /** Of a file of one's own the mode says it all; thousands need not be asked for again. */
 function isOwnToRead(stats: Stats): boolean {
-  return stats.uid === process.geteuid?.() && (stats.mode & 0o400) !== 0;
+  return stats.uid === USER && (stats.mode & 0o400) !== 0;
 }
 
 function isReadable(draft: Draft, source: string, path: string, shown: string): boolean {
