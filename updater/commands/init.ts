@@ -119,7 +119,8 @@ async function gather(
   }
   const server = await detectServer(context.text('probe-url'), signal);
   findings.push(server?.finding ?? 'no web server answers on this machine yet: set [probe].url');
-  const webUser = context.text('web-user') ?? (isRoot() ? await detectWebUser() : undefined);
+  const webUser =
+    context.text('web-user') ?? (isRoot() ? (await detectWebUser())?.name : undefined);
   findings.push(
     webUser === undefined
       ? "web user: not known; set 'web_user' to the user the web server runs as"

@@ -70,8 +70,9 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
     components.push(await stageComponent(host, offer, component, staging, { sharing, sync }));
     sharing?.tell(host);
   }
-  await checkTree(host, offer, staging);
-  await sync.finish();
+  // Each waits for other programs, and changes nothing that the other sees.
+  const ends = await Promise.allSettled([checkTree(host, offer, staging), sync.finish()]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
   writeInventory(paths, { deployment, components });
   crashPoint('stage-inventoried');

@@ -42,9 +42,10 @@ export async function findUser(name: string): Promise<User | undefined> {
 }
 
 /** The user the web server is likely to run as, where nobody said so. */
-export async function detectWebUser(): Promise<string | undefined> {
+export async function detectWebUser(): Promise<User | undefined> {
   for (const name of WEB_USERS) {
-    if ((await findUser(name)) !== undefined) return name;
+    const user = await findUser(name);
+    if (user !== undefined) return user;
   }
   return undefined;
 }
@@ -55,9 +56,9 @@ export async function detectWebUser(): Promise<string | undefined> {
  * WEB_USER naming what cannot be read, or has another mode than releases have.
  */
 export async function gateAsWebUser({ config }: Host, folder: string): Promise<void> {
-  const name = config.web_user ?? (isRoot() ? await detectWebUser() : undefined);
-  const user = name === undefined || !isRoot() ? undefined : await findUser(name);
-  const who = name ?? 'the updater';
+  const { web_user: name } = config;
+  const user = isRoot() ? await (name === undefined ? detectWebUser() : findUser(name)) : undefined;
+  const who = name ?? user?.name ?? 'the updater';
   const problems = user === undefined ? findUnreadable(folder) : await lookAs(user, folder);
   if (problems.length === 0) return;
   throw new UpdaterError('WEB_USER', `'${who}' cannot read the release: ${problems.join('; ')}`, {
