@@ -33,6 +33,8 @@ type UpdaterErrorCode =
   | 'ADOPTION'
   /** This program cannot do its work on this node. */
   | 'SELF_CHECK'
+  /** The process that makes the rounds of `run` does not start, or crashed before one went well. */
+  | 'ROUND'
   /** Told to stop; the next start goes on. */
   | 'INTERRUPTED'
   /** The machine refused an event: a fault of this program. */

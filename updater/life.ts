@@ -1,23 +1,26 @@
 /**
  * `updater run` towards systemd (`Type=notify`, `WatchdogSec=`): that it is
- * there, that it gets on, that it ends. Elsewhere it does nothing.
+ * there, that it gets on, that it ends. Elsewhere it does nothing. It is the
+ * process that stays that tells; a round, in a process of its own, has no say.
  *
  * Node has no datagram sockets, so `systemd-notify` tells, a process of its
  * own. A round that leaves no trace on the disk for too long hangs, whatever
  * its timers say: then nothing is told any more, and systemd ends this process
- * and starts it again. The next start settles what it left, as after any kill.
+ * and the round's, and starts it again. The next start settles what they left, as
+ * after any kill.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from './config.ts';
-import { pathsOf, type Paths } from './paths.ts';
+import type { Paths } from './paths.ts';
 
 /** A round that is at work writes or downloads something more often than this. */
 const PATIENCE_MS = 10 * 60_000;
 const TELL_TIMEOUT_MS = 10_000;
 
 export interface Life {
+  /** A round has begun its work, which leaves its traces at `paths`: with the first, the daemon is ready. */
+  ready(paths: Paths): void;
   /** Runs a round; while it runs, systemd is told of this process only as long as it gets on. */
   during<T>(round: () => Promise<T>): Promise<T>;
   stopping(): void;
@@ -25,15 +28,23 @@ export interface Life {
   end(): Promise<void>;
 }
 
-/** Tells systemd that this process is ready, and from then on that it lives. `note` hears what keeps it from that. */
-export function beginLife(config: Config, note: (line: string) => void): Life {
+/** Tells systemd when this process is ready, and that it lives. `note` hears what keeps it from that. */
+export function beginLife(note: (line: string) => void): Life {
   const tell = openTelling(note);
   if (tell === undefined) {
-    return { during: async (round) => round(), stopping: () => {}, end: async () => {} };
+    return {
+      ready: () => {},
+      during: async (round) => round(),
+      stopping: () => {},
+      end: async () => {},
+    };
   }
-  const pulse = startPulse(pathsOf(config.root, config.state), () => tell('WATCHDOG=1'));
-  tell('READY=1', 'STATUS=waiting for the next look');
+  const pulse = startPulse(() => tell('WATCHDOG=1'));
   return {
+    ready(paths) {
+      if (pulse.paths === undefined) tell('READY=1');
+      pulse.paths = paths;
+    },
     async during(round) {
       tell('STATUS=at work');
       pulse.isAtWork = true;
@@ -94,12 +105,14 @@ async function runNotify(
 
 interface Pulse {
   isAtWork: boolean;
+  /** Where a round leaves traces; unknown before the first has begun. */
+  paths: Paths | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
 /** Calls `feed` three times within the watchdog's time, if systemd keeps one for this process. */
-function startPulse(paths: Paths, feed: () => void): Pulse {
-  const pulse: Pulse = { isAtWork: false, timer: undefined };
+function startPulse(feed: () => void): Pulse {
+  const pulse: Pulse = { isAtWork: false, paths: undefined, timer: undefined };
   const limitMs = Number(process.env['WATCHDOG_USEC'] ?? 0) / 1000;
   const isOurs = Number(process.env['WATCHDOG_PID'] ?? process.pid) === process.pid;
   if (!isOurs || !(limitMs > 0)) return pulse;
@@ -107,7 +120,7 @@ function startPulse(paths: Paths, feed: () => void): Pulse {
   let moved = performance.now();
   pulse.timer = setInterval(() => {
     const now = performance.now();
-    const seen = pulse.isAtWork ? traceOf(paths) : '';
+    const seen = pulse.isAtWork && pulse.paths !== undefined ? traceOf(pulse.paths) : '';
     if (!pulse.isAtWork || seen !== trace) moved = now;
     trace = seen;
     if (now - moved < PATIENCE_MS) feed();

@@ -5,7 +5,7 @@
 import { runAsProcess } from '@landfall/cli';
 import { beFrugal } from './frugal.ts';
 import { beOwnProgram } from './own-program.ts';
-import { COMMON_OPTIONS, GATE_FLAG, UNPACK_FLAG } from './program.ts';
+import { COMMON_OPTIONS, GATE_FLAG, ROUND_FLAG, UNPACK_FLAG } from './program.ts';
 import { UPDATER_VERSION } from './version.ts';
 
 beOwnProgram(import.meta.url);
@@ -18,6 +18,7 @@ async function start([first, ...rest]: readonly string[]): Promise<void> {
     beFrugal();
     return runUnpack(rest);
   }
+  if (first === ROUND_FLAG) return (await import('./commands/round.ts')).runRound(rest);
   return runAsProcess({
     name: 'updater',
     version: UPDATER_VERSION,
@@ -30,11 +31,7 @@ async function start([first, ...rest]: readonly string[]): Promise<void> {
       check: async () => (await import('./commands/check.ts')).check,
       apply: async () => (await import('./commands/apply.ts')).apply,
       once: async () => (await import('./commands/apply.ts')).once,
-      run: async () => {
-        // It stays: what it saves by this for days is worth a slower start.
-        beFrugal();
-        return (await import('./commands/run.ts')).run;
-      },
+      run: async () => (await import('./commands/run.ts')).run,
       verify: async () => (await import('./commands/verify.ts')).verify,
       failed: async () => (await import('./commands/failed.ts')).failed,
       rollback: async () => (await import('./commands/rollback.ts')).rollback,

@@ -18,3 +18,10 @@ export function beOwnProgram(url: string): void {
 export function ownProgram(): readonly string[] {
   return isSea() ? [process.execPath] : [process.execPath, file];
 }
+
+/** The same, with the options of Node's that this process was started with. */
+export function ownProgramAsHere(): readonly string[] {
+  const [program = '', ...own] = ownProgram();
+  // The single executable has its options built in.
+  return own.length === 0 ? [program] : [program, ...process.execArgv, ...own];
+}

@@ -14,3 +14,6 @@ export const GATE_FLAG = '--gate-as';
 
 /** First argument of this program when it is to be the process that unpacks. */
 export const UNPACK_FLAG = '--unpack';
+
+/** First argument of this program when it is to be the process that makes one round of `run`. */
+export const ROUND_FLAG = '--round';

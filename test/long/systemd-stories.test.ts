@@ -95,7 +95,7 @@ describe('under systemd, between a switch and its verdict', () => {
     const release = await node.ship('1.1.0');
     await installUnits(node, '--as', 'run');
     await untilPhase(node, 'restarted');
-    await machine.read(['systemctl', 'kill', '--kill-whom=main', '--signal=STOP', 'updater-run']);
+    await machine.read(['systemctl', 'kill', '--kill-whom=all', '--signal=STOP', 'updater-run']);
     await untilState(node, 'committed', 120_000);
     await expectRuns(node, release);
     const told = await machine.journal({ unit: 'updater-run' });

@@ -1,29 +1,23 @@
 /**
  * `updater run`: the same as `once`, again and again, for machines without a
- * timer. The lock is held for a round only, so that an operator's command can
- * come in between.
+ * timer. This process stays and does little: it keeps the times, tells its
+ * service manager that it lives, and starts a process for each round, which
+ * holds the lock for as long as it takes, so that an operator's command can
+ * come in between. It loads nothing that only a round needs: it is there for
+ * months, on small machines.
  */
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, type Context, formatDuration } from '@landfall/cli';
-import { DurableError } from '@landfall/durable';
-import { ExitCode, messageOf, OtaError } from '@landfall/errors';
-import type { Config } from '../config.ts';
-import type { Host } from '../host.ts';
+import type { Command, Context } from '@landfall/cli';
+import { ExitCode, OtaError } from '@landfall/errors';
+import { UpdaterError } from '../errors.ts';
 import { beginLife, type Life } from '../life.ts';
-import type { Settled } from '../machine.ts';
 import { pathsOf } from '../paths.ts';
-import { followUpdater } from '../self/follow.ts';
-import { settle } from '../settle.ts';
-import { update } from '../update.ts';
-import { findWait, soonestInstall } from '../waiting.ts';
-import { readConfig, untilToldToStop, withLock } from './session.ts';
-import { describeState, tellUpdate } from './words.ts';
+import { type RoundEnd, type RoundError, type RoundOutcome, roundApart } from '../round-apart.ts';
+import { UPDATER_VERSION } from '../version.ts';
+import { untilToldToStop } from './told-to-stop.ts';
 
-/** While a release is in probation it is looked at this often, whatever the interval. */
-const WATCH_INTERVAL_MS = 30_000;
-/** Looks at the mirrors are never closer than this because something passes soon. */
-const MIN_INTERVAL_MS = 60_000;
+/** After a round that said nothing of the next one. */
+const LOOK_AGAIN_MS = 30_000;
 
 export const run: Command = {
   name: 'run',
@@ -31,107 +25,113 @@ export const run: Command = {
     'stay and do what once does, every [run].interval; look after what runs every [heal].interval',
   details: [
     'Ends cleanly on SIGTERM, between two steps; what was begun is settled by the next start.',
+    'Each round is a process of its own, and reads the configuration anew.',
   ],
   async run(context) {
-    const config = readConfig(context);
-    const life = beginLife(config, (line) => context.note(line));
-    await untilToldToStop(async (signal) => {
-      signal.addEventListener('abort', () => life.stopping());
-      await loop(context, config, signal, life);
-    });
-    await life.end();
+    const life = beginLife((line) => context.note(line));
+    try {
+      await untilToldToStop(async (signal) => {
+        signal.addEventListener('abort', () => life.stopping());
+        await loop(context, signal, life);
+      });
+    } finally {
+      await life.end();
+    }
     return ExitCode.done;
   },
 };
 
-async function loop(
-  context: Context,
-  config: Config,
-  signal: AbortSignal,
-  life: Life,
-): Promise<void> {
+async function loop(context: Context, signal: AbortSignal, life: Life): Promise<void> {
   const told = new Set<string>();
   let nextCheck = performance.now();
+  let checkIn = LOOK_AGAIN_MS;
+  const proof: Proof = { hasBegun: false, hasWorked: false };
   while (!signal.aborted) {
     const isDue = performance.now() >= nextCheck;
-    let passesIn = Number.POSITIVE_INFINITY;
-    const lookIn = await life.during(() =>
-      round(context, config, signal, isDue, (ms) => (passesIn = ms), told),
+    const outcome = await life.during(() =>
+      roundApart([isDue ? 'due' : 'look', ...optionsOf(context)], {
+        signal,
+        onBegun: ({ root, state }) => life.ready(pathsOf(root, state)),
+      }),
     );
-    if (lookIn === 'handed-over') {
-      return context.note('another updater took over: ending, so that it is started');
+    const end = judge(outcome, proof, signal);
+    tellError(context, end.error, isDue, told);
+    const successor = successorOf(outcome);
+    if (successor !== undefined) return context.note(`${successor}: ending, so that it is started`);
+    if (isDue) {
+      checkIn = end.checkIn ?? outcome.begun?.checkIn ?? checkIn;
+      nextCheck = performance.now() + checkIn;
     }
-    if (isDue) nextCheck = performance.now() + untilNextCheck(config, passesIn);
-    const untilCheck = nextCheck - performance.now();
-    const healIn = config.heal.enabled ? config.heal.interval : Number.POSITIVE_INFINITY;
-    const wait = Math.max(0, Math.min(untilCheck, lookIn, healIn));
+    const wait = Math.max(0, Math.min(nextCheck - performance.now(), end.lookIn));
     await sleep(wait, undefined, { signal }).catch(() => {});
   }
   context.note('stopped, as told');
 }
 
+/** What was given to this process that a round goes by. */
+function optionsOf(context: Context): string[] {
+  const config = context.text('config');
+  return [
+    ...(config === undefined ? [] : [`--config=${config}`]),
+    ...['json', 'debug'].flatMap((name) => (context.flag(name) ? [`--${name}`] : [])),
+  ];
+}
+
+/** What this program has shown since its start. */
+interface Proof {
+  /** It read the configuration. */
+  hasBegun: boolean;
+  /** It made a round in which nothing went wrong. */
+  hasWorked: boolean;
+}
+
 /**
- * One round. What goes wrong in it is told, and the next round comes all the
- * same. Resolves to the milliseconds after which what runs is to be looked at again; `handed-over`:
- * the next start is another updater's.
+ * How the round ended; one whose process died ended with an error, and the next
+ * one comes. Throws where that would not help, or somebody else may know better:
+ * the service manager, which starts this program again, or the updater before it.
+ * The configuration cannot be read at the start, or a program does not begin its
+ * work, or dies before it has shown that it can do it.
  */
-async function round(
-  context: Context,
-  config: Config,
-  signal: AbortSignal,
-  isDue: boolean,
-  onDecline: (passesInMs: number) => void,
-  told: Set<string>,
-): Promise<number | 'handed-over'> {
-  try {
-    return await withLock(context, config, 'run', signal, async (host) => {
-      const { state, left } = await settle(host, { online: true, patient: true });
-      if (left !== undefined) context.note(describeState(state));
-      if (!isDue || left !== undefined) return lookAfter(host, state);
-      const result = await update(host, state, {});
-      const { until } = result.decline ?? {};
-      if (until !== undefined) onDecline(Date.parse(until) - Date.now());
-      for (const line of tellUpdate(result).lines) context.note(line);
-      if (until === undefined) {
-        context.note(`next check in about ${formatDuration(config.run.interval)}`);
-      }
-      if (await followUpdater(host, result.state)) return 'handed-over';
-      return lookAfter(host, result.state);
-    });
-  } catch (error) {
-    // An operator's command comes first, and tells for itself what it does.
-    if (!isDue && error instanceof DurableError && error.code === 'LOCKED') {
-      return WATCH_INTERVAL_MS;
-    }
-    // What stays wrong is told with each check of the mirrors, not with each look.
-    if (!isDue && told.has(messageOf(error))) return WATCH_INTERVAL_MS;
-    if (isDue) told.clear();
-    told.add(messageOf(error));
-    context.note(`error: ${messageOf(error)}`);
-    if (error instanceof OtaError && error.hint !== undefined)
-      context.note(`  hint: ${error.hint}`);
-    // Another updater may have been at work, or a disk full: what is in probation is still to be watched.
-    return WATCH_INTERVAL_MS;
+function judge(outcome: RoundOutcome, proof: Proof, signal: AbortSignal): RoundEnd {
+  const { begun, end, how, isMishap } = outcome;
+  proof.hasBegun ||= begun !== undefined;
+  if (end !== undefined) {
+    const { error } = end;
+    proof.hasWorked ||= error === undefined;
+    if (error === undefined || proof.hasBegun) return end;
+    throw new OtaError(error.code, error.message, toOptions(error));
   }
+  const error = new UpdaterError('ROUND', `the process of this round ${how}`, {
+    hint: "what it left is settled by the next; 'journalctl -k' tells whether memory ran out",
+  });
+  // Told to stop before it listened: nothing was begun.
+  if (signal.aborted && begun === undefined) return { lookIn: LOOK_AGAIN_MS };
+  if (!signal.aborted && (!proof.hasWorked || (begun === undefined && !isMishap))) throw error;
+  const { code, message, hint, exit } = error;
+  return { lookIn: LOOK_AGAIN_MS, error: { code, message, hint, exit } };
 }
 
-/** Probation is watched closely, what is degraded after growing waits; the rest can wait for the next check. */
-function lookAfter(host: Host, state: Settled): number {
-  if (state.name === 'probation') return WATCH_INTERVAL_MS;
-  if (state.name !== 'degraded') return Number.POSITIVE_INFINITY;
-  return findWait(host, 'probe', state.running.deployment)?.left ?? WATCH_INTERVAL_MS;
+function toOptions({ hint, exit }: RoundError): { hint?: string; exit: ExitCode } {
+  return hint === undefined ? { exit } : { hint, exit };
 }
 
-/** A window may be shorter than the interval, and so may a wait: look again when it is over. */
-function untilNextCheck(config: Config, passesIn: number): number {
-  const waits = soonestInstall({ paths: pathsOf(config.root, config.state) });
-  const soonest = Math.min(passesIn, waits ?? Number.POSITIVE_INFINITY);
-  const interval = Math.min(config.run.interval, Math.max(MIN_INTERVAL_MS, soonest));
-  return interval + jitter(config, interval);
+/** Why another program is to go on in this one's place, where one is. */
+function successorOf({ begun, end }: RoundOutcome): string | undefined {
+  if (end?.handedOver === true) return 'another updater took over';
+  if (begun === undefined || begun.version === UPDATER_VERSION) return undefined;
+  return `the program was replaced by version ${begun.version}`;
 }
 
-/** So that a fleet does not ask its mirrors all at once. */
-function jitter(config: Config, interval: number): number {
-  const most = Math.min(config.run.jitter, interval);
-  return most < 1 ? 0 : randomInt(Math.ceil(most));
+/** What stays wrong is told with each check of the mirrors, not with each look. */
+function tellError(
+  context: Context,
+  error: RoundError | undefined,
+  isDue: boolean,
+  told: Set<string>,
+): void {
+  if (error === undefined || (!isDue && told.has(error.message))) return;
+  if (isDue) told.clear();
+  told.add(error.message);
+  context.note(`error: ${error.message}`);
+  if (error.hint !== undefined) context.note(`  hint: ${error.hint}`);
 }

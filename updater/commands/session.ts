@@ -11,6 +11,9 @@ import { pathsOf } from '../paths.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
 import { confirmUpdater } from '../self/confirm.ts';
 import { secureState } from '../state-folder.ts';
+import { untilToldToStop } from './told-to-stop.ts';
+
+export { untilToldToStop };
 
 /** What an updater that took over must have done once before the one it took over from may go. */
 const WORK = new Set(['apply', 'once', 'run', 'verify']);
@@ -56,20 +59,6 @@ export async function withLock<T>(
     return result;
   } finally {
     lock.release();
-  }
-}
-
-/** Aborted when this process is told to stop, for as long as `work` runs. */
-export async function untilToldToStop<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = (name: NodeJS.Signals): void => controller.abort(new Error(`got ${name}`));
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  try {
-    return await work(controller.signal);
-  } finally {
-    process.off('SIGTERM', stop);
-    process.off('SIGINT', stop);
   }
 }
 
