@@ -2,7 +2,8 @@
  * The `directory` mirror, write side. A file appears under its name whole and
  * synced or not at all. A crash leaves at most `.<file>.<digest>.part` beside
  * an artifact, which the next upload of it finishes, and readers never see. A
- * manifest that is replaced is kept; see `folder-history.ts`.
+ * manifest that is replaced is kept (`folder-history.ts`); the index's head goes
+ * before what it tells of (`folder-head.ts`).
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
@@ -16,6 +17,7 @@ import type { DirectoryConfig, Named } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { changedUnderway, MirrorError } from './errors.ts';
 import { isMirrorFolder, notMounted } from './folder.ts';
+import { writeHead } from './folder-head.ts';
 import { keepEarlier } from './folder-history.ts';
 import { listStored, removeStored } from './folder-releases.ts';
 import { artifactPath, checkIndexPath, isIndexPath } from './layout.ts';
@@ -90,8 +92,9 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
   async writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void> {
     await this.checkWritable(options);
     for (const [path, bytes] of update.files) {
-      if (isIndexPath(path)) keepEarlier(this.#root, path, bytes);
+      if (isIndexPath(checkIndexPath(path))) keepEarlier(this.#root, path, bytes);
     }
+    writeHead(this.#root, update.files);
     for (const [path, bytes] of update.files) {
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));
@@ -99,6 +102,8 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
       if (!(await isSame(target, bytes))) writeFileDurably(target, bytes, { mode: FILE_MODE });
       crashPoint('mirror-index-file-written');
     }
+    // Another publisher may have written at the same time.
+    writeHead(this.#root, new Map());
     crashPoint('mirror-index-written');
   }
 

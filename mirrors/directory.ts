@@ -44,11 +44,10 @@ export class DirectoryMirror implements Mirror {
     checkIndexPath(path);
     const source = this.#source;
     if (source instanceof Folder) return source.read(path, options);
-    const target = encodePath(path);
     return this.#memory === undefined
-      ? await http.readFile(source, target, options)
-      : await this.#memory.read(this.address, path, (etag) =>
-          http.readTagged(source, target, options, etag),
+      ? await http.readFile(source, encodePath(path), options)
+      : await this.#memory.read(this.address, path, (each, etag, limits) =>
+          http.readTagged(source, encodePath(each), { ...options, ...limits }, etag),
         );
   }
 

@@ -49,11 +49,13 @@ export class GiteaMirror implements Mirror {
 
   async readIndex(path: string, options: ReadOptions): Promise<Uint8Array | undefined> {
     const branch = encodePath(this.branch);
-    const target = `${this.#repository}/raw/branch/${branch}/${encodePath(checkIndexPath(path))}`;
+    const at = (each: string): string =>
+      `${this.#repository}/raw/branch/${branch}/${encodePath(each)}`;
+    checkIndexPath(path);
     return this.#memory === undefined
-      ? await http.readFile(this.#client, target, options)
-      : await this.#memory.read(this.address, path, (etag) =>
-          http.readTagged(this.#client, target, options, etag),
+      ? await http.readFile(this.#client, at(path), options)
+      : await this.#memory.read(this.address, path, (each, etag, limits) =>
+          http.readTagged(this.#client, at(each), { ...options, ...limits }, etag),
         );
   }
 

@@ -1,8 +1,8 @@
 /**
  * Makes one index update for all mirrors. For those that keep their index in
  * git it is one commit object: on top of the newest head, with a fixed author,
- * the manifest's time and the same files, so that every run on any machine
- * makes the same object, and every mirror can fast-forward to it.
+ * the manifest's time, the same files and their head, so that every run on any
+ * machine makes the same object, and every mirror can fast-forward to it.
  *
  * All of it is plumbing in a bare scratch repository; nobody's working tree is
  * touched. A crash leaves loose objects there, nothing else.
@@ -13,6 +13,8 @@ import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably } from '@landfall/durable';
 import { localGit, runGit } from './git.ts';
+import { hasWrongHead, headFor } from './git-head.ts';
+import { HEAD_PATH } from './head.ts';
 import { MirrorError } from './errors.ts';
 import { checkIndexPath } from './layout.ts';
 import type { IndexUpdate, WritableMirror } from './mirror.ts';
@@ -31,12 +33,13 @@ export interface PrepareIndexOptions {
   signal?: AbortSignal;
 }
 
+const NO_BLOB = '0'.repeat(40);
 const AUTHOR = { name: 'Landfall', email: 'landfall@localhost' };
 
 /**
  * The update that `writeIndex` of every mirror takes. Mirrors that cannot be
  * fetched are left out, as are those without a git branch. A head that holds
- * exactly these files already is the commit. Without any git mirror that could
+ * exactly these files already is the commit, unless its `head.json` is wrong. Without any git mirror that could
  * be fetched there is no commit. Throws `MirrorError` CONFIG when git itself
  * fails here.
  */
@@ -51,7 +54,8 @@ export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<
   const blobs = await writeBlobs(repository, files);
   const holding: string[] = [];
   for (const head of new Set(heads)) {
-    if (await holdsFiles(repository, head, blobs)) holding.push(head);
+    const isHeld = await holdsFiles(repository, head, blobs);
+    if (isHeld && !(await hasWrongHead(repository, head))) holding.push(head);
   }
   const real = heads.filter((head) => head !== start);
   const known = await pickNewest(repository, holding, heads);
@@ -183,12 +187,11 @@ async function commitOnTop(
   const env = { GIT_INDEX_FILE: index };
   try {
     await localGit(repository, ['read-tree', parent], { env });
-    const input = [...blobs].map(([path, id]) => `100644 ${id}\t${path}\0`).join('');
-    await localGit(repository, ['update-index', '-z', '--add', '--replace', '--index-info'], {
-      env,
-      input,
-    });
-    const tree = await localGit(repository, ['write-tree'], { env });
+    const files = await addToTree(repository, blobs, env);
+    const head = await headFor(repository, files);
+    const named = await writeBlobs(repository, new Map(head && [[HEAD_PATH, head]]));
+    const blob = new Map([[HEAD_PATH, named.get(HEAD_PATH)]]);
+    const tree = await addToTree(repository, blob, env);
     return await localGit(repository, ['commit-tree', tree, '-p', parent], {
       input: `${message.trimEnd()}\n`,
       env: identity(date),
@@ -196,6 +199,20 @@ async function commitOnTop(
   } finally {
     rmSync(index, { force: true });
   }
+}
+
+/** Puts the blobs (by path; undefined: none) into the index that `env` names; the tree that it then is. */
+async function addToTree(
+  repository: string,
+  blobs: ReadonlyMap<string, string | undefined>,
+  env: Record<string, string>,
+): Promise<string> {
+  const lines = [...blobs].map(([path, id]) =>
+    id === undefined ? `0 ${NO_BLOB}\t${path}\0` : `100644 ${id}\t${path}\0`,
+  );
+  const args = ['update-index', '-z', '--add', '--replace', '--index-info'];
+  await localGit(repository, args, { env, input: lines.join('') });
+  return localGit(repository, ['write-tree'], { env });
 }
 
 function identity(date: string): Record<string, string> {

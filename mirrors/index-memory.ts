@@ -1,22 +1,34 @@
 /**
  * What mirrors served of their index, with the tags that they gave it, so that
- * a look at a mirror with nothing new costs a question a file and no answer's
+ * a look at a mirror with nothing new costs one question and no answer's
  * body (RFC 9110, section 13.1.2). Nobody is believed for it: what is
  * remembered is as unverified as what was served, and goes the same way again.
  * A mirror that says "unchanged" can do what one that sends old bytes can.
  *
- * - A file is asked for with its tag once in a look. Who asks again has a reason
- *   (what came was not signed well, or others sign now) and gets it anew.
+ * - The index's head is asked for first. While it tells of every file that is
+ *   remembered just what is remembered, none of them is asked for; when it is
+ *   wrong about one it counts for none. One that is not there, cannot be read or
+ *   is odd is done without for an hour.
+ * - Else a file is asked for with its tag, unless the head tells of another one, and
+ *   once in a look. Who asks again has a reason (what came was not signed well, or
+ *   others sign now) and gets it anew.
  * - Signatures of a file that is unchanged are those that stood beside it.
  * - Once a day everything is asked for anew: web servers make tags of time and
- *   size, which two files may share.
+ *   size, which two files may share, and a head may be older than the index.
  */
+import { MirrorError } from './errors.ts';
+import { HEAD_PATH, type Head, isCovered, MAX_HEAD_BYTES, parseHead, tells } from './head.ts';
+import type { ReadLimits } from './mirror.ts';
 
 /** A tag as RFC 9110 spells it, and short; no other is ever sent back. */
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e]{0,128}"$/;
 const SIGNATURE = /^(.+\.json)(?:\.[0-9A-F]{1,16})?\.minisig$/;
 /** For so long a mirror's word is taken that something is unchanged. */
 const TRUST_MS = 86_400_000;
+/** For so long a mirror without a head is not asked for one. */
+const HEADLESS_MS = 3_600_000;
+/** A hint is not waited for longer. */
+const HEAD_LIMITS = { maxBytes: MAX_HEAD_BYTES, deadlineMs: 5000 };
 
 /** A file of an index as a mirror served it. */
 export interface RememberedFile {
@@ -33,14 +45,20 @@ export interface RememberedFile {
 /** What a mirror answers: the file, that it is not there, or that the one of the tag is still the one. */
 export type Tagged = { bytes: Uint8Array; etag: string | undefined } | undefined | 'unchanged';
 
-/** Asks a mirror for a file, with a tag or without. */
-type Ask = (etag: string | undefined) => Promise<Tagged>;
+/** Asks a mirror for a file, with a tag or without; `limits` where they are not those of the read. */
+type Ask = (
+  path: string,
+  etag: string | undefined,
+  limits?: Pick<ReadLimits, 'maxBytes' | 'deadlineMs'>,
+) => Promise<Tagged>;
 
 /** Good for one look at the mirrors. */
 export class IndexMemory {
   readonly #files: Map<string, RememberedFile>;
   /** Files that were asked for, and whether they are unchanged. */
   readonly #asked = new Map<string, boolean | Promise<boolean>>();
+  /** Mirrors whose head was asked for, and what it tells. */
+  readonly #heads = new Map<string, Promise<{ head?: Head; isAll: boolean }>>();
   readonly #now: number;
   #isNew = false;
 
@@ -65,19 +83,54 @@ export class IndexMemory {
       const isUnchanged = await this.#asked.get(keyOf(address, subject));
       this.#asked.set(key, false);
       if (isUnchanged === true && known !== undefined && !isAskedAgain) return known.bytes;
-      return this.#note(address, path, await ask(undefined));
+      return this.#note(address, path, await ask(path, undefined));
     }
     const isKnown = !isAskedAgain && known !== undefined && this.#isRecent(known);
-    const answer = ask(isKnown ? known.etag : undefined);
+    const answer = isKnown ? this.#askKnown(known, ask) : ask(path, undefined);
     // Some servers send what is unchanged all the same.
     const isUnchanged = answer.then((given) => isSame(known, given)).catch(() => false);
     this.#asked.set(key, isKnown ? isUnchanged : false);
     return this.#note(address, path, await answer);
   }
 
-  #isRecent({ at }: RememberedFile): boolean {
+  async #askKnown({ address, path, bytes, etag }: RememberedFile, ask: Ask): Promise<Tagged> {
+    if (!isCovered(path)) return ask(path, etag);
+    // Both files of a channel are read at once, and share the answer.
+    const begun = this.#heads.get(address) ?? this.#askHead(address, ask);
+    this.#heads.set(address, begun);
+    const { head, isAll } = await begun;
+    if (isAll) return 'unchanged';
+    // Where it tells of another file, a tag may be that of both.
+    return ask(path, head === undefined || tells(head, path, bytes) ? etag : undefined);
+  }
+
+  /** The mirror's head, and whether it tells just what is remembered of it. */
+  async #askHead(address: string, ask: Ask): Promise<{ head?: Head; isAll: boolean }> {
+    const known = this.#files.get(keyOf(address, HEAD_PATH));
+    const isKnown = known !== undefined && this.#isRecent(known);
+    if (isKnown && known.bytes === undefined) return { isAll: false };
+    let given: Tagged;
+    try {
+      given = await ask(HEAD_PATH, isKnown ? known.etag : undefined, HEAD_LIMITS);
+    } catch (error) {
+      // What a mirror that is down has is not known; one that sends something else has none.
+      if (error instanceof MirrorError && error.code === 'UNREACHABLE') return { isAll: false };
+    }
+    const bytes = given === 'unchanged' ? known?.bytes : given?.bytes;
+    const head = bytes && parseHead(bytes);
+    this.#note(address, HEAD_PATH, head && given);
+    return head === undefined ? { isAll: false } : { head, isAll: this.#tellsAll(address, head) };
+  }
+
+  #tellsAll(address: string, head: Head): boolean {
+    return [...this.#files.values()]
+      .filter((file) => file.address === address && isCovered(file.path) && this.#isRecent(file))
+      .every((file) => tells(head, file.path, file.bytes));
+  }
+
+  #isRecent({ path, bytes, at }: RememberedFile): boolean {
     const age = this.#now - at;
-    return age >= 0 && age < TRUST_MS;
+    return age >= 0 && age < (path === HEAD_PATH && bytes === undefined ? HEADLESS_MS : TRUST_MS);
   }
 
   #note(address: string, path: string, given: Tagged): Uint8Array | undefined {

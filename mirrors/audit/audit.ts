@@ -17,6 +17,7 @@ import type { KnownRoots } from '../served-roots.ts';
 import { surveyMirrors, type Survey, type SurveyRow } from '../survey.ts';
 import { type Finding, findingOf, Fixes } from './finding.ts';
 import { auditHalts } from './halts.ts';
+import { auditHeads } from './heads.ts';
 import { brokenHistory, checkChain, earlierManifests, type Seen } from './history.ts';
 import { auditRoots } from './roots.ts';
 import { checkTransport } from './transport.ts';
@@ -84,6 +85,7 @@ export async function auditMirrors(options: AuditOptions): Promise<Audit> {
     findings.push(...(await checkTransport(config, options.signal)));
   }
   findings.push(...read.flatMap((each) => each.findings));
+  findings.push(...(await auditHeads(options.mirrors, channels, fixes, options.signal)));
   findings.push(...(await auditRoots(options, fixes)));
   const all = withoutRepetitions(findings, options.mirrors);
   return {

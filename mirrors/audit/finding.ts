@@ -25,6 +25,8 @@ export type FindingCode =
   | 'HALT_STALE'
   /** A halt file that cannot be believed: nodes take nothing from its mirror. */
   | 'HALT_INVALID'
+  /** Its head is not of what stands beside it: nodes may see news late. */
+  | 'HEAD_WRONG'
   /** Root documents that are known elsewhere, and not there or not right. */
   | 'ROOT_MISSING'
   /** Two valid root documents of one version. */

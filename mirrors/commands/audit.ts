@@ -124,6 +124,8 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'It does not say all that is halted: nodes that reach only this one may install what was stopped. Complete it:',
   HALT_INVALID:
     'Its halt file is damaged or not signed by the keys that are trusted: nodes take nothing from it, so no update reaches them through it. Put one there that they believe:',
+  HEAD_WRONG:
+    'It says that nothing changed where something did: nodes may see a release or a halt a day late. Write it again:',
   ROOT_MISSING:
     'It lacks documents that say who is believed: nodes that reach only this one keep believing the keys before. Complete it:',
   ROOT_EQUIVOCATION:

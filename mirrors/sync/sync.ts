@@ -16,8 +16,10 @@ import { TrustError } from '@landfall/trust';
 import { checkArtifact } from '../check-artifact.ts';
 import { downloadArtifact } from '../download.ts';
 import { MirrorError } from '../errors.ts';
+import { HEAD_PATH } from '../head.ts';
 import type { Mirror, ReleaseInfo, WritableMirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
+import { problemOfHead } from '../served-head.ts';
 import { checkRoots, type KnownRoots, problemOfRoots, refuseTornRoots } from '../served-roots.ts';
 import { type Bandwidth, throttled } from '../throttle.ts';
 import { gateArtifact } from './gate.ts';
@@ -111,6 +113,9 @@ async function lookAt(
       target.staleIn.push(nameOf(channel));
     }
     lookAtHalts(target, halts);
+    const channels = goals.map(({ channel }) => channel);
+    const head = await problemOfHead(target.reader, channels, signal ? { signal } : {});
+    if (head !== undefined) target.staleIn.push(HEAD_PATH);
     if (roots === undefined) return;
     const problem = problemOfRoots(
       target.name,

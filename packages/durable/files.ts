@@ -10,6 +10,7 @@ import {
   constants,
   fchmodSync,
   fsyncSync,
+  futimesSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -28,18 +29,18 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constan
 
 /**
  * Writes `path` whole or not at all, with `mode` (0600 unless told) whatever
- * the umask. Throws `DurableError` WRITE_FAILED; the old file then still stands.
+ * the umask, and the time of now unless `mtime` tells another. Throws `DurableError` WRITE_FAILED; the old file then still stands.
  */
 export function writeFileDurably(
   path: string,
   content: Uint8Array | string,
-  options: { mode?: number } = {},
+  options: { mode?: number; mtime?: Date } = {},
 ): void {
   const temporary = temporaryName(path);
   attempt('write', path, () => {
     removeTemporaries(path);
     try {
-      writeNew(temporary, content, options.mode ?? 0o600);
+      writeNew(temporary, content, options);
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -134,7 +135,11 @@ function makeWithMode(directory: string, mode: number): void {
   }
 }
 
-function writeNew(path: string, content: Uint8Array | string, mode: number): void {
+function writeNew(
+  path: string,
+  content: Uint8Array | string,
+  { mode = 0o600, mtime }: { mode?: number; mtime?: Date },
+): void {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
@@ -142,6 +147,7 @@ function writeNew(path: string, content: Uint8Array | string, mode: number): voi
       written += writeSync(fd, bytes, written, bytes.length - written);
     }
     fchmodSync(fd, mode);
+    if (mtime !== undefined) futimesSync(fd, mtime, mtime);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { digestOf, formatHead, HEAD_PATH } from '../../mirrors/head.ts';
 import { cleanEnvironment } from '../harness/command.ts';
 import { giteaScene, REPOSITORY } from '../harness/gitea-scene.ts';
 import { commitFiles, headOf } from '../harness/gitea-stand-in/state.ts';
@@ -19,6 +20,7 @@ import { makeArtifact } from '../mirrors/conformance.ts';
 
 const SCRIPT = fileURLToPath(new URL('../harness/publish-process.ts', import.meta.url));
 const VERSION = '1.2.3';
+const INDEX = 'releases/manifest.json';
 
 /** How it ended: an exit code or a signal. */
 function run(job: PublishJob, env: Record<string, string>): Promise<string> {
@@ -54,6 +56,7 @@ describe('a publisher that is killed', () => {
       'mirror-release-ensured#1',
       'mirror-part-written#1',
       'mirror-uploaded#1',
+      'mirror-head-written#1',
       'mirror-index-file-written#1',
       'mirror-index-written#1',
     ]);
@@ -64,7 +67,14 @@ describe('a publisher that is killed', () => {
       expect(await run(job, { LANDFALL_CRASH_AT: point })).toBe('SIGKILL');
       const seen = existsSync(file) ? readFileSync(file) : artifact.bytes;
       expect(seen.equals(artifact.bytes), point).toBe(true);
+      const head = formatHead(new Map([[INDEX, digestOf(Buffer.from(job.manifest))]]));
+      const found = (path: string): string | undefined =>
+        existsSync(join(folder, path)) ? readFileSync(join(folder, path), 'utf8') : undefined;
+      const told = Buffer.from(head ?? '').toString();
+      // Before what it tells of, never after.
+      expect(found(INDEX) === undefined || found(HEAD_PATH) === told, point).toBe(true);
       expect(await run(job, {})).toBe('0');
+      expect(found(HEAD_PATH), point).toBe(told);
       expect(readdirSync(join(folder, 'releases/download/v1.2.3')), point).toEqual(['a.tar.zst']);
       expect(readFileSync(file).equals(artifact.bytes)).toBe(true);
       expect(readFileSync(join(folder, 'releases/manifest.json'), 'utf8')).toBe(job.manifest);

@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openWritableMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { digestOf, HEAD_PATH, parseHead } from '../../mirrors/head.ts';
 import { START_COMMIT } from '../../mirrors/index-commit.ts';
 import { errorOf } from '../harness/errors.ts';
 import { commitFiles, runGit } from '../harness/gitea-stand-in/state.ts';
@@ -61,6 +62,24 @@ describe('an index commit', () => {
     expect(fileAt(scene, 'src/app.ts')).toBe('code');
     expect(fileAt(scene, 'releases/beta/manifest.json')).toBe('{}');
     expect(show(scene, '%P')).toBe(before);
+  });
+
+  it('has a head of all that it holds; a wrong one makes another commit, a missing one does not', async () => {
+    const [scene] = await scenes('a');
+    if (scene === undefined) throw new Error('no server');
+    const repository = scene.server.repository();
+    const texts = [...filesOf(1)].map(([path, bytes]) => [path, Buffer.from(bytes).toString()]);
+    const before = commitFiles(repository, 'main', Object.fromEntries(texts), 'By hand');
+    expect((await prepare([scene.writer])).commit?.id).toBe(before);
+    const halt = { 'releases/beta/halt.json': '{}\n', [HEAD_PATH]: '{}\n' };
+    const wrong = commitFiles(repository, 'main', halt, 'By hand');
+    await scene.writer.writeIndex(await prepare([scene.writer]), {});
+    expect(show(scene, '%P')).toBe(wrong);
+    const told = parseHead(Buffer.from(fileAt(scene, HEAD_PATH)));
+    const right = [...filesOf(1), ['releases/beta/halt.json', Buffer.from('{}\n')] as const];
+    const covered = right.filter(([path]) => path.endsWith('.json'));
+    expect(told).toEqual(new Map(covered.map(([path, bytes]) => [path, digestOf(bytes)])));
+    expect((await prepare([scene.writer])).commit?.id).toBe(head(scene));
   });
 
   it('takes nothing from the environment of a git hook, nor touches a working tree', async () => {

@@ -41,6 +41,7 @@ it('git mirrors get root documents in the commit that they share', async () => {
   expect(listed.toString().trim().split('\n')).toEqual([
     'provenance/1.0.0.json',
     'provenance/1.0.0.json.minisig',
+    'releases/head.json',
     'releases/manifest.json',
     'releases/manifest.json.minisig',
     'trust/root-1.json',

@@ -14,6 +14,7 @@ import {
   type WritableMirror,
 } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { digestOf, formatHead, HEAD_PATH } from '../../mirrors/head.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 
@@ -197,6 +198,10 @@ function describeIndex(setUp: SetUp): void {
     await writer.writeIndex(beta, {});
     expect(await served(reader, stable)).toEqual(textsOf(stable));
     expect(await served(reader, beta)).toEqual(textsOf(beta));
+    const files = [...beta.files, ...stable.files].filter(([path]) => path.endsWith('.json'));
+    expect(await reader.readIndex(HEAD_PATH, LIMITS), 'a head of all of them').toEqual(
+      Buffer.from(formatHead(new Map(files.map(([path, bytes]) => [path, digestOf(bytes)]))) ?? ''),
+    );
   });
 
   it('takes an index after a release, and a release after an index', async () => {

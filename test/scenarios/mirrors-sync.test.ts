@@ -11,7 +11,9 @@ import {
 import { dirname, join } from 'node:path';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { HEAD_PATH } from '../../mirrors/head.ts';
 import { type CommandOptions, type Outcome, runCommand } from '../harness/command.ts';
+import { directoryWriter } from '../harness/directory-subject.ts';
 import { startFaultyMirror } from '../harness/faulty-mirror.ts';
 import { testKey } from '../harness/minisign-keys.ts';
 import { fillMirror, mirrorFolder, put, smallRelease } from '../harness/mirror-folder.ts';
@@ -54,6 +56,11 @@ function contentsOf(folder: string): Record<string, string> {
   );
 }
 
+/** The same, of a mirror that was made by hand and so has no head. */
+function withHead(folder: string): Record<string, unknown> {
+  return { ...contentsOf(folder), [HEAD_PATH]: expect.any(String) };
+}
+
 /** Puts a release of the channel `beta` beside what is there. */
 function addBeta(folder: string, key: SecretKey, sequence: number): void {
   const beta = smallRelease([key], sequence, (manifest) => {
@@ -70,6 +77,8 @@ describe('mirrors sync between folders', () => {
     const key = testKey();
     const whole = mirrorFolder(smallRelease([key], 4));
     addBeta(whole, key, 7);
+    await directoryWriter(whole).writeIndex({ files: new Map() }, {});
+    expect(existsSync(join(whole, HEAD_PATH))).toBe(true);
     const [empty, lagging] = [mirrorFolder(), mirrorFolder(smallRelease([key], 3))];
     const outcome = await sync(key, [whole, empty, lagging], ['--json']);
     expect([outcome.code, outcome.stderr]).toEqual([0, '']);
@@ -260,7 +269,7 @@ describe('mirrors sync cut off', () => {
     const [row] = rowsOf(await sync(key, [whole, empty], args));
     expect(row?.problem).toBeNull();
     expect([row?.sent, row?.kept]).toEqual([2 - there, there]);
-    expect(contentsOf(empty)).toEqual(contentsOf(whole));
+    expect(contentsOf(empty)).toEqual(withHead(whole));
   });
 
   it('leaves a temporary folder that the next run takes over, and then removes', async () => {
@@ -282,7 +291,7 @@ describe('mirrors sync cut off', () => {
     ]);
     expect(next.stderr).not.toContain(" from '");
     expect(readdirSync(TMPDIR)).toEqual(['landfall-sync-others']);
-    expect(contentsOf(empty)).toEqual(contentsOf(whole));
+    expect(contentsOf(empty)).toEqual(withHead(whole));
   });
 
   it('does not take what was left and is not whole', async () => {
@@ -296,7 +305,7 @@ describe('mirrors sync cut off', () => {
     const args = ['--from', whole, '--to', empty];
     const outcome = await sync(key, [whole, empty], args, { env: { TMPDIR } });
     expect([outcome.code, outcome.stderr]).toEqual([0, expect.stringMatching(/KiB from '/)]);
-    expect(contentsOf(empty)).toEqual(contentsOf(whole));
+    expect(contentsOf(empty)).toEqual(withHead(whole));
     expect(readdirSync(TMPDIR)).toEqual([]);
   });
 
@@ -333,7 +342,7 @@ describe('mirrors sync from a configuration', () => {
       0,
       expect.stringMatching(/^south +completed +0 +1 +1 +the default channel$/m),
     ]);
-    expect(contentsOf(south)).toEqual(contentsOf(north));
+    expect(contentsOf(south)).toEqual(withHead(north));
     fillMirror(north, smallRelease([key], 5));
     rmSync(dirname(join(north, 'releases/download/v1.0.4/x')), { recursive: true });
     const next = await runCommand('mirrors', ['sync'], { cwd });

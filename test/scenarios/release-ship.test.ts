@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair, publicKeyBase64, serializeSecretKey } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
+import { HEAD_PATH } from '../../mirrors/head.ts';
 import { cleanEnvironment } from '../harness/command.ts';
 import { expectComplete, filesOf, manifestOn } from '../harness/mirror-content.ts';
 import { useProject, writeWebUi } from '../harness/project.ts';
@@ -110,12 +111,13 @@ describe('a channel beside the default one', () => {
     expect(beta.code).toBe(0);
     expectComplete(site, '1.0.0', 'beta');
     expect(manifestOn(site.mirror('oslo'))).toBeUndefined();
-    const artifacts = filesOf(site.mirror('oslo'));
+    const { [HEAD_PATH]: head, ...artifacts } = filesOf(site.mirror('oslo'));
     // The same version goes to the default channel with the very same artifacts, whatever dist holds now.
     writeWebUi(site, 'changed meanwhile');
     const stable = await site.release(['ship']);
     expect(stable.code).toBe(0);
     expect(filesOf(site.mirror('oslo'))).toMatchObject(artifacts);
+    expect(filesOf(site.mirror('oslo'))[HEAD_PATH]).not.toBe(head);
     expectComplete(site, '1.0.0');
     expect(manifestOn(site.mirror('oslo'), 'beta')?.channel).toBe('beta');
   });

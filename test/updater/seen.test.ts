@@ -1,110 +1,42 @@
 /** What a look costs when nothing is new, and that what is remembered is believed no more than what is served. */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import { generateKeyPair, type SecretKey } from '@landfall/minisign';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { generateKeyPair } from '@landfall/minisign';
+import { describe, expect, it } from 'vitest';
+import { HEAD_PATH } from '../../mirrors/head.ts';
 import { IndexMemory, type Tagged } from '../../mirrors/index-memory.ts';
-import { serveDirectory } from '../../mirrors/serve.ts';
-import { asSettled } from '../../updater/settle.ts';
-import { type Look, lookAtMirrors } from '../../updater/mirrors.ts';
-import { update } from '../../updater/update.ts';
+import { lookAtMirrors } from '../../updater/mirrors.ts';
 import { putHalt } from '../harness/halts.ts';
-import { makeHost, type TestHost } from '../harness/host.ts';
 import {
-  fillMirror,
-  mirrorFolder,
-  put,
-  smallRelease,
-  type SmallRelease,
-} from '../harness/mirror-folder.ts';
+  HALT,
+  lookAndKeep,
+  lookedOnce,
+  MANIFEST,
+  release,
+  sequenceOf,
+  SIGNATURES,
+  toLines,
+  watchServers,
+} from '../harness/looks.ts';
+import { fillMirror, put } from '../harness/mirror-folder.ts';
 import { policyOf, signAll } from '../harness/signed-manifests.ts';
-
-const AT = '2026-04-22T19:00:00Z';
-const MANIFEST = 'releases/manifest.json';
-const HALT = 'releases/halt.json';
-const SIGNATURES = [`${MANIFEST}.minisig`, `${HALT}.minisig`];
-
-interface Exchange {
-  path: string;
-  status: number;
-}
-
-/** Every exchange of this process's web servers from now on, and the bytes that went over their connections. */
-function watchServers(): { exchanges: Exchange[]; bytes: () => number } {
-  const exchanges: Exchange[] = [];
-  const sockets = new Map<Socket, number>();
-  const traffic = ({ bytesRead, bytesWritten }: Socket): number => bytesRead + bytesWritten;
-  const onStart = (message: unknown): void => {
-    const { socket } = message as { socket: Socket };
-    if (!sockets.has(socket)) sockets.set(socket, 0);
-  };
-  const onFinish = (message: unknown): void => {
-    const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
-    exchanges.push({ path: request.url?.slice(1) ?? '', status: response.statusCode });
-  };
-  subscribe('http.server.request.start', onStart);
-  subscribe('http.server.response.finish', onFinish);
-  onTestFinished(() => {
-    unsubscribe('http.server.request.start', onStart);
-    unsubscribe('http.server.response.finish', onFinish);
-  });
-  const bytes = (): number => [...sockets.keys()].reduce((sum, each) => sum + traffic(each), 0);
-  return { exchanges, bytes };
-}
-
-/** Good for ninety days from yesterday on. */
-function release(key: SecretKey, sequence: number): SmallRelease {
-  const inDays = (days: number): string =>
-    new Date(Date.now() + days * 86_400_000).toISOString().replace(/\.\d+Z$/, 'Z');
-  return smallRelease([key], sequence, (manifest) => {
-    Object.assign(manifest, { published: inDays(-1), expires: inDays(89) });
-  });
-}
-
-/** A node that has looked once at two mirrors, served by `mirrors serve`, with one release that is halted. */
-async function lookedOnce(): Promise<{ host: TestHost; key: SecretKey; folders: string[] }> {
-  const key = generateKeyPair();
-  const published = release(key, 4);
-  const folders = [1, 2].map(() => mirrorFolder(published));
-  const mirrors = await Promise.all(
-    folders.map(async (folder, index) => {
-      putHalt(folder, key, {
-        serial: 1,
-        halted: [{ version: '1.0.4', reason: 'answers 500', at: AT }],
-      });
-      const served = await serveDirectory(folder, { host: '127.0.0.1', port: 0 });
-      onTestFinished(() => served.close());
-      return { type: 'directory' as const, name: `mirror-${index + 1}`, url: served.address };
-    }),
-  );
-  const made = makeHost();
-  const host = { ...made, config: { ...made.config, policy: policyOf([key]), mirrors } };
-  const { decline } = await update(host, asSettled(host.store.state), {});
-  expect(decline?.code, 'the node knows the newest, and does not take it').toBe('halted');
-  return { host, key, folders };
-}
-
-const sequenceOf = ({ newest }: Look): number | string =>
-  'code' in newest ? newest.code : newest.manifest.sequence;
-const toLines = (exchanges: readonly Exchange[]): string[] =>
-  exchanges.map(({ path, status }) => `${path} ${status}`).toSorted();
 
 describe('a look at mirrors with nothing new', () => {
   it('asks each whether manifest and halt file have changed, and reads nothing', async () => {
     const { host } = await lookedOnce();
     const { exchanges, bytes } = watchServers();
-    const look = await lookAtMirrors(host);
+    const { look, isKept } = await lookAndKeep(host);
     expect(sequenceOf(look)).toBe(4);
     expect([...look.halts.halted.keys()]).toEqual(['1.0.4']);
     expect(look.problems).toEqual([]);
     const each = [`${HALT} 304`, `${MANIFEST} 304`];
-    expect(toLines(exchanges)).toEqual([...each, ...each].toSorted());
+    const without = [...each, 'releases/head.json 404'];
+    expect(toLines(exchanges.splice(0))).toEqual([...without, ...without].toSorted());
+    expect(isKept, 'that they have no head').toBe(true);
+    const before = bytes();
+    expect((await lookAndKeep(host)).isKept, 'nothing is written down twice').toBe(false);
+    expect(toLines(exchanges), 'no head for an hour').toEqual([...each, ...each].toSorted());
     // Two questions and two answers a mirror, all of it headers.
-    expect(bytes()).toBeLessThan(2 * 2 * 700);
-    const again = look.memory.toKeep(look.mirrors.map(({ address }) => address));
-    expect(again, 'nothing is written down twice').toBeUndefined();
+    expect(bytes() - before).toBeLessThan(2 * 2 * 700);
   });
 
   it('sees what one mirror has new, with the signatures beside it, and no more of the other', async () => {
@@ -158,7 +90,8 @@ describe('what is remembered', () => {
     const asked: (string | undefined)[] = [];
     const ask =
       (given: Tagged) =>
-      (etag: string | undefined): Promise<Tagged> => {
+      (of: string, etag: string | undefined): Promise<Tagged> => {
+        if (of === HEAD_PATH) return Promise.resolve(undefined);
         asked.push(etag);
         return Promise.resolve(given);
       };
@@ -178,7 +111,8 @@ describe('what is remembered', () => {
       etag: undefined,
       at: 1000,
     }));
-    const untagged = new IndexMemory([...known, ...sent], 1001);
+    const headless = { address, path: HEAD_PATH, bytes: undefined, at: 1000 };
+    const untagged = new IndexMemory([...known, ...sent, headless], 1001);
     expect(await untagged.read(address, path, ask({ bytes, etag: '"a"' }))).toBe(bytes);
     const never = (): never => expect.fail('asked for what stands beside what is unchanged');
     for (const each of signatures) {
