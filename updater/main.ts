@@ -5,7 +5,7 @@
 import { runAsProcess } from '@landfall/cli';
 import { beFrugal } from './frugal.ts';
 import { beOwnProgram } from './own-program.ts';
-import { COMMON_OPTIONS, GATE_FLAG, ROUND_FLAG, UNPACK_FLAG } from './program.ts';
+import { COMMON_OPTIONS, GATE_FLAG, INFLATE_FLAG, ROUND_FLAG, UNPACK_FLAG } from './program.ts';
 import { UPDATER_VERSION } from './version.ts';
 
 beOwnProgram(import.meta.url);
@@ -19,6 +19,7 @@ async function start([first, ...rest]: readonly string[]): Promise<void> {
     return runUnpack(rest);
   }
   if (first === ROUND_FLAG) return (await import('./commands/round.ts')).runRound(rest);
+  if (first === INFLATE_FLAG) return (await import('./effects/inflate-process.ts')).runInflate();
   return runAsProcess({
     name: 'updater',
     version: UPDATER_VERSION,

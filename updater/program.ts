@@ -17,3 +17,6 @@ export const UNPACK_FLAG = '--unpack';
 
 /** First argument of this program when it is to be the process that makes one round of `run`. */
 export const ROUND_FLAG = '--round';
+
+/** First argument of this program when it is to be the process that unpacks a delta's frames. */
+export const INFLATE_FLAG = '--inflate';

@@ -6,7 +6,7 @@
  */
 export { applyDelta, type ApplyDeltaOptions, keepTree } from './apply.ts';
 export type { FileInfo } from './check.ts';
-export type { Inflate } from './codec.ts';
+export { type Inflate, inflateHere } from './codec.ts';
 export { DeltaError } from './errors.ts';
 export type { Tree } from './files.ts';
 export { makeDelta, type MakeDeltaOptions } from './make.ts';

@@ -13,7 +13,7 @@ import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArchiveError, type ListingEntry, sameTree, treeInfo } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { applyDelta, DeltaError, keepTree } from '@landfall/delta';
+import { applyDelta, type ApplyDeltaOptions, DeltaError, keepTree } from '@landfall/delta';
 import { ExitCode, messageOf } from '@landfall/errors';
 import { type Delta, deltasOf, type Selected } from '@landfall/manifest';
 import { deploymentPath } from '../deployments.ts';
@@ -23,6 +23,7 @@ import type { InventoryComponent } from '../records/inventory-file.ts';
 import { type Base, Sharing } from './base.ts';
 import { bytesHere, unverifiedPath } from './downloads.ts';
 import { fetchFile, type Source } from './fetch.ts';
+import { apartMemory, ApartInflater } from './inflate-apart.ts';
 import { makeFolder } from './make-folder.ts';
 import { requireMemory } from './memory.ts';
 
@@ -81,9 +82,7 @@ function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): 
 }
 
 /** The smallest delta from what runs that is worth it: smaller than what is left to download. */
-function pickDelta({ config, paths }: Host, { component, old }: Step): Delta | undefined {
-  // With it, no byte of a mirror's is unpacked by this process.
-  if (config.sandbox) return undefined;
+function pickDelta({ paths }: Host, { component, old }: Step): Delta | undefined {
   const { artifact } = component;
   const [first] = old.entries;
   const from = old.kind === 'tree' ? treeInfo(old.entries).digest : first?.sha256;
@@ -117,8 +116,10 @@ async function byDelta(
     crashPoint('stage-delta-recorded');
     if (kind === 'tree') makeFolder(step.target);
     const expect = kind === 'tree' ? artifact.tree : artifact;
-    const how = { ...howOf(host, step), expect, onNeed: requireMemory };
-    const entries = await applyDelta(download.fd, how).catch((error: unknown) => {
+    const onNeed = (bytes: number): void =>
+      requireMemory(host.config.sandbox ? apartMemory(bytes) : bytes);
+    const how = { ...howOf(host, step), expect, onNeed };
+    const entries = await applyAsTold(host, download.fd, how).catch((error: unknown) => {
       if (!isWrong(error)) tryTo(host, () => takeBackDelta(paths.deltas, delta));
       throw error;
     });
@@ -131,6 +132,21 @@ async function byDelta(
   } finally {
     closeSync(download.fd);
     tryTo(host, download.remove);
+  }
+}
+
+/** Unpacks its frames here, or with `sandbox` in a process that has no rights. */
+async function applyAsTold(
+  { config, signal }: Host,
+  fd: number,
+  how: ApplyDeltaOptions,
+): Promise<ListingEntry[]> {
+  if (!config.sandbox) return applyDelta(fd, how);
+  const apart = new ApartInflater(signal);
+  try {
+    return await applyDelta(fd, { ...how, inflate: apart.inflate });
+  } finally {
+    await apart.close();
   }
 }
 

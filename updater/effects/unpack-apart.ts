@@ -55,14 +55,7 @@ interface End {
 /** Throws what the process that unpacks found; ARCHIVE_IO when it cannot be started, or ended without a word. */
 export const unpackApart: Unpack = async function* unpackApart(fd, { name, maxBytes, signal }) {
   signal?.throwIfAborted();
-  const [program = '', ...own] = ownProgram();
-  const options = own.length === 0 ? [] : PERMISSIONS;
-  const child = spawn(program, [...options, ...own, UNPACK_FLAG, String(maxBytes), name], {
-    stdio: [fd, 'pipe', 'pipe', 'pipe'],
-    env: {},
-    cwd: '/',
-  });
-  const ended = endOf(child);
+  const { child, ended } = startApart(fd, [UNPACK_FLAG, String(maxBytes), name]);
   const stop = (): boolean => child.kill('SIGKILL');
   signal?.addEventListener('abort', stop);
   let bytes = 0;
@@ -83,6 +76,26 @@ export const unpackApart: Unpack = async function* unpackApart(fd, { name, maxBy
     await ended;
   }
 };
+
+/**
+ * Starts this program as one that unpacks: `input` is its descriptor 0, or a
+ * pipe. `ended` resolves when it has, and all of its output was read.
+ */
+export function startApart(
+  input: number | 'pipe',
+  args: readonly string[],
+): { child: ChildProcess; ended: Promise<End> } {
+  const [program = '', ...own] = ownProgram();
+  const options = own.length === 0 ? [] : PERMISSIONS;
+  const child = spawn(program, [...options, ...own, ...args], {
+    stdio: [input, 'pipe', 'pipe', 'pipe'],
+    env: {},
+    cwd: '/',
+  });
+  // A pipe that breaks is met by whoever writes to it.
+  child.stdin?.on('error', () => undefined);
+  return { child, ended: endOf(child) };
+}
 
 /** How this node unpacks, for `gateArchive` and its like: undefined, in this process. */
 export function unpackAsTold({ config }: Host): Unpack | undefined {

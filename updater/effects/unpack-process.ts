@@ -34,7 +34,7 @@ export async function runUnpack([maxBytes = '', name = '']: readonly string[]): 
 }
 
 /** Root becomes nobody; where the permission model is on, not even reading is left. Throws when that does not work. */
-function giveUpRights(): void {
+export function giveUpRights(): void {
   if (process.getuid?.() === 0) {
     process.setgroups?.([]);
     process.setgid?.(NOBODY);

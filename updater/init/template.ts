@@ -48,7 +48,7 @@ export function configText(answers: Answers): string {
     '# sandbox = false',
     '# Files that a release has in common with what runs are stored once, under two names.',
     '# share_files = true',
-    '# Only what changed is downloaded, by deltas where maintainers publish them (not with sandbox).',
+    '# Only what changed is downloaded, by deltas where maintainers publish them.',
     '# deltas = true',
     '',
     '# The verdict. Only this machine is ever asked.',
