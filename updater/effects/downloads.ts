@@ -31,9 +31,14 @@ export function removeOldDownloads(paths: Paths, all: boolean): void {
 }
 
 /** Bytes of an artifact that take room already. */
-export function bytesHere(paths: Paths, file: string): number {
+function bytesHere(paths: Paths, file: string): number {
   const info = lstatSync(unverifiedPath(paths, file), { throwIfNoEntry: false });
   return info?.isFile() === true ? Math.min(info.size, info.blocks * 512) : 0;
+}
+
+/** Bytes of a component's artifact that are still to be downloaded. */
+export function bytesLeft(paths: Paths, { artifact }: Selected): number {
+  return artifact.size - bytesHere(paths, artifact.file);
 }
 
 function isRecent(paths: Paths, name: string): boolean {

@@ -21,7 +21,7 @@ import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import { forgetDelta, mayTryDelta, recordDelta, takeBackDelta } from '../records/delta-file.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { type Base, Sharing } from './base.ts';
-import { bytesHere, unverifiedPath } from './downloads.ts';
+import { bytesLeft, unverifiedPath } from './downloads.ts';
 import { fetchFile, type Source } from './fetch.ts';
 import { apartMemory, ApartInflater } from './inflate-apart.ts';
 import { makeFolder } from './make-folder.ts';
@@ -51,8 +51,7 @@ export async function stageFromBase(
   base: Base,
 ): Promise<InventoryComponent | undefined> {
   const { name, kind } = component;
-  if (!host.config.deltas) return undefined;
-  const old = base.components.find((each) => each.name === name && each.kind === kind);
+  const old = oldOf(host, component, base);
   if (old === undefined) return undefined;
   const sharing = new Sharing(host, base, name);
   const step = { component, old, base, target: join(staging, name), sharing };
@@ -75,6 +74,24 @@ export async function stageFromBase(
   return { name, kind, artifact: { platform, file, size, sha256 }, entries };
 }
 
+/** Bytes that are downloaded of a component when all goes well: nothing of one that is the same, or a delta. */
+export function bytesToFetch(host: Host, component: Selected, base: Base | undefined): number {
+  const old = base && oldOf(host, component, base);
+  if (old === undefined) return bytesLeft(host.paths, component);
+  if (isSame(component, old)) return 0;
+  return pickDelta(host, { component, old })?.size ?? bytesLeft(host.paths, component);
+}
+
+/** What the component is in the base, where that may be made use of. */
+function oldOf(
+  { config }: Host,
+  { name, kind }: Selected,
+  { components }: Base,
+): InventoryComponent | undefined {
+  if (!config.deltas) return undefined;
+  return components.find((each) => each.name === name && each.kind === kind);
+}
+
 function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): boolean {
   if (kind === 'tree') return sameTree(treeInfo(entries), artifact.tree);
   const [file] = entries;
@@ -82,11 +99,14 @@ function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): 
 }
 
 /** The smallest delta from what runs that is worth it: smaller than what is left to download. */
-function pickDelta({ paths }: Host, { component, old }: Step): Delta | undefined {
+function pickDelta(
+  { paths }: Host,
+  { component, old }: Pick<Step, 'component' | 'old'>,
+): Delta | undefined {
   const { artifact } = component;
   const [first] = old.entries;
   const from = old.kind === 'tree' ? treeInfo(old.entries).digest : first?.sha256;
-  const left = artifact.size - bytesHere(paths, artifact.file);
+  const left = bytesLeft(paths, component);
   return deltasOf(artifact)
     .filter((each) => each.from.digest === from && each.size < left)
     .filter((each) => mayTryDelta(paths.deltas, each))

@@ -10,6 +10,8 @@ import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { isKnown, isStuck } from '../services/manager.ts';
+import { findBase } from './base.ts';
+import { bytesToFetch } from './from-base.ts';
 import { checkRoomToSwitch, checkSpace } from './space.ts';
 import { findUser, isRoot } from './web-user.ts';
 
@@ -29,7 +31,8 @@ export async function preflight(host: Host, offer: Offer): Promise<void> {
     checkRoomToSwitch(host.paths);
     return;
   }
-  checkSpace(host.paths, offer.selected);
+  const base = findBase(host, offer.deployment.id);
+  checkSpace(host.paths, offer.selected, (each) => bytesToFetch(host, each, base));
   await checkArtifacts(host, offer);
 }
 

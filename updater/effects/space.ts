@@ -6,7 +6,7 @@ import { describeSystemError, messageOf } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { UpdaterError } from '../errors.ts';
 import type { Paths } from '../paths.ts';
-import { bytesHere } from './downloads.ts';
+import { bytesLeft } from './downloads.ts';
 
 /** For state, journal and logs, and for what others write meanwhile. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
@@ -21,13 +21,20 @@ interface Need {
 /**
  * Throws `UpdaterError` NO_SPACE naming the file system that is too small, and
  * by how much, or that takes no writes. A quota counts where statfs tells of it.
+ * `fetched` tells what is downloaded of a component: what is left of its
+ * artifact unless told. What is unpacked counts whole, whatever it will share.
  */
-export function checkSpace(paths: Paths, selected: readonly Selected[]): void {
+export function checkSpace(
+  paths: Paths,
+  selected: readonly Selected[],
+  fetched: (component: Selected) => number = (component) => bytesLeft(paths, component),
+): void {
   const downloads = { path: existing(paths.downloads), bytes: 0, inodes: selected.length };
   const deployments = { path: existing(paths.deployments), bytes: 0, inodes: 1 };
   const blockSize = statfsSync(deployments.path).bsize;
-  for (const { kind, artifact } of selected) {
-    downloads.bytes += artifact.size - bytesHere(paths, artifact.file);
+  for (const component of selected) {
+    const { kind, artifact } = component;
+    downloads.bytes += fetched(component);
     const entries = kind === 'tree' ? artifact.tree.entries : 1;
     const size = kind === 'tree' ? artifact.tree.size : artifact.contentSize;
     // A file takes whole blocks: half a block more, on average; a whole one to be sure.

@@ -20,12 +20,13 @@ import { beFrugal } from '../frugal.ts';
 import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
-import { keepDownloads } from './downloads.ts';
+import { bytesLeft, keepDownloads } from './downloads.ts';
 import { isStaged } from './preflight.ts';
-import { findBase, Sharing } from './base.ts';
+import { type Base, findBase, Sharing } from './base.ts';
 import { fetchFile } from './fetch.ts';
-import { stageFromBase } from './from-base.ts';
+import { bytesToFetch, stageFromBase } from './from-base.ts';
 import { makeFolder } from './make-folder.ts';
+import { checkSpace } from './space.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
 import { gateAsWebUser } from './web-user.ts';
@@ -60,12 +61,13 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const sync = new TreeSync(staging, entriesOf(offer.selected));
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
-  for (const component of offer.selected) {
+  for (const [index, component] of offer.selected.entries()) {
     const fromBase = base && (await stageFromBase(host, offer, component, staging, base));
     if (fromBase !== undefined) {
       components.push(fromBase);
       continue;
     }
+    if (base !== undefined) checkSpaceForWhole(host, offer.selected.slice(index), base);
     const sharing = base && new Sharing(host, base, component.name);
     components.push(await stageComponent(host, offer, component, staging, { sharing, sync }));
     sharing?.tell(host);
@@ -91,6 +93,14 @@ interface Unpacking {
 function entriesOf(selected: readonly Selected[]): number {
   const counts = selected.map((each) => (each.kind === 'tree' ? each.artifact.tree.entries : 1));
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** The first of `left` comes whole, after room was looked for as if it might not. */
+function checkSpaceForWhole(host: Host, left: readonly Selected[], base: Base): void {
+  const [whole] = left;
+  checkSpace(host.paths, left, (each) =>
+    each === whole ? bytesLeft(host.paths, each) : bytesToFetch(host, each, base),
+  );
 }
 
 /**
