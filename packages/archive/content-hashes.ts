@@ -9,10 +9,14 @@ import { HashThread } from './hash-thread.ts';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
+/** Of them, so many come before it is started: an archive of many names may have little content. */
+const FIRST_BYTES = 1024 * 1024;
 
 /** For each file `begin`, and `update` until all of it came. Then `finish`, and in any case `close`. */
 export class ContentHashes {
-  readonly #thread: HashThread | undefined;
+  #thread: HashThread | undefined;
+  /** Bytes that are yet to come before the thread is started; none once it is. */
+  #untilThread: number;
   /** Of the file under way, when it is hashed here. */
   #here: ContentHash | undefined;
   #into: { sha256: string } = { sha256: '' };
@@ -20,11 +24,12 @@ export class ContentHashes {
 
   /** `bytes`: about as many will come in all. */
   constructor(bytes: number) {
-    this.#thread = bytes < WORTH_BYTES ? undefined : startThread();
+    this.#untilThread = bytes < WORTH_BYTES ? Number.POSITIVE_INFINITY : FIRST_BYTES;
   }
 
   /** A file of `size` bytes comes next. `into` gets its digest in hex, when `finish` has resolved at the latest. */
   begin(size: number, into: { sha256: string }): void {
+    this.#countTo(size);
     this.#left = size;
     this.#into = into;
     const thread = size > 0 && this.#thread?.hasRoom(size) === true ? this.#thread : undefined;
@@ -49,6 +54,12 @@ export class ContentHashes {
   /** Also after an error. */
   close(): void {
     this.#thread?.close();
+  }
+
+  #countTo(size: number): void {
+    if (this.#untilThread <= 0) return;
+    this.#untilThread -= size;
+    if (this.#untilThread <= 0) this.#thread = startThread();
   }
 
   #end(): void {
