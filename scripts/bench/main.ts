@@ -23,7 +23,7 @@ import { tableOf } from './table.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--only GROUP]… [--rounds N] [--json] [--docs]
 
-  --quick       small workloads, two rounds
+  --quick       small workloads, one round
   --only GROUP  one of: ${GROUPS.map(({ name }) => name).join(', ')}; may be repeated
   --rounds N    interleaved runs of everything; 5 unless told
   --json        one JSON value on standard output
@@ -60,7 +60,7 @@ function chosen(): Group[] {
 }
 
 function roundsOf(): number {
-  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
   if (!Number.isInteger(rounds) || rounds < 1) usage('--rounds: expected a number of at least 1');
   return rounds;
 }

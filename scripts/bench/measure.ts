@@ -43,7 +43,7 @@ export type Runs = ReadonlyMap<string, readonly Run[]>;
 
 export interface Rounds {
   rounds: number;
-  /** Run everything once before, for the caches. Default true. */
+  /** Run everything once before, for the caches. Yes unless told, where there are several rounds. */
   warmUp?: boolean;
 }
 
@@ -55,7 +55,7 @@ const MS_PER_TICK = 10;
 /** Runs every contender `rounds` times, interleaved. Throws when one fails. */
 export async function compare(
   contenders: readonly Contender[],
-  { rounds, warmUp = true }: Rounds,
+  { rounds, warmUp = rounds > 1 }: Rounds,
 ): Promise<Runs> {
   const runs = new Map(contenders.map(({ name }) => [name, [] as Run[]]));
   for (let round = warmUp ? -1 : 0; round < rounds; round += 1) {
