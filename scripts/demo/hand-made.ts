@@ -4,7 +4,15 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { digestTree, type TreeInfo } from '@landfall/archive';
 import { parseManifest, serializeManifest } from '@landfall/manifest';
@@ -65,6 +73,8 @@ export async function publishByHand(
     const old = join(path, 'releases/download', `v${manifest.version}`);
     cpSync(old, folder, { recursive: true });
     copyFileSync(archive.path, join(folder, file));
+    // It tells of the manifest that was there: nodes would not ask for this one.
+    rmSync(join(path, 'releases/head.json'), { force: true });
     writeFileSync(join(path, 'releases/manifest.json'), signed);
     const signature = sign(key, signed, { trustedComment: `demo ${version}` });
     writeFileSync(join(path, 'releases/manifest.json.minisig'), signature);
