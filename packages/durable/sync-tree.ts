@@ -6,8 +6,9 @@
  *
  * What makes it as good as a sync of every file and folder is asked for first;
  * where any of it is missing, each is synced by itself. So is a small tree: a few
- * syncs take less than waiting for all that others wrote. A sync that fails, early or at the end, is
- * not tried again, by neither way: the kernel tells of a lost page only once.
+ * syncs take less than waiting for all that others wrote. A sync that fails, early
+ * or at the end, is not tried again, by neither way: the kernel tells of a lost page
+ * only once.
  *
  * Nothing is written. If the power goes before this returns, any part of the
  * tree may be missing: nothing else may name it yet.
@@ -40,7 +41,7 @@ const MAX_TEXT = 4096;
  * followed. Throws `DurableError` WRITE_FAILED.
  */
 export async function syncTree(directory: string): Promise<void> {
-  await new TreeSync(directory, FEW + 1).finish();
+  await new TreeSync(directory, 0).finish();
 }
 
 /**
@@ -49,13 +50,13 @@ export async function syncTree(directory: string): Promise<void> {
  */
 export class TreeSync {
   readonly #directory: string;
-  /** Looked for while other work is done; none where a tree is small. */
+  /** Looked for while other work is done, where it is known that there will be many. */
   readonly #program: Promise<string | undefined> | undefined;
   #written = 0;
   #early: Promise<void> | undefined;
   #error: unknown;
 
-  /** `entries`: as many files and folders will be below `directory`, and it. */
+  /** `entries`: as many files and folders will be below `directory`, and it; 0 where that is not known. */
   constructor(directory: string, entries: number) {
     this.#directory = directory;
     this.#program = entries > FEW ? findSync() : undefined;
@@ -76,16 +77,19 @@ export class TreeSync {
     await this.#early;
     if (this.#error !== undefined) throw this.#error;
     const directory = this.#directory;
-    const program =
-      hasMany(directory) && tellsOfErrors(directory) ? await this.#program : undefined;
+    const program = hasMany(directory) ? await this.#believedProgram() : undefined;
     if (program !== undefined) return syncAll(program, directory);
     for (const { path, isFile } of pathsBelow(directory)) (isFile ? syncFile : syncDirectory)(path);
   }
 
   /** Once: a second one would wait for the first, and the one at the end is due soon. */
   async #syncEarly(): Promise<void> {
-    const program = tellsOfErrors(this.#directory) ? await this.#program : undefined;
+    const program = await this.#believedProgram();
     if (program !== undefined) await syncAll(program, this.#directory);
+  }
+
+  async #believedProgram(): Promise<string | undefined> {
+    return tellsOfErrors(this.#directory) ? await (this.#program ?? findSync()) : undefined;
   }
 }
 

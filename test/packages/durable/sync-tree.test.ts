@@ -60,12 +60,26 @@ const inOrder = ([said = '', ...calls]: string[]): string[] => [
   ...calls.slice(-2),
 ];
 
+/** A script in the place of `sync`. */
+function put(script: string): { prepare: string } {
+  const program = join(temporaryFolder(), 'sync');
+  writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return { prepare: `mount --bind ${program} $(readlink -f /usr/bin/sync)` };
+}
+
 describe('syncTree', () => {
   it('syncs the file system once, and a few files one by one', () => {
     const tree = treeOnExt4();
     expect(sync(tree)).toStrictEqual(['synced', 'syncfs T']);
     for (let n = 5; n < MANY; n += 1) rmSync(join(tree, `a/${n}`));
     expect(inOrder(sync(tree))).toStrictEqual(['synced', ...each(5)]);
+  });
+
+  it('starts no program for a few files', () => {
+    const tree = treeBelow(temporaryFolder(), 5);
+    const started = join(temporaryFolder(), 'started');
+    sync(tree, put(`touch ${started}`));
+    expect(existsSync(started)).toBe(false);
   });
 
   it.each<FileSystem>(['ext4', 'xfs'])('brings a tree through a power cut (%s)', async (kind) => {
@@ -99,11 +113,6 @@ describe('syncTree', () => {
 
   it("syncs each file and folder where 'sync' is not GNU's, and not when it ends badly", () => {
     const tree = treeOnExt4();
-    const put = (script: string): { prepare: string } => {
-      const program = join(temporaryFolder(), 'sync');
-      writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-      return { prepare: `mount --bind ${program} $(readlink -f /usr/bin/sync)` };
-    };
     expect(inOrder(sync(tree, put('echo sync 1.0')))).toStrictEqual(['synced', ...each()]);
     const killed = "[ $1 = --version ] && echo '(GNU coreutils)' || kill -9 $$";
     expect(sync(tree, put(killed))).toStrictEqual([
