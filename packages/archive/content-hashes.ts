@@ -3,7 +3,6 @@
  * its own where there is much to hash, and here what that has no room for. Where
  * no thread may be started, and until it runs, all is hashed here.
  */
-import { availableParallelism } from 'node:os';
 import { ContentHash } from './content-hash.ts';
 import { HashThread } from './hash-thread.ts';
 
@@ -59,20 +58,11 @@ export class ContentHashes {
   #countTo(size: number): void {
     if (this.#untilThread <= 0) return;
     this.#untilThread -= size;
-    if (this.#untilThread <= 0) this.#thread = startThread();
+    if (this.#untilThread <= 0) this.#thread = HashThread.start();
   }
 
   #end(): void {
     this.#into.sha256 = this.#here?.digest() ?? '';
     this.#here = undefined;
-  }
-}
-
-function startThread(): HashThread | undefined {
-  if (availableParallelism() === 1) return undefined;
-  try {
-    return new HashThread();
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,5 @@
 /**
- * The other side of `hash-thread.ts`, which is started from its text: the single
- * executable has no files that a thread could be started from.
+ * The other side of `hash-thread.ts`, which `thread.ts` starts from its text.
  */
 
 /** What both sides see. */

@@ -6,9 +6,10 @@
  *
  * Nothing is written; the thread ends with `close`, and with the process.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { ArchiveError } from './errors.ts';
 import { hashSlots, type Shared } from './hash-slots.ts';
+import { startThread } from './thread.ts';
 
 const SLOTS = 4;
 const SLOT_BYTES = 1024 * 1024;
@@ -35,9 +36,9 @@ export class HashThread {
   #bytes = 0;
   #parts = 0;
 
-  /** Starts it; it is of use some milliseconds later. Throws where no thread may be started. */
-  constructor() {
-    this.#shared = {
+  /** Starts it; it is of use some milliseconds later. Undefined where that is not possible, or of no use. */
+  static start(): HashThread | undefined {
+    const shared: Shared = {
       slots: SLOTS,
       ready: new Int32Array(new SharedArrayBuffer(4)),
       submitted: new Int32Array(new SharedArrayBuffer(4)),
@@ -46,18 +47,17 @@ export class HashThread {
       parts: new Uint32Array(new SharedArrayBuffer(SLOTS * (SLOT_PARTS + 1) * 4)),
       digests: new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT_PARTS * DIGEST_BYTES)),
     };
-    this.#content = Buffer.from(this.#shared.content.buffer);
-    this.#worker = new Worker(`(${hashSlots.toString()})()`, {
-      eval: true,
-      workerData: this.#shared,
-      env: {},
-      execArgv: [],
-      trackUnmanagedFds: false,
-      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32, stackSizeMb: 1 },
-    });
+    const worker = startThread(hashSlots, shared);
+    return worker && new HashThread(worker, shared);
+  }
+
+  private constructor(worker: Worker, shared: Shared) {
+    this.#worker = worker;
+    this.#shared = shared;
+    this.#content = Buffer.from(shared.content.buffer);
     this.#ended = new Promise((resolve) => {
-      this.#worker.once('error', resolve);
-      this.#worker.once('exit', resolve);
+      worker.once('error', resolve);
+      worker.once('exit', resolve);
     });
   }
 

@@ -23,5 +23,6 @@ export { packFile, packTree, type PackOptions } from './pack.ts';
 export { planTree, type TreePart } from './plan.ts';
 export { Sharer } from './sharer.ts';
 export { StagingFolder } from './staging-folder.ts';
+export { startThread } from './thread.ts';
 export { compareEntries, type ListingEntry, sameTree, type TreeInfo, treeInfo } from './tree.ts';
 export type { Reuse } from './twins.ts';

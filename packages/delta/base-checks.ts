@@ -3,13 +3,11 @@
  * caller goes on with the next: where there is much to read. It reads open
  * descriptors, and what it finds wrong is told at the end.
  *
- * The thread is started from its text: the single executable has no files that
- * a thread could be started from. It ends with `close`, and with the process.
+ * The thread ends with `close`, and with the process.
  */
 import { closeSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import type { ListingEntry } from '@landfall/archive';
+import type { Worker } from 'node:worker_threads';
+import { type ListingEntry, startThread } from '@landfall/archive';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
@@ -33,7 +31,7 @@ export class BaseChecks {
 
   /** `bytes`: as many will be read in all. */
   constructor(bytes: number) {
-    this.#worker = bytes < WORTH_BYTES ? undefined : startThread();
+    this.#worker = bytes < WORTH_BYTES ? undefined : startThread(hashFiles);
     this.#worker?.on('message', (digests: readonly string[] | 'ready') => {
       if (digests === 'ready') this.#isReady = true;
       else this.#take(digests);
@@ -88,21 +86,6 @@ function nextChange(): PromiseWithResolvers<void> {
   const change = Promise.withResolvers<void>();
   change.promise.catch(() => {});
   return change;
-}
-
-function startThread(): Worker | undefined {
-  if (availableParallelism() === 1) return undefined;
-  try {
-    return new Worker(`(${hashFiles.toString()})()`, {
-      eval: true,
-      env: {},
-      execArgv: [],
-      trackUnmanagedFds: false,
-      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32, stackSizeMb: 1 },
-    });
-  } catch {
-    return undefined;
-  }
 }
 
 /** Runs in the thread. It may refer to nothing outside of it. Of what cannot be read it tells no digest. */

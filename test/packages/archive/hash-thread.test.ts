@@ -23,7 +23,8 @@ function noise(size: number, seed: number): Buffer {
 }
 
 async function runningThread(): Promise<HashThread> {
-  const thread = new HashThread();
+  const thread = HashThread.start();
+  if (thread === undefined) throw new Error('no thread: expected at least two processors');
   open.push(thread);
   while (!thread.hasRoom(1)) await sleep(1);
   return thread;

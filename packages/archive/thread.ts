@@ -1,0 +1,28 @@
+/**
+ * Threads that help with hashing. They are started from their text: the single
+ * executable has no files that a thread could be started from. They get nothing of
+ * the environment and little memory, and end with the process at the latest.
+ */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+
+/**
+ * Runs `body`, which may refer to nothing outside of itself, in a thread that has
+ * `workerData`. Undefined where a thread is of no use, with one processor, or may
+ * not be started.
+ */
+export function startThread(body: () => void, workerData?: unknown): Worker | undefined {
+  if (availableParallelism() === 1) return undefined;
+  try {
+    return new Worker(`(${body.toString()})()`, {
+      eval: true,
+      workerData,
+      env: {},
+      execArgv: [],
+      trackUnmanagedFds: false,
+      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32, stackSizeMb: 1 },
+    });
+  } catch {
+    return undefined;
+  }
+}
