@@ -8,6 +8,7 @@
 import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type ListingEntry, startThread } from '@landfall/archive';
+import { DeltaError } from './errors.ts';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
@@ -38,9 +39,8 @@ export class BaseChecks {
       this.#changed.resolve();
       this.#changed = nextChange();
     });
-    const fail = (cause: unknown): void => this.#changed.reject(cause);
-    this.#worker?.once('error', fail);
-    this.#worker?.once('exit', () => fail(new Error('the thread that reads the base has ended')));
+    this.#worker?.once('error', (cause) => this.#changed.reject(ended(cause)));
+    this.#worker?.once('exit', (code) => this.#changed.reject(ended(code)));
   }
 
   /**
@@ -54,7 +54,10 @@ export class BaseChecks {
     return true;
   }
 
-  /** Until there is room for more; with `all`, until everything was read. Resolves to a file that is not as listed. */
+  /**
+   * Until there is room for more; with `all`, until everything was read. Resolves to a file that
+   * is not as listed. Throws `DeltaError` DELTA_IO when the thread has ended.
+   */
   async settle(all = false): Promise<ListingEntry | undefined> {
     if (all && this.#batch.length > 0) this.#submit();
     while (this.#pending.length > (all ? 0 : MOST_BATCHES)) await this.#changed.promise;
@@ -86,6 +89,13 @@ function nextChange(): PromiseWithResolvers<void> {
   const change = Promise.withResolvers<void>();
   change.promise.catch(() => {});
   return change;
+}
+
+function ended(cause: unknown): DeltaError {
+  return new DeltaError('DELTA_IO', 'the thread that reads the base has ended', {
+    hint: 'run the command again; if it stays so, look whether memory or threads are limited',
+    cause,
+  });
 }
 
 /** Runs in the thread. It may refer to nothing outside of it. Of what cannot be read it tells no digest. */

@@ -1,6 +1,6 @@
 /** Files of the base, held to their digests in a thread. */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListingEntry } from '@landfall/archive';
@@ -80,4 +80,25 @@ it('leaves files to the caller where there is little to read, and closes what it
   await checks.close();
   open.splice(open.indexOf(checks), 1);
   expect(() => fstatSync(fd)).toThrow('EBADF');
+});
+
+it('says so when the thread ends before all was read', async () => {
+  const checks = await runningChecks();
+  const path = join(temporaryFolder(), 'long');
+  writeFileSync(path, '');
+  // All holes: it takes the thread far longer than to be told to end.
+  const size = 64 * 1024 * MIB;
+  truncateSync(path, size);
+  const entry: ListingEntry = { path: 'long', type: 'file', mode: 0o644, size, sha256: '' };
+  expect(checks.take(openSync(path, 'r'), entry)).toBe(true);
+  const [settled] = await Promise.allSettled([checks.settle(true), checks.close()]);
+  open.splice(open.indexOf(checks), 1);
+  expect(settled).toMatchObject({
+    status: 'rejected',
+    reason: {
+      code: 'DELTA_IO',
+      message: 'the thread that reads the base has ended',
+      hint: expect.stringContaining('run the command again'),
+    },
+  });
 });
