@@ -54,11 +54,26 @@ export class MirrorError extends OtaError<MirrorErrorCode> {
     options: MirrorErrorOptions = {},
   ) {
     const exit = options.exit ?? (code === 'CONFIG' ? ExitCode.usage : ExitCode.failed);
-    super(code, mirror === '' ? message : `mirror '${mirror}': ${message}`, { ...options, exit });
+    super(code, mirror === '' ? message : nameOf(mirror) + message, { ...options, exit });
     this.mirror = mirror;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** What a message about `mirror` begins with. */
+function nameOf(mirror: string): string {
+  return `mirror '${mirror}': `;
+}
+
+/**
+ * A message about the mirror of the name `mirror` without that at its beginning,
+ * for where the name stands beside it. One that does not begin so, as those of
+ * other errors, stays as it is.
+ */
+export function withoutName(message: string, mirror: string): string {
+  const name = nameOf(mirror);
+  return message.startsWith(name) ? message.slice(name.length) : message;
 }
 
 /** The error of a file that is not (or no longer) what was to be uploaded. */

@@ -14,7 +14,7 @@ export { type Earlier, followHistory } from './earlier.ts';
 export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
-export { MirrorError, type MirrorErrorCode } from './errors.ts';
+export { MirrorError, type MirrorErrorCode, withoutName } from './errors.ts';
 export { openScratch, type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';
 export type {
   ArtifactStream,

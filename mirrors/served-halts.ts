@@ -4,7 +4,7 @@
  */
 import type { OtaError } from '@landfall/errors';
 import { TrustError } from '@landfall/trust';
-import { MirrorError } from './errors.ts';
+import { MirrorError, withoutName } from './errors.ts';
 import { highestHalts, type HaltRow, serialOf, type SignedHalt } from './signed-halt.ts';
 
 /** What one mirror's halt file lacks, given all; undefined when it is right. A mirror that cannot be asked is found out otherwise. */
@@ -19,7 +19,7 @@ export function problemOfHalt(
       : 'where releases are signed: release halt --renew';
   if (problem !== undefined) {
     if (isAway(problem)) return undefined;
-    const why = problem.message.replace(`mirror '${name}': `, '');
+    const why = withoutName(problem.message, name);
     const message = `its halt file cannot be believed, so nodes take nothing from it: ${why}`;
     return new MirrorError('BAD_ANSWER', name, message, { hint, cause: problem });
   }

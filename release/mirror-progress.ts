@@ -5,7 +5,7 @@
  */
 import { formatDuration } from '@landfall/cli';
 import { messageOf, OtaError } from '@landfall/errors';
-import { MirrorError, type WritableMirror } from '@landfall/mirrors';
+import { MirrorError, withoutName, type WritableMirror } from '@landfall/mirrors';
 
 export interface MirrorProgress {
   readonly mirror: WritableMirror;
@@ -95,12 +95,6 @@ function tooLate({ mirror: { name } }: MirrorProgress, { quorum, ms }: Patience)
 /** Why a mirror failed, without its name, which stands before it wherever this is shown. */
 export function failureText({ mirror, failure }: MirrorProgress): string {
   return withoutName(failure?.error.message ?? '', mirror.name);
-}
-
-/** A message about a mirror without the mirror's name at its beginning. */
-export function withoutName(message: string, mirror: string): string {
-  const prefix = `mirror '${mirror}': `;
-  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 function unexpected(error: unknown): OtaError {

@@ -2,8 +2,7 @@
 import { ArchiveError } from '@landfall/archive';
 import { ExitCode, OtaError } from '@landfall/errors';
 import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
-import { type Mirror, readProvenance, type Survey } from '@landfall/mirrors';
-import { withoutName } from './mirror-progress.ts';
+import { type Mirror, readProvenance, type Survey, withoutName } from '@landfall/mirrors';
 import { contradiction, parseProvenance, type Provenance } from './provenance.ts';
 import type { Expected } from './signed.ts';
 import { readServed } from './steps/served.ts';

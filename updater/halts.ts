@@ -18,6 +18,7 @@ import {
   type SignedHalt,
   surveyHalts,
   type SurveyRow,
+  withoutName,
 } from '@landfall/mirrors';
 import { OtaError } from '@landfall/errors';
 import { type Authority, trustIn, type VerifiedHalt, verifyHalt } from '@landfall/trust';
@@ -64,7 +65,7 @@ export function doubtBy(halts: readonly HaltRow[], row: SurveyRow): SurveyRow {
   const { mirror, ms, verified } = row;
   const problem = said.problem ?? otherChannel(said, verified.manifest.channel);
   if (problem === undefined) return row;
-  const why = problem.message.replace(`mirror '${mirror.name}': `, '');
+  const why = withoutName(problem.message, mirror.name);
   return {
     mirror,
     ms,

@@ -10,6 +10,7 @@ import {
   surveyMirrors,
   type Mirror,
   type Survey,
+  withoutName,
 } from '@landfall/mirrors';
 import { type Authority, isRoot, trustIn, type VerifiedManifest } from '@landfall/trust';
 import { declineLeap, doubt, pickNewest, toWarning } from './doubt.ts';
@@ -225,7 +226,7 @@ function describeProblems(
   const newest = Math.max(floor, best?.manifest.sequence ?? 0);
   return rows.flatMap(({ mirror, verified, problem }) => {
     if (problem !== undefined) {
-      return [{ mirror: mirror.name, problem: stripName(problem.message, mirror.name) }];
+      return [{ mirror: mirror.name, problem: withoutName(problem.message, mirror.name) }];
     }
     const sequence = verified?.manifest.sequence ?? 0;
     if (sequence >= newest) return [];
@@ -234,12 +235,6 @@ function describeProblems(
     const behind = `is behind: expected sequence ${newest}, found ${sequence}${frozen}`;
     return [{ mirror: mirror.name, problem: behind }];
   });
-}
-
-/** Errors of mirrors name the mirror; here its name stands beside. */
-function stripName(message: string, name: string): string {
-  const prefix = `mirror '${name}': `;
-  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 function nothingToBelieve({ rows }: Survey, problems: readonly MirrorProblem[]): UpdaterError {

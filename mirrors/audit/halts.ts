@@ -1,5 +1,6 @@
 /** Whether every mirror serves what is halted, and nobody serves something else of that serial. */
 import { TrustError } from '@landfall/trust';
+import { withoutName } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { problemOfHalt } from '../served-halts.ts';
 import { type HaltOptions, highestHalts, surveyHalts } from '../signed-halt.ts';
@@ -16,7 +17,7 @@ export async function auditHalts(
     const { name } = row.mirror;
     const problem = problemOfHalt(row, rows);
     if (problem === undefined) return [];
-    const message = problem.message.replace(`mirror '${name}': `, '');
+    const message = withoutName(problem.message, name);
     if (problem instanceof TrustError) {
       const fix = fixes.lookCloser();
       return [{ mirror: name, code: 'EQUIVOCATION', severity: 'alarm', message, fix }];

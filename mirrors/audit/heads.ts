@@ -1,4 +1,5 @@
 /** Whether what mirrors say need not be asked for again is so. */
+import { withoutName } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { problemOfHead } from '../served-head.ts';
 import type { Finding, Fixes } from './finding.ts';
@@ -16,7 +17,7 @@ export async function auditHeads(
       const problem = await problemOfHead(mirror, channels, given);
       if (problem === undefined) return [];
       const { name } = mirror;
-      const message = problem.message.replace(`mirror '${name}': `, '');
+      const message = withoutName(problem.message, name);
       return [
         { mirror: name, code: 'HEAD_WRONG', severity: 'error', message, fix: fixes.sync(name) },
       ];

@@ -1,5 +1,5 @@
 /** Whether every mirror serves all root documents that are known, and nobody serves others. */
-import { MirrorError } from '../errors.ts';
+import { MirrorError, withoutName } from '../errors.ts';
 import { TrustError } from '@landfall/trust';
 import type { Mirror } from '../mirror.ts';
 import {
@@ -53,7 +53,7 @@ async function auditOne(
         mirror: mirror.name,
         code: isAlarm ? 'ROOT_EQUIVOCATION' : 'ROOT_MISSING',
         severity: isAlarm ? 'alarm' : 'error',
-        message: problem.message.replace(`mirror '${mirror.name}': `, ''),
+        message: withoutName(problem.message, mirror.name),
         fix: isAlarm ? fixes.lookCloser() : fixes.sync(mirror.name),
       },
     ];

@@ -5,7 +5,13 @@
  * see `keep.ts`.
  */
 import { ExitCode, type OtaError } from '@landfall/errors';
-import { type Mirror, readKeptRoots, type SignedRoot, walkRoot } from '@landfall/mirrors';
+import {
+  type Mirror,
+  readKeptRoots,
+  type SignedRoot,
+  walkRoot,
+  withoutName,
+} from '@landfall/mirrors';
 import {
   checkRootExpiry,
   policyFor,
@@ -117,7 +123,7 @@ export async function walkOn(
 
 function toProblem({ name }: Mirror, error: OtaError): RootShown {
   const isLie = error.exit === ExitCode.refused;
-  const message = error.message.replace(`mirror '${name}': `, '');
+  const message = withoutName(error.message, name);
   const problem = isLie ? `shows a root document that cannot be believed: ${message}` : message;
   return { mirror: name, problem, isLie };
 }
