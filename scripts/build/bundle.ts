@@ -85,6 +85,7 @@ export async function bundle(
     platform: 'node',
     external: /^node:/,
     // Our own modules define things and do nothing: one of which nothing is used is left out.
+    // An import for its effect alone would be lost; a lint rule refuses it (import/no-unassigned-import).
     treeshake: { moduleSideEffects: (id) => (id.includes('/node_modules/') ? undefined : false) },
     plugins: [withoutHttp2, withoutMilo, plainZod, ...plugins],
     onLog: (_level, log) => {
