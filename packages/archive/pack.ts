@@ -116,7 +116,9 @@ async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<strin
   const { source } = entry;
   let fd: number | undefined;
   try {
-    if (source === undefined) throw new ArchiveError('ARCHIVE_IO', 'a file has no source');
+    if (source === undefined) {
+      throw new ArchiveError('ARCHIVE_IO', `${quotePath(entry.path)} has no source`);
+    }
     fd = openSync(source.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const hash = new ContentHash(entry.size);
     for (let left = entry.size; left > 0;) {

@@ -216,6 +216,16 @@ describe('packing', () => {
     expect(readdirSync(join(out, '..'))).toEqual([]);
   });
 
+  it('names a file that the plan has no source of', async () => {
+    const plan = planTree({ parts: [{ from: folderOf({ 'a/file': 'hello' }), at: '' }] });
+    const entries = plan.entries.map((entry) => ({ ...entry, source: undefined }));
+    const out = join(temporaryFolder(), 'ui.tar.zst');
+    const error = await errorOf(() =>
+      packTree({ ...plan, entries }, out, { mtime: MTIME, compression: 'zstd' }),
+    );
+    expect(error.message).toBe("'a/file' has no source");
+  });
+
   it('stops when told to, and leaves nothing', async () => {
     const folder = folderOf({ a: 'x' });
     const out = join(temporaryFolder(), 'ui.tar.zst');
