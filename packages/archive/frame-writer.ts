@@ -13,8 +13,8 @@ import { type Compression, compressFrame, CONTENT_BYTES, seekTable } from './fra
 import { giveBack } from './give-back.ts';
 
 /**
- * Frames compressed at a time, while one more buffer is being filled: one more
- * than two cores take, so that none waits for the next buffer.
+ * Frames under way when the oldest of them is waited for: one more than two cores
+ * take, so that none is idle while the next buffer is filled.
  */
 const IN_FLIGHT = 3;
 /** Where a frame takes seconds, and tables of 100 MB, the wait is nothing. */
