@@ -1,11 +1,10 @@
 /** `mirrors announce VERSION`: the table of mirrors, in Markdown, and into a release's notes on a Gitea server. */
-import { CliError, type Command, type Context } from '@landfall/cli';
+import { CliError, type Command, type Context, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { isVersion } from '@landfall/manifest';
 import { announce as write, describeMirrors } from '../announce.ts';
 import { type GiteaConfig, type Named, nameMirrors } from '../config.ts';
 import { readStatus } from '../status.ts';
-import { stopSignal } from './interrupt.ts';
 import { findSubject, SUBJECT_OPTIONS, toMirrorConfig } from './subject.ts';
 
 export const announce: Command = {
@@ -28,22 +27,23 @@ export const announce: Command = {
     const version = versionFrom(context);
     const on = placeFrom(context);
     const subject = await findSubject(context);
-    const signal = stopSignal();
-    const status = await readStatus(subject.mirrors, { ...subject, signal });
-    const table = describeMirrors(status, new Date());
-    const isMirror = subject.configs.some(
-      (each) => each.type === 'gitea' && on !== undefined && placeOf(each) === placeOf(on),
-    );
-    const create = !isMirror && status.best?.version === version;
-    const dryRun = on === undefined || context.flag('dry-run');
-    const env = process.env;
-    const written = !dryRun && (await write(on, { version, table, create, env, signal }));
-    if (!dryRun) {
-      const where = `the notes of 'v${version}' at ${placeOf(on)}`;
-      context.note(written ? `written into ${where}` : `there is no release for ${where}`);
-    }
-    context.result({ version, written, markdown: table }, [table]);
-    return written || dryRun ? ExitCode.done : ExitCode.failed;
+    return interruptible(async (signal) => {
+      const status = await readStatus(subject.mirrors, { ...subject, signal });
+      const table = describeMirrors(status, new Date());
+      const isMirror = subject.configs.some(
+        (each) => each.type === 'gitea' && on !== undefined && placeOf(each) === placeOf(on),
+      );
+      const create = !isMirror && status.best?.version === version;
+      const dryRun = on === undefined || context.flag('dry-run');
+      const env = process.env;
+      const written = !dryRun && (await write(on, { version, table, create, env, signal }));
+      if (!dryRun) {
+        const where = `the notes of 'v${version}' at ${placeOf(on)}`;
+        context.note(written ? `written into ${where}` : `there is no release for ${where}`);
+      }
+      context.result({ version, written, markdown: table }, [table]);
+      return written || dryRun ? ExitCode.done : ExitCode.failed;
+    });
   },
 };
 

@@ -1,11 +1,10 @@
 /** `mirrors audit` and `mirrors doctor`: what is wrong with mirrors, for machines and in plain words. */
 import { join } from 'node:path';
-import { type Command, type Context, formatTable } from '@landfall/cli';
+import { type Command, type Context, formatTable, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { type Audit, auditMirrors } from '../audit/audit.ts';
 import type { Finding, FindingCode } from '../audit/finding.ts';
 import { openScratchFolder } from '../scratch.ts';
-import { stopSignal } from './interrupt.ts';
 import { CHANNELS_OPTION, channelsNamed, findSubject, SUBJECT_OPTIONS } from './subject.ts';
 
 const OPTIONS = { ...SUBJECT_OPTIONS, channel: CHANNELS_OPTION };
@@ -41,19 +40,20 @@ export const doctor: Command = {
 
 async function runAudit(context: Context): Promise<Audit> {
   const subject = await findSubject(context);
-  const signal = stopSignal();
-  const folder = openScratchFolder('audit');
-  try {
-    const channels = channelsNamed(context, subject);
-    return await auditMirrors({
-      ...subject,
-      channels,
-      scratch: join(folder.path, 'look.git'),
-      signal,
-    });
-  } finally {
-    folder.remove();
-  }
+  return interruptible(async (signal) => {
+    const folder = openScratchFolder('audit');
+    try {
+      const channels = channelsNamed(context, subject);
+      return await auditMirrors({
+        ...subject,
+        channels,
+        scratch: join(folder.path, 'look.git'),
+        signal,
+      });
+    } finally {
+      folder.remove();
+    }
+  });
 }
 
 function exitCodeOf({ mirrors, findings }: Audit): ExitCode {

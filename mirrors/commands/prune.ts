@@ -1,6 +1,6 @@
 /** `mirrors prune --keep N`: removes the artifacts of versions that nobody needs any more. */
 import { join } from 'node:path';
-import { CliError, type Command, formatBytes, formatTable } from '@landfall/cli';
+import { CliError, type Command, formatBytes, formatTable, interruptible } from '@landfall/cli';
 import { ExitCode, OtaError } from '@landfall/errors';
 import { compareVersions } from '@landfall/manifest';
 import { TrustError } from '@landfall/trust';
@@ -12,7 +12,6 @@ import { openScratchFolder } from '../scratch.ts';
 import { refuseTornRoots } from '../served-roots.ts';
 import { surveyMirrors } from '../survey.ts';
 import { type Problem, toProblem } from '../sync/target.ts';
-import { stopSignal } from './interrupt.ts';
 import { openWriter, selectMirrors } from './selection.ts';
 import {
   CHANNELS_OPTION,
@@ -49,26 +48,27 @@ export const prune: Command = {
     const subject = { ...given, configs: all, mirrors: openMirrors(all) };
     const channels = channelsNamed(context, subject);
     const dryRun = context.flag('dry-run');
-    const signal = stopSignal();
-    const folder = openScratchFolder('prune');
-    try {
-      await refuseEquivocation(subject, channels, signal);
-      const scratch = join(folder.path, 'look.git');
-      const known = await namedAnywhere(subject, { scratch, channels, signal });
-      const rows: Row[] = [];
-      for (const config of on.length > 0 ? on : subject.configs) {
-        const row = await pruneOne(config, subject, known, { keep, dryRun, signal });
-        if (row.problem === null) {
-          for (const each of row.removed)
-            context.note(`${row.name}: ${dryRun ? 'would remove' : 'removed'} ${each.version}`);
+    return interruptible(async (signal) => {
+      const folder = openScratchFolder('prune');
+      try {
+        await refuseEquivocation(subject, channels, signal);
+        const scratch = join(folder.path, 'look.git');
+        const known = await namedAnywhere(subject, { scratch, channels, signal });
+        const rows: Row[] = [];
+        for (const config of on.length > 0 ? on : subject.configs) {
+          const row = await pruneOne(config, subject, known, { keep, dryRun, signal });
+          if (row.problem === null) {
+            for (const each of row.removed)
+              context.note(`${row.name}: ${dryRun ? 'would remove' : 'removed'} ${each.version}`);
+          }
+          rows.push(row);
         }
-        rows.push(row);
+        context.result({ dryRun, keep, mirrors: rows }, toLines(rows, dryRun));
+        return exitCodeOf(rows);
+      } finally {
+        folder.remove();
       }
-      context.result({ dryRun, keep, mirrors: rows }, toLines(rows, dryRun));
-      return exitCodeOf(rows);
-    } finally {
-      folder.remove();
-    }
+    });
   },
 };
 

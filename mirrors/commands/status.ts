@@ -5,11 +5,11 @@ import {
   type Context,
   formatDuration,
   formatTable,
+  interruptible,
   parseDuration,
 } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { type MirrorStatus, readStatus, type Status } from '../status.ts';
-import { stopSignal } from './interrupt.ts';
 import { findSubject, SUBJECT_OPTIONS } from './subject.ts';
 import { type View, watch } from './watch.ts';
 
@@ -35,7 +35,7 @@ export const status: Command = {
         const found = await readStatus(subject.mirrors, { ...subject, signal });
         return { data: toData(found), lines: toLines(found), exit: exitCodeOf(found) };
       };
-      return watch(context, look, everyMs, stopSignal());
+      return interruptible((signal) => watch(context, look, everyMs, signal));
     }
     const found = await readStatus(subject.mirrors, subject);
     context.result(toData(found), toLines(found));

@@ -1,6 +1,13 @@
 /** `mirrors sync`: completes or rebuilds mirrors from the others, also to and from a USB stick. */
 import { join } from 'node:path';
-import { CliError, type Command, type Context, formatBytes, formatTable } from '@landfall/cli';
+import {
+  CliError,
+  type Command,
+  type Context,
+  formatBytes,
+  formatTable,
+  interruptible,
+} from '@landfall/cli';
 import { ExitCode, OtaError } from '@landfall/errors';
 import type { MirrorConfig, Named } from '../config.ts';
 import { readersBranch } from '../git-history.ts';
@@ -9,7 +16,6 @@ import { openScratchFolder } from '../scratch.ts';
 import { syncMirrors, type SyncResult } from '../sync/sync.ts';
 import { type Problem, type Target, toProblem } from '../sync/target.ts';
 import { Bandwidth, parseBandwidth } from '../throttle.ts';
-import { stopSignal } from './interrupt.ts';
 import { allChannels, openWriter, selectMirrors } from './selection.ts';
 import {
   CHANNELS_OPTION,
@@ -54,38 +60,39 @@ export const sync: Command = {
       );
     }
     const subject = await withRoots(given, openMirrors([...new Set([...sources, ...targets])]));
-    const signal = stopSignal();
-    const folder = openScratchFolder('sync');
-    const scratch = folder.path;
-    const dryRun = context.flag('dry-run');
-    try {
-      const { open, refused } = openTargets(targets);
-      const configs = [...new Set([...sources, ...targets])];
-      const result = await syncMirrors({
-        ...subject,
-        sources: openMirrors(sources),
-        targets: open,
-        channels: await allChannels(
-          channelsNamed(context, subject),
-          configs,
-          join(scratch, 'look.git'),
+    return interruptible(async (signal) => {
+      const folder = openScratchFolder('sync');
+      const scratch = folder.path;
+      const dryRun = context.flag('dry-run');
+      try {
+        const { open, refused } = openTargets(targets);
+        const configs = [...new Set([...sources, ...targets])];
+        const result = await syncMirrors({
+          ...subject,
+          sources: openMirrors(sources),
+          targets: open,
+          channels: await allChannels(
+            channelsNamed(context, subject),
+            configs,
+            join(scratch, 'look.git'),
+            signal,
+          ),
+          branches: sources.flatMap((each) =>
+            each.type === 'gitea' ? [{ indexBranch: readersBranch(each) }] : [],
+          ),
+          scratch,
+          dryRun,
+          ...(bandwidth === undefined ? {} : { bandwidth: new Bandwidth(bandwidth) }),
+          onLine: (line) => context.note(line),
           signal,
-        ),
-        branches: sources.flatMap((each) =>
-          each.type === 'gitea' ? [{ indexBranch: readersBranch(each) }] : [],
-        ),
-        scratch,
-        dryRun,
-        ...(bandwidth === undefined ? {} : { bandwidth: new Bandwidth(bandwidth) }),
-        onLine: (line) => context.note(line),
-        signal,
-      });
-      const rows = [...result.targets.map((target) => toRow(target, dryRun)), ...refused];
-      context.result({ dryRun, ...dataOf(result), mirrors: rows }, toLines(result, rows));
-      return exitCodeOf(rows);
-    } finally {
-      folder.remove();
-    }
+        });
+        const rows = [...result.targets.map((target) => toRow(target, dryRun)), ...refused];
+        context.result({ dryRun, ...dataOf(result), mirrors: rows }, toLines(result, rows));
+        return exitCodeOf(rows);
+      } finally {
+        folder.remove();
+      }
+    });
   },
 };
 

@@ -14,4 +14,5 @@ export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';
 export { Transfer } from './transfer.ts';
 export { crashPoint } from './crash-point.ts';
+export { interruptible } from './interrupt.ts';
 export { childEnvironment, withholdVariables } from './child-environment.ts';

@@ -2,14 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Command, formatBytes, formatTable } from '@landfall/cli';
+import { type Command, formatBytes, formatTable, interruptible } from '@landfall/cli';
 import { searchFor } from '../bases.ts';
 import { gate, pack, recordBuild, runCommands } from '../build.ts';
 import { deltasOf } from '@landfall/manifest';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
-import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { type Build, need } from '../shipment.ts';
 import { runSteps, showModeFor, type Step } from '../show.ts';

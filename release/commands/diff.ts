@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Command, formatBytes } from '@landfall/cli';
+import { type Command, formatBytes, interruptible } from '@landfall/cli';
 import { type Artifact, artifactDigest, deltasOf, type Manifest } from '@landfall/manifest';
 import { openMirrors, surveyMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
@@ -15,7 +15,6 @@ import {
   sizeChange,
 } from '../difference.ts';
 import { ReleaseError } from '../errors.ts';
-import { interruptible } from '../interrupt.ts';
 import { knownManifests } from '../known.ts';
 import { listingOf, sameContent, type Sources } from '../listings.ts';
 import { expectedOf, loadSettings } from '../load-config.ts';

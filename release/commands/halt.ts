@@ -1,10 +1,9 @@
 /** `release halt VERSION --reason …` and `release resume VERSION`. */
-import { CliError, type Command, type Context } from '@landfall/cli';
+import { CliError, type Command, type Context, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { openWritableMirrors } from '@landfall/mirrors';
 import { describeHalt, type HaltRun, haltSteps, type HaltWish, type RenewalWish } from '../halt.ts';
 import { HERE } from '../halt-doubts.ts';
-import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { failureText, startProgress } from '../mirror-progress.ts';
 import { runSteps, showModeFor } from '../show.ts';

@@ -1,10 +1,9 @@
 /** `release promote --from beta --to stable`. */
-import { CliError, type Command } from '@landfall/cli';
+import { CliError, type Command, interruptible } from '@landfall/cli';
 import { openMirrors, surveyMirrors } from '@landfall/mirrors';
 import type { Manifest } from '@landfall/manifest';
 import type { Settings } from '../config.ts';
 import { ReleaseError } from '../errors.ts';
-import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import { decidePromotion } from '../reissue.ts';
 import { readSteps, STEPS } from '../rollout.ts';

@@ -1,9 +1,8 @@
 /** What the commands that publish a manifest have in common: one way from options to the report. */
-import type { Context } from '@landfall/cli';
+import { type Context, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { openWritableMirrors } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
-import { interruptible } from '../interrupt.ts';
 import { startProgress } from '../mirror-progress.ts';
 import {
   describeReport,

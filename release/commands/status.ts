@@ -1,14 +1,13 @@
 /** `release status`: what is in the working folder, and what each mirror has. */
 import { join } from 'node:path';
 import { statSync } from 'node:fs';
-import { type Command, formatDuration, formatTable } from '@landfall/cli';
+import { type Command, formatDuration, formatTable, interruptible } from '@landfall/cli';
 import { OtaError } from '@landfall/errors';
 import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { type Mirror, openMirrors, surveyMirrors, withoutName } from '@landfall/mirrors';
 import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
-import { interruptible } from '../interrupt.ts';
 import { expectedOf, loadSettings, policyOf } from '../load-config.ts';
 import { type ProvenPublication, readProofs } from '../proofs.ts';
 import { describeCount } from '../waiting.ts';

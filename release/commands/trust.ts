@@ -1,13 +1,12 @@
 /** `release trust`: the root documents that say whose keys sign releases. */
 import { resolve } from 'node:path';
-import { CliError, type Command, type Context } from '@landfall/cli';
+import { CliError, type Command, type Context, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { type RootDocument, serializeRoot } from '@landfall/trust';
 import type { LooseSettings, Settings } from '../config.ts';
 import { describeRoot } from '../documents.ts';
 import { ReleaseError } from '../errors.ts';
 import { describeHalt } from '../halt.ts';
-import { interruptible } from '../interrupt.ts';
 import { loadConfig, loadSettings } from '../load-config.ts';
 import { failureText } from '../mirror-progress.ts';
 import { writeNewFile } from '../new-file.ts';

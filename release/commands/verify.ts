@@ -2,12 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Command, formatTable } from '@landfall/cli';
+import { type Command, formatTable, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
-import { interruptible } from '../interrupt.ts';
 import { loadSettings } from '../load-config.ts';
 import type { Provenance } from '../provenance.ts';
 import { describeRebuild, rebuild } from '../rebuild.ts';
