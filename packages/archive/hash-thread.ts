@@ -47,7 +47,7 @@ export class HashThread {
       parts: new Uint32Array(new SharedArrayBuffer(SLOTS * (SLOT_PARTS + 1) * 4)),
       digests: new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT_PARTS * DIGEST_BYTES)),
     };
-    const worker = startThread(hashSlots, shared);
+    const worker = startThread(`(${hashSlots.toString()})()`, shared);
     return worker && new HashThread(worker, shared);
   }
 

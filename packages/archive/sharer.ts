@@ -1,8 +1,7 @@
 /**
  * Gives a file of one folder a second name in another, or a clone where the file
- * system can share blocks between files. What is shared is the descriptor that
- * was checked, and only where owner and mode are those of the new file: a second
- * name has them with the first.
+ * system can share blocks between files. Only where owner and mode are those of
+ * the new file: a second name has them with the first.
  */
 import { constants, copyFileSync, type Stats } from 'node:fs';
 import { StagingFolder } from './staging-folder.ts';
@@ -12,13 +11,17 @@ export class Sharer {
   readonly #folder: StagingFolder;
   /** Whose the new files are. */
   readonly #owner: { uid: number; gid: number };
-  /** Until the file system says that it cannot. */
   #clones = true;
 
   constructor(base: StagingFolder, folder: StagingFolder) {
     this.#base = base;
     this.#folder = folder;
     this.#owner = folder.owner;
+  }
+
+  /** Until the file system has said that it cannot. */
+  get clones(): boolean {
+    return this.#clones;
   }
 
   /** Whether the file that `stats` tells of can stand for a new one with this mode. */
@@ -29,15 +32,21 @@ export class Sharer {
   }
 
   /**
-   * Whether the file behind `fd`, at `path` of the base, now stands at `as` (the same path unless
-   * told), too. Whatever stands against it (another file system, too many names, a flag),
-   * the file can be written.
+   * Whether the file behind `fd`, at `path` of the base, now stands at `path` here, too.
+   * Whatever stands against it (another file system, too many names, a flag), the file can
+   * be written.
    */
-  share(fd: number, stats: Stats, path: string, as: string = path): boolean {
-    return this.#clone(fd, as) || this.#link(stats, path, as);
+  share(fd: number, { dev, ino }: Stats, path: string): boolean {
+    if (this.clone(fd, path)) return true;
+    if (!this.link(path)) return false;
+    const made = this.#folder.stat(path);
+    if (made.dev === dev && made.ino === ino) return true;
+    this.#folder.unlink(path);
+    return false;
   }
 
-  #clone(fd: number, as: string): boolean {
+  /** Whether a clone of the file behind `fd` now stands at `as`. */
+  clone(fd: number, as: string): boolean {
     if (!this.#clones) return false;
     const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants;
     try {
@@ -53,9 +62,11 @@ export class Sharer {
     }
   }
 
-  #link(stats: Stats, path: string, as: string): boolean {
+  /** Whether what stands at `path` of the base, whatever that is by now, stands at `as`, too. */
+  link(path: string, as: string = path): boolean {
     try {
-      return this.#folder.linkFile(this.#base, path, stats, as);
+      this.#folder.linkFile(this.#base, path, as);
+      return true;
     } catch {
       return false;
     }

@@ -10,7 +10,7 @@
  * It creates, never replaces. A crash leaves what was made so far.
  */
 import { closeSync, constants, existsSync, fchmodSync, fstatSync, linkSync } from 'node:fs';
-import { lstatSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, openSync, readdirSync, type Stats, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ArchiveError } from './errors.ts';
 import { parentOf } from './names.ts';
@@ -68,6 +68,19 @@ export class StagingFolder {
     return openSync(this.place(path), OLD_FILE);
   }
 
+  /** What stands at `path`; a link is not followed. Throws system errors. */
+  stat(path: string): Stats {
+    return lstatSync(this.place(path));
+  }
+
+  /**
+   * What opens `path` in any thread of this process while this folder is open. Links
+   * in its way are followed, so it must be looked at what was opened.
+   */
+  below(path: string): string {
+    return `${DESCRIPTORS}/${this.#root}/${path}`;
+  }
+
   /** Whose files are made here. */
   get owner(): { uid: number; gid: number } {
     const { uid, gid } = fstatSync(this.#root);
@@ -75,21 +88,16 @@ export class StagingFolder {
   }
 
   /**
-   * Gives the file at `path` of `from` a second name here: `as`, or the same path.
-   * Only the file that `stats` tells of: false when another stood there. Throws system errors.
+   * Gives what stands at `path` of `from` a second name here: `as`, or the same path. A link
+   * is not followed. Throws system errors.
    */
-  linkFile(
-    from: StagingFolder,
-    path: string,
-    { dev, ino }: { dev: number; ino: number },
-    as: string = path,
-  ): boolean {
-    const at = this.place(as);
-    linkSync(from.place(path), at);
-    const made = lstatSync(at);
-    if (made.dev === dev && made.ino === ino) return true;
-    unlinkSync(at);
-    return false;
+  linkFile(from: StagingFolder, path: string, as: string = path): void {
+    linkSync(from.place(path), this.place(as));
+  }
+
+  /** Takes the name `path` away. Throws system errors. */
+  unlink(path: string): void {
+    unlinkSync(this.place(path));
   }
 
   /** A path that opens what is open as `fd`. */

@@ -7,14 +7,14 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
 /**
- * Runs `body`, which may refer to nothing outside of itself, in a thread that has
+ * Runs `text`, which knows nothing of what is outside of itself, in a thread that has
  * `workerData`. Undefined where a thread is of no use, with one processor, or may
  * not be started.
  */
-export function startThread(body: () => void, workerData?: unknown): Worker | undefined {
+export function startThread(text: string, workerData?: unknown): Worker | undefined {
   if (availableParallelism() === 1) return undefined;
   try {
-    return new Worker(`(${body.toString()})()`, {
+    return new Worker(text, {
       eval: true,
       workerData,
       env: {},

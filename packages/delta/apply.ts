@@ -54,21 +54,23 @@ const FILES_AT_ONCE = 32;
  */
 export async function applyDelta(fd: number, options: ApplyDeltaOptions): Promise<ListingEntry[]> {
   const { expect, into, signal } = options;
-  const instructions = await readInstructions(fd, options.inflate);
-  const base = options.base.listing.toSorted(compareEntries);
-  const change = checkDelta(instructions, base, expect);
-  options.onNeed?.(memoryNeeded(instructions));
-  signal?.throwIfAborted();
-  const kind = 'contentSha256' in expect ? 'file' : 'tree';
-  const staging = new Staging(options.base, into, kind);
-  try {
-    makeFolders(staging, change.listing);
-    await keepFiles(staging, change, options);
-    await new Unpacker(fd, staging, base, options).unpack(instructions, change.outputs);
-  } finally {
-    staging.close();
-  }
-  return change.listing;
+  return withChecks(options.base, async (checks) => {
+    const instructions = await readInstructions(fd, options.inflate);
+    const base = options.base.listing.toSorted(compareEntries);
+    const change = checkDelta(instructions, base, expect);
+    options.onNeed?.(memoryNeeded(instructions));
+    signal?.throwIfAborted();
+    const kind = 'contentSha256' in expect ? 'file' : 'tree';
+    const staging = new Staging(options.base, into, kind);
+    try {
+      makeFolders(staging, change.listing);
+      await keepFiles(staging, change, checks, options);
+      await new Unpacker(fd, staging, base, options).unpack(instructions, change.outputs);
+    } finally {
+      staging.close();
+    }
+    return change.listing;
+  });
 }
 
 /**
@@ -79,14 +81,29 @@ export async function keepTree(
   options: Pick<ApplyDeltaOptions, 'base' | 'into' | 'keep' | 'onShared' | 'signal'>,
 ): Promise<ListingEntry[]> {
   const listing = options.base.listing.toSorted(compareEntries);
-  const staging = new Staging(options.base, options.into, isSingle(listing) ? 'file' : 'tree');
+  return withChecks(options.base, async (checks) => {
+    const staging = new Staging(options.base, options.into, isSingle(listing) ? 'file' : 'tree');
+    try {
+      const kept = makeFolders(staging, listing).map((entry) => ({ entry, from: entry }));
+      await keepFiles(staging, { kept }, checks, options);
+    } finally {
+      staging.close();
+    }
+    return listing;
+  });
+}
+
+/** Their thread starts while the rest is looked at. */
+async function withChecks<T>(
+  { listing }: Tree,
+  work: (checks: BaseChecks) => Promise<T>,
+): Promise<T> {
+  const checks = new BaseChecks(listing.reduce((sum, { size }) => sum + size, 0));
   try {
-    const kept = makeFolders(staging, listing).map((entry) => ({ entry, from: entry }));
-    await keepFiles(staging, { kept }, options);
+    return await work(checks);
   } finally {
-    staging.close();
+    await checks.close();
   }
-  return listing;
 }
 
 /** Makes the folders of `listing`, and returns its files. */
@@ -104,26 +121,19 @@ function isSingle([first]: readonly ListingEntry[]): boolean {
 async function keepFiles(
   staging: Staging,
   { kept }: Pick<Change, 'kept'>,
+  checks: BaseChecks,
   { keep, onShared, signal }: Pick<ApplyDeltaOptions, 'keep' | 'onShared' | 'signal'>,
 ): Promise<void> {
-  const checks = new BaseChecks(kept.reduce((sum, { from }) => sum + from.size, 0));
-  const settle = async (all = false): Promise<void> => {
-    const wrong = await checks.settle(all);
-    if (wrong !== undefined) throw damagedBase(wrong);
-  };
-  try {
-    for (const [index, { entry, from }] of kept.entries()) {
-      const share = (keep?.(entry, from.path) ?? 'link') === 'link';
-      if (staging.keep(entry, from, share, checks)) onShared?.(entry.size);
-      if (index % FILES_AT_ONCE !== 0) continue;
-      await setImmediate();
-      await settle();
-      signal?.throwIfAborted();
-    }
-    await settle(true);
-  } finally {
-    await checks.close();
+  for (const [index, { entry, from }] of kept.entries()) {
+    const share = (keep?.(entry, from.path) ?? 'link') === 'link';
+    if (staging.keep(entry, from, share, checks)) onShared?.(entry.size);
+    if (index % FILES_AT_ONCE !== 0) continue;
+    await setImmediate();
+    if (checks.wrong !== undefined) break;
+    signal?.throwIfAborted();
   }
+  const wrong = await checks.settle();
+  if (wrong !== undefined) throw damagedBase(wrong);
 }
 
 /** Turns frames into files, one behind the other. */

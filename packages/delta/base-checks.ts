@@ -1,41 +1,55 @@
 /**
- * Holds files of the base to their digests in a thread of its own, while the
- * caller goes on with the next: where there is much to read. It reads open
- * descriptors, and what it finds wrong is told at the end.
+ * Holds files that were taken over from the base to their digests: in a thread of
+ * its own while the caller goes on with the next, where there is much to read; and
+ * here, what that has no room for. What is wrong is told at the end.
  *
  * The thread ends with `close`, and with the process.
  */
-import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type ListingEntry, startThread } from '@landfall/archive';
 import { DeltaError } from './errors.ts';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
-/** Files that are handed over at once, and such batches under way; all of them are open. */
-const BATCH_FILES = 32;
-const MOST_BATCHES = 6;
+/** What is handed over at once: so many files, or fewer with so many bytes. */
+const BATCH_FILES = 64;
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** Such batches under way. */
+const MOST_BATCHES = 3;
+
+/** A file that was taken over. */
+export interface Taken {
+  /** Opens it, in any thread of this process. */
+  path: string;
+  size: number;
+  sha256: string;
+  /** The file that it must be, as `stat` tells it; any unless told. */
+  only?: { dev: number; ino: number };
+}
 
 interface Check {
-  fd: number;
+  file: Taken;
+  /** What is told when the file is wrong. */
   entry: ListingEntry;
 }
 
 export class BaseChecks {
   readonly #worker: Worker | undefined;
-  /** It runs. */
   #isReady = false;
   #batch: Check[] = [];
+  #batchBytes = 0;
   readonly #pending: Check[][] = [];
+  readonly #findWrong = fileChecker();
   #wrong: ListingEntry | undefined;
   #changed = nextChange();
 
-  /** `bytes`: as many will be read in all. */
+  /** `bytes`: as many will be read in all, at most. */
   constructor(bytes: number) {
-    this.#worker = bytes < WORTH_BYTES ? undefined : startThread(hashFiles);
-    this.#worker?.on('message', (digests: readonly string[] | 'ready') => {
-      if (digests === 'ready') this.#isReady = true;
-      else this.#take(digests);
+    const inThread = `(${serve.toString()})((${fileChecker.toString()})())`;
+    this.#worker = bytes < WORTH_BYTES ? undefined : startThread(inThread);
+    this.#worker?.on('message', (wrong: number | 'ready') => {
+      if (wrong === 'ready') this.#isReady = true;
+      else this.#note(this.#pending.shift(), wrong);
       this.#changed.resolve();
       this.#changed = nextChange();
     });
@@ -43,44 +57,51 @@ export class BaseChecks {
     this.#worker?.once('exit', (code) => this.#changed.reject(ended(code)));
   }
 
-  /**
-   * Whether the file behind `fd`, which has the size of `entry`, is taken over: it is
-   * read whole and closed then. False: it is the caller's to read.
-   */
-  take(fd: number, entry: ListingEntry): boolean {
-    if (!this.#isReady) return false;
-    this.#batch.push({ fd, entry });
-    if (this.#batch.length === BATCH_FILES) this.#submit();
-    return true;
+  /** `file` is read whole, some time before `settle` resolves, and `entry` told if it is wrong or cannot be read. */
+  add(file: Taken, entry: ListingEntry): void {
+    this.#batch.push({ file, entry });
+    this.#batchBytes += file.size;
+    if (this.#batch.length < BATCH_FILES && this.#batchBytes < BATCH_BYTES) return;
+    this.#submit();
   }
 
-  /**
-   * Until there is room for more; with `all`, until everything was read. Resolves to a file that
-   * is not as listed. Throws `DeltaError` DELTA_IO when the thread has ended.
-   */
-  async settle(all = false): Promise<ListingEntry | undefined> {
-    if (all && this.#batch.length > 0) this.#submit();
-    while (this.#pending.length > (all ? 0 : MOST_BATCHES)) await this.#changed.promise;
+  /** Whether the thread runs, by now. */
+  get isApart(): boolean {
+    return this.#isReady;
+  }
+
+  /** A file that was found to be wrong so far. */
+  get wrong(): ListingEntry | undefined {
+    return this.#wrong;
+  }
+
+  /** Until everything was read. Resolves to `wrong`. Throws `DeltaError` DELTA_IO when the thread has ended. */
+  async settle(): Promise<ListingEntry | undefined> {
+    if (this.#batch.length > 0) this.#submit();
+    while (this.#pending.length > 0) await this.#changed.promise;
     return this.#wrong;
   }
 
   /** Also after an error. */
   async close(): Promise<void> {
     await this.#worker?.terminate();
-    for (const { fd } of [...this.#pending.flat(), ...this.#batch]) closeSync(fd);
   }
 
   #submit(): void {
-    this.#worker?.postMessage(this.#batch.map(({ fd, entry }) => ({ fd, size: entry.size })));
-    this.#pending.push(this.#batch);
+    const batch = this.#batch;
     this.#batch = [];
+    this.#batchBytes = 0;
+    const files = batch.map(({ file }) => file);
+    if (this.#worker === undefined || !this.#isReady || this.#pending.length >= MOST_BATCHES) {
+      this.#note(batch, this.#findWrong(files));
+      return;
+    }
+    this.#worker.postMessage(files, []);
+    this.#pending.push(batch);
   }
 
-  #take(digests: readonly string[]): void {
-    for (const [index, { fd, entry }] of (this.#pending.shift() ?? []).entries()) {
-      closeSync(fd);
-      if (digests[index] !== entry.sha256) this.#wrong ??= entry;
-    }
+  #note(batch: readonly Check[] | undefined, wrong: number): void {
+    this.#wrong ??= batch?.[wrong]?.entry;
   }
 }
 
@@ -98,41 +119,61 @@ function ended(cause: unknown): DeltaError {
   });
 }
 
-/** Runs in the thread. It may refer to nothing outside of it. Of what cannot be read it tells no digest. */
-function hashFiles(): void {
-  const { createHash, hash } = process.getBuiltinModule('node:crypto');
-  const { readSync } = process.getBuiltinModule('node:fs');
+/** Runs in the thread. It may refer to nothing outside of it. */
+function serve(findWrong: (files: readonly Taken[]) => number): void {
   const { parentPort } = process.getBuiltinModule('node:worker_threads');
+  parentPort?.on('message', (files: readonly Taken[]) => {
+    parentPort.postMessage(findWrong(files), []);
+  });
+  parentPort?.postMessage('ready', []);
+}
+
+/**
+ * Makes what finds the first file that is not as told, or cannot be read; -1: none.
+ * Runs in the thread, too: it may refer to nothing outside of it.
+ */
+function fileChecker(): (files: readonly Taken[]) => number {
+  const { createHash, hash } = process.getBuiltinModule('node:crypto');
+  const fs = process.getBuiltinModule('node:fs');
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-  /** Up to `buffer.length` bytes; fewer only at the end. */
-  const read = (fd: number, at: number): Buffer => {
+  /** What follows at `at`, up to `size`; shorter where the file is. */
+  const read = (fd: number, at: number, size: number): Buffer => {
+    const most = Math.min(buffer.length, size - at);
     let length = 0;
-    for (let count = 1; count > 0 && length < buffer.length; length += count) {
-      count = readSync(fd, buffer, length, buffer.length - length, at + length);
+    for (let count = 1; count > 0 && length < most; length += count) {
+      count = fs.readSync(fd, buffer, length, most - length, at + length);
     }
     return buffer.subarray(0, length);
   };
   const digestOf = (fd: number, size: number): string => {
-    const first = read(fd, 0);
-    if (first.length >= size) return hash('sha256', first, 'hex');
-    const whole = createHash('sha256').update(first);
-    for (let at = first.length; at < size;) {
-      const piece = read(fd, at);
+    if (size <= buffer.length) return hash('sha256', read(fd, 0, size), 'hex');
+    const whole = createHash('sha256');
+    for (let at = 0; at < size;) {
+      const piece = read(fd, at, size);
       if (piece.length === 0) return '';
       whole.update(piece);
       at += piece.length;
     }
     return whole.digest('hex');
   };
-  parentPort?.on('message', (files: readonly { fd: number; size: number }[]) => {
-    const digests = files.map(({ fd, size }) => {
+  const isAsTold = ({ path, size, sha256, only }: Taken): boolean => {
+    const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      const stats = fs.fstatSync(fd);
+      if (!stats.isFile() || stats.size !== size) return false;
+      if (only !== undefined && (stats.dev !== only.dev || stats.ino !== only.ino)) return false;
+      return digestOf(fd, size) === sha256;
+    } finally {
+      fs.closeSync(fd);
+    }
+  };
+  return (files) =>
+    files.findIndex((file) => {
       try {
-        return digestOf(fd, size);
+        return !isAsTold(file);
       } catch {
-        return '';
+        return true;
       }
     });
-    parentPort.postMessage(digests, []);
-  });
-  parentPort?.postMessage('ready', []);
 }

@@ -6,7 +6,7 @@
  * Old files are read and get second names, and are never written. Nothing is
  * synced; after an error or a crash the caller removes what is here.
  */
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, type Stats } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type ListingEntry, Sharer, StagingFolder } from '@landfall/archive';
 import { DeltaError, toDeltaError } from './errors.ts';
@@ -54,29 +54,19 @@ export class Staging {
 
   /**
    * Makes `entry` from the old file `from`: as a second name or a clone of it
-   * where `share` says so and it can be, else as a copy. It is held to its digest
-   * before, or by `checks`, which tell at the end. True when it was shared.
+   * where `share` says so and it can be, else as a copy. What is shared is held to
+   * its digest by `checks`, what is copied on its way. True when it was shared.
    * Throws `DeltaError` DELTA_BASE, DELTA_IO.
    */
   keep(entry: ListingEntry, from: ListingEntry, share: boolean, checks: BaseChecks): boolean {
-    const fd = this.#openOld(from);
-    let isTaken = false;
-    try {
-      return attempt(from.path, () => {
-        const stats = fstatSync(fd);
-        if (!stats.isFile() || stats.size !== from.size) throw damagedBase(from);
-        isTaken = checks.take(fd, from);
-        if (!isTaken && !isEntry(fd, from, this.#buffer)) throw damagedBase(from);
-        const place = this.#names?.base ?? from.path;
-        const path = this.#names?.folder ?? entry.path;
-        const isShared =
-          share && this.#sharer.fits(stats, entry) && this.#sharer.share(fd, stats, place, path);
-        if (!isShared) this.#copy(fd, entry, from);
-        return isShared;
-      });
-    } finally {
-      if (!isTaken) closeSync(fd);
-    }
+    const stats = this.#statOld(from);
+    return attempt(from.path, () => {
+      if (share && this.#sharer.fits(stats, entry) && this.#share(stats, entry, from, checks)) {
+        return true;
+      }
+      this.#withOld(from, (fd) => this.#copy(fd, entry, from));
+      return false;
+    });
   }
 
   /** Fills `target` from the old file. Throws `DeltaError` DELTA_BASE when it is too short, DELTA_IO. */
@@ -96,6 +86,30 @@ export class Staging {
   close(): void {
     this.#base.close();
     this.#folder.close();
+  }
+
+  #share(stats: Stats, entry: ListingEntry, from: ListingEntry, checks: BaseChecks): boolean {
+    const path = this.#names?.folder ?? entry.path;
+    const { size, sha256 } = from;
+    const file = { path: this.#folder.below(path), size, sha256 };
+    if (this.#sharer.clones && this.#withOld(from, (fd) => this.#sharer.clone(fd, path))) {
+      checks.add(file, from);
+      return true;
+    }
+    if (!this.#sharer.link(this.#names?.base ?? from.path, path)) return false;
+    // Neither a name that came in its place meanwhile, nor a link in the way to what was made.
+    checks.add({ ...file, only: { dev: stats.dev, ino: stats.ino } }, from);
+    return true;
+  }
+
+  #statOld(from: ListingEntry): Stats {
+    try {
+      const stats = this.#base.stat(this.#names?.base ?? from.path);
+      if (stats.isFile() && stats.size === from.size) return stats;
+    } catch (error) {
+      throw damagedBase(from, error);
+    }
+    throw damagedBase(from);
   }
 
   #openOld(from: ListingEntry): number {
