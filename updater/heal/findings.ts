@@ -66,7 +66,7 @@ export function lookAt(
   let left = options.budget;
   for (const entry of entries) {
     const finding = guarded(entry, () => {
-      const stats = lstatSync(join(directory, entry.path), { throwIfNoEntry: false });
+      const stats = lstatSync(`${directory}/${entry.path}`, { throwIfNoEntry: false });
       const plain = comparePlainly(entry, stats);
       if (plain !== undefined || stats === undefined || entry.type === 'directory') return plain;
       const full = options.fullFrom !== undefined && entry.path > options.fullFrom;
@@ -140,7 +140,7 @@ function findExtras(
   return folders.flatMap((folder) => {
     let found: string[];
     try {
-      const path = join(directory, folder);
+      const path = `${directory}/${folder}`;
       if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
       found = readdirSync(path);
     } catch {

@@ -36,13 +36,27 @@ export function planProbe(folder: string, count: number): ProbePlan | string {
   if (stat.size === 0) return "its 'index.html' is empty";
   if (stat.size > MAX_INDEX_BYTES)
     return `its 'index.html' is larger than ${MAX_INDEX_BYTES} bytes`;
-  const files = count === 0 ? [] : listAssets(folder);
-  const referred = referencesOf(readFileSync(page, 'utf8')).filter((each) => files.includes(each));
-  const chosen = [...new Set([...referred, ...spread(files, count)])].slice(0, count);
   return {
     index: expectFile('', page),
-    assets: chosen.map((path) => expectFile(path, join(folder, path))),
+    assets: chooseAssets(folder, count).map((path) => expectFile(path, join(folder, path))),
   };
+}
+
+/** First what the page refers to, then what is spread over the tree. */
+function chooseAssets(folder: string, count: number): string[] {
+  if (count === 0) return [];
+  const files = listFiles(folder);
+  const known = new Set(files);
+  // Sizes are looked at last: there are thousands of files, and few are chosen.
+  const isAsset = (path: string): boolean => {
+    const { size } = statSync(join(folder, path));
+    return size > 0 && size <= MAX_ASSET_BYTES;
+  };
+  const referred = new Set(referencesOf(readFileSync(join(folder, 'index.html'), 'utf8')))
+    .values()
+    .filter((each) => known.has(each) && isAsset(each))
+    .take(count);
+  return [...new Set([...referred, ...spread(files, count, isAsset)])].slice(0, count);
 }
 
 function expectFile(path: string, file: string): Expected {
@@ -64,24 +78,28 @@ export function referencesOf(html: string): string[] {
   });
 }
 
-/** Plain files other than the page, in byte order. Names that servers tend to hide are left out. */
-function listAssets(folder: string, prefix = ''): string[] {
+/** Plain files other than pages, in byte order. Names that servers tend to hide are left out. */
+function listFiles(folder: string, prefix = ''): string[] {
   return readdirSync(join(folder, prefix), { withFileTypes: true })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const path = `${prefix}${entry.name}`;
       if (entry.name.startsWith('.')) return [];
-      if (entry.isDirectory()) return listAssets(folder, `${path}/`);
+      if (entry.isDirectory()) return listFiles(folder, `${path}/`);
       // Directory pages are often redirected to their folder.
-      if (!entry.isFile() || entry.name === 'index.html') return [];
-      const { size } = statSync(join(folder, path));
-      return size > 0 && size <= MAX_ASSET_BYTES ? [path] : [];
+      return entry.isFile() && entry.name !== 'index.html' ? [path] : [];
     });
 }
 
-function spread(files: readonly string[], count: number): string[] {
-  const picks = Math.min(count, files.length);
-  return Array.from({ length: picks }, (_, index) =>
-    files.at(Math.floor((index * files.length) / picks)),
+/** The first asset of each of `count` equal parts of `files`. */
+function spread(
+  files: readonly string[],
+  count: number,
+  isAsset: (path: string) => boolean,
+): string[] {
+  const parts = Math.min(count, files.length);
+  const start = (part: number): number => Math.floor((part * files.length) / parts);
+  return Array.from({ length: parts }, (_, part) =>
+    files.slice(start(part), start(part + 1)).find(isAsset),
   ).flatMap((each) => each ?? []);
 }
