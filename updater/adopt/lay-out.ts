@@ -9,7 +9,7 @@ import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncTree } from '@landfall/durable';
 import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
 import { removeDeployment, STAGING_PREFIX } from '../effects/tidy.ts';
-import { gateAsWebUser } from '../effects/web-user.ts';
+import { findWebUser, gateAsWebUser } from '../effects/web-user.ts';
 import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { writeInventory } from '../records/inventory-file.ts';
@@ -41,7 +41,8 @@ export async function layOut(host: Host, plan: AdoptPlan): Promise<void> {
     }
   }
   crashPoint('adopt-copied');
-  await gateAsWebUser(host, join(staging, host.config.probe.component));
+  const ui = join(staging, host.config.probe.component);
+  await gateAsWebUser(host, ui, await findWebUser(host));
   await syncTree(staging);
   writeInventory(paths, plan);
   renameDurably(staging, path);

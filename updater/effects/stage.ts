@@ -29,7 +29,7 @@ import { makeFolder } from './make-folder.ts';
 import { checkSpace } from './space.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
-import { gateAsWebUser } from './web-user.ts';
+import { findWebUser, gateAsWebUser, type User } from './web-user.ts';
 
 /** What staging needs of an offer. */
 export type Stageable = Pick<Offer, 'deployment' | 'selected' | 'mirrors'>;
@@ -51,6 +51,9 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
     store.recordStaged(deployment, timestamp());
     return;
   }
+  // Other programs are asked for it meanwhile; nobody may wait for it in the end.
+  const webUser = findWebUser(host);
+  webUser.catch(() => {});
   removeDeployment(host, id);
   makeDirectoryDurably(paths.deployments);
   makeDirectoryDurably(paths.downloads, 0o700);
@@ -73,7 +76,7 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
     sharing?.tell(host);
   }
   // Each waits for other programs, and changes nothing that the other sees.
-  const ends = await Promise.allSettled([checkTree(host, offer, staging), sync.finish()]);
+  const ends = await Promise.allSettled([checkTree(host, offer, staging, webUser), sync.finish()]);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
   writeInventory(paths, { deployment, components });
@@ -170,7 +173,12 @@ async function unpack(
 }
 
 /** The component's own checks, and the mode gate as the web server's user, before anything is switched. */
-async function checkTree(host: Host, { selected }: Stageable, staging: string): Promise<void> {
+async function checkTree(
+  host: Host,
+  { selected }: Stageable,
+  staging: string,
+  webUser: Promise<User | undefined>,
+): Promise<void> {
   const { component, version_url: versionUrl } = host.config.probe;
   const folder = join(staging, component);
   const ui = selected.find(({ name }) => name === component);
@@ -182,5 +190,5 @@ async function checkTree(host: Host, { selected }: Stageable, staging: string): 
       throw new ReleaseRefusal(ui.artifact.sha256, `'index.html' of '${component}' ${wrong}`);
     }
   }
-  await gateAsWebUser(host, folder);
+  await gateAsWebUser(host, folder, await webUser);
 }

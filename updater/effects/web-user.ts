@@ -5,8 +5,7 @@
  * asking root proves nothing.
  */
 import { spawn } from 'node:child_process';
-import { opendirSync, openSync, closeSync, lstatSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { openSync, closeSync, lstatSync, readdirSync, readSync } from 'node:fs';
 import { describeMode } from '@landfall/archive';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { UpdaterError } from '../errors.ts';
@@ -17,6 +16,7 @@ import { readProgram } from '../services/command.ts';
 
 const GATE_TIMEOUT_MS = 300_000;
 const MAX_PROBLEMS = 5;
+const BYTE = Buffer.alloc(1);
 /** In the order of how telling they are; the last is a stranger to every file. */
 const WEB_USERS = ['www-data', 'nginx', 'http', 'caddy', 'nobody'];
 
@@ -50,15 +50,22 @@ export async function detectWebUser(): Promise<User | undefined> {
   return undefined;
 }
 
+/** The web server's user: the configured one, else the likely one. Undefined where this process could be no other than it is. */
+export async function findWebUser({ config }: Host): Promise<User | undefined> {
+  if (!isRoot()) return undefined;
+  return config.web_user === undefined ? detectWebUser() : findUser(config.web_user);
+}
+
 /**
- * Opens everything below `folder`, and the way there, as the web server's
- * user: the configured one, else for root the likely one, else this process's own. Throws `UpdaterError`
- * WEB_USER naming what cannot be read, or has another mode than releases have.
+ * Opens everything below `folder`, and the way there, as `user`, or as this process. Throws
+ * `UpdaterError` WEB_USER naming what cannot be read, or has another mode than releases have.
  */
-export async function gateAsWebUser({ config }: Host, folder: string): Promise<void> {
-  const { web_user: name } = config;
-  const user = isRoot() ? await (name === undefined ? detectWebUser() : findUser(name)) : undefined;
-  const who = name ?? user?.name ?? 'the updater';
+export async function gateAsWebUser(
+  { config }: Host,
+  folder: string,
+  user: User | undefined,
+): Promise<void> {
+  const who = config.web_user ?? user?.name ?? 'the updater';
   const problems = user === undefined ? findUnreadable(folder) : await lookAs(user, folder);
   if (problems.length === 0) return;
   throw new UpdaterError('WEB_USER', `'${who}' cannot read the release: ${problems.join('; ')}`, {
@@ -118,14 +125,8 @@ function walk(path: string, name: string, problems: string[]): void {
       return;
     }
     if (stat.isFile()) return readOneByte(path);
-    const directory = opendirSync(path);
-    try {
-      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-        walk(join(path, entry.name), join(name, entry.name), problems);
-      }
-    } finally {
-      directory.closeSync();
-    }
+    const inner = name === '.' ? '' : `${name}/`;
+    for (const each of readdirSync(path)) walk(`${path}/${each}`, `${inner}${each}`, problems);
   } catch (error) {
     problems.push(`'${name}': ${describeSystemError(error)?.what ?? messageOf(error)}`);
   }
@@ -134,7 +135,7 @@ function walk(path: string, name: string, problems: string[]): void {
 function readOneByte(path: string): void {
   const fd = openSync(path, 'r');
   try {
-    readSync(fd, Buffer.alloc(1), 0, 1, 0);
+    readSync(fd, BYTE, 0, 1, 0);
   } finally {
     closeSync(fd);
   }

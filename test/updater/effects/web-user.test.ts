@@ -2,13 +2,17 @@
 import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findUser, gateAsWebUser } from '../../../updater/effects/web-user.ts';
+import { findUser, findWebUser, gateAsWebUser } from '../../../updater/effects/web-user.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { makeHost } from '../../harness/host.ts';
 import { exampleWebUi, writeFiles } from '../../harness/release-factory.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 
 const host = (): ReturnType<typeof makeHost> => makeHost({ top: 'web_user = "nobody"' });
+
+async function gateAs(folder: string): Promise<void> {
+  return gateAsWebUser(host(), folder, await findWebUser(host()));
+}
 
 function release(): { outer: string; folder: string } {
   const outer = temporaryFolder();
@@ -20,14 +24,14 @@ function release(): { outer: string; folder: string } {
 }
 
 async function refusal(folder: string): Promise<string> {
-  const error = await errorOf(() => gateAsWebUser(host(), folder));
+  const error = await errorOf(() => gateAs(folder));
   expect(error).toMatchObject({ code: 'WEB_USER', exit: 3 });
   return error.message;
 }
 
 describe('the gate as another user', () => {
   it('lets a release through that everybody can read', async () => {
-    await expect(gateAsWebUser(host(), release().folder)).resolves.toBeUndefined();
+    await expect(gateAs(release().folder)).resolves.toBeUndefined();
   });
 
   it.each<[string, (at: { outer: string; folder: string }) => void, RegExp]>([
