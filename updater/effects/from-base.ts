@@ -11,7 +11,13 @@
  */
 import { closeSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArchiveError, type ListingEntry, sameTree, treeInfo } from '@landfall/archive';
+import {
+  ArchiveError,
+  type ListingEntry,
+  sameTree,
+  type TreeInfo,
+  treeInfo,
+} from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { applyDelta, type ApplyDeltaOptions, DeltaError, keepTree } from '@landfall/delta';
 import { ExitCode, messageOf } from '@landfall/errors';
@@ -92,10 +98,19 @@ function oldOf(
   return components.find((each) => each.name === name && each.kind === kind);
 }
 
-function isSame({ kind, artifact }: Selected, { entries }: InventoryComponent): boolean {
-  if (kind === 'tree') return sameTree(treeInfo(entries), artifact.tree);
-  const [file] = entries;
+function isSame({ kind, artifact }: Selected, old: InventoryComponent): boolean {
+  if (kind === 'tree') return sameTree(treeOf(old), artifact.tree);
+  const [file] = old.entries;
   return file?.mode === artifact.mode && file.sha256 === artifact.contentSha256;
+}
+
+/** Thousands of lines are hashed for each. */
+const trees = new WeakMap<InventoryComponent, TreeInfo>();
+
+function treeOf(component: InventoryComponent): TreeInfo {
+  const tree = trees.get(component) ?? treeInfo(component.entries);
+  trees.set(component, tree);
+  return tree;
 }
 
 /** The smallest delta from what runs that is worth it: smaller than what is left to download. */
@@ -105,7 +120,7 @@ function pickDelta(
 ): Delta | undefined {
   const { artifact } = component;
   const [first] = old.entries;
-  const from = old.kind === 'tree' ? treeInfo(old.entries).digest : first?.sha256;
+  const from = old.kind === 'tree' ? treeOf(old).digest : first?.sha256;
   const left = bytesLeft(paths, component);
   return deltasOf(artifact)
     .filter((each) => each.from.digest === from && each.size < left)
