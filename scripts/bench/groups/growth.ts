@@ -1,13 +1,14 @@
 /**
  * What ten times as many files, or bytes, cost. Compared is what each further
  * one costs between the two larger sizes with what it costs between the two
- * smaller, so that the start of a process, which is the same, is in neither.
+ * smaller, so that the start of a process, which is the same, is in neither. GNU
+ * tar unpacks the same: what it shows, too, is the machine's.
  */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { formatBytes } from '@landfall/cli';
-import { type Bench, type Group, quote } from '../bench.ts';
+import { type Bench, type Group, quote, shell } from '../bench.ts';
 import { type Figure, plainFigure } from '../figures.ts';
 import { compare, type Contender, median, type Run, type Runs } from '../measure.ts';
 import { valueOf } from '../table.ts';
@@ -17,6 +18,7 @@ const GIB = 1024 * MIB;
 const SMALL_FILE = 2048;
 const FILES_A_FOLDER = 500;
 const MOST = 1.15;
+const TAR = 'tar xf';
 
 /** Three sizes of one kind; `make` fills a folder. */
 interface Scale {
@@ -50,23 +52,29 @@ async function grow(bench: Bench, scale: Scale): Promise<Figure[]> {
   bench.say(`growth, ${scale.name}`);
   const folder = join(bench.scratch, scale.name);
   const target = join(bench.disk.path, 'tree');
-  const sides = scale.sizes.map((size, index): [Contender, Contender] => {
+  const sides = scale.sizes.map((size, index): [Contender, Contender, Contender] => {
     const tree = join(folder, `tree-${index}`);
     const archive = join(folder, `${index}.tar.zst`);
     mkdirSync(tree, { recursive: true });
     scale.make(tree, size);
+    const untar = `mkdir ${quote(target)}; tar -I zstd -xf ${quote(archive)} -C ${quote(target)}`;
+    const prepare = (): void => bench.disk.renew();
     return [
       { name: `build ${index}`, argv: [...bench.ours.pack, 'pack', tree, archive, 'zstd', '3'] },
       {
         name: `extract ${index}`,
         argv: [...bench.ours.node, 'extract', archive, target],
-        prepare: () => bench.disk.renew(),
+        prepare,
       },
+      { name: `${TAR} ${index}`, argv: shell(untar), prepare },
     ];
   });
   try {
     // Once before the rounds in this order, so that there is something to extract.
-    const contenders = [...sides.map(([pack]) => pack), ...sides.map(([, unpack]) => unpack)];
+    const contenders = [
+      ...sides.map(([pack]) => pack),
+      ...sides.flatMap(([, ...unpack]) => unpack),
+    ];
     const runs = await compare(contenders, { rounds: bench.rounds });
     return ['build', 'extract'].flatMap((command) => told(runs, command, scale));
   } finally {
@@ -75,21 +83,25 @@ async function grow(bench: Bench, scale: Scale): Promise<Figure[]> {
 }
 
 function told(runs: Runs, command: string, { sizes, label }: Scale): Figure[] {
-  const of = (take: (run: Run) => number): [number, number, number] => {
-    const at = (index: number): number => median((runs.get(`${command} ${index}`) ?? []).map(take));
+  const of = (name: string, take: (run: Run) => number): [number, number, number] => {
+    const at = (index: number): number => median((runs.get(`${name} ${index}`) ?? []).map(take));
     return [at(0), at(1), at(2)];
   };
-  const times = of(({ wall }) => wall);
-  const memory = of((run) => run.memory);
+  const times = of(command, ({ wall }) => wall);
+  const theirs = command === 'extract' ? of(TAR, ({ wall }) => wall) : undefined;
+  const memory = of(command, (run) => run.memory);
   const [small, middle, large] = sizes.map(label);
+  const inAll = (each: readonly number[]): string =>
+    `in all ${each.map((ms) => valueOf('time', ms)).join(', ')}`;
   return [
     plainFigure({
       step: `${command}, ${middle} to ${large}`,
       what: 'growth',
-      peer: `${small} to ${middle}`,
+      peer: theirs === undefined ? '–' : TAR,
       ours: slopeRatio(sizes, times),
+      theirs: theirs && slopeRatio(sizes, theirs),
       goal: { of: 'ours', atMost: MOST },
-      note: `what each further one costs; in all ${times.map((ms) => valueOf('time', ms)).join(', ')}`,
+      note: `what each further one costs, over what it costs from ${small} to ${middle}; ${inAll(times)}${theirs ? `; ${TAR} ${inAll(theirs)}` : ''}`,
     }),
     plainFigure({
       step: `${command}, ${large}`,
