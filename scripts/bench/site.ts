@@ -29,7 +29,7 @@ export interface Site {
 export interface SiteOptions {
   /** Shipped as 1.0.0, and then as 1.1.0. */
   trees: { old: string; new: string };
-  /** Whether the node may take deltas; yes unless told. */
+  /** Whether a delta is made, and the node may take it; yes unless told. */
   deltas?: boolean;
   /** Whether the node reads the mirror's folder itself; over HTTP unless told. */
   local?: boolean;
@@ -51,7 +51,7 @@ export async function makeSite(bench: Bench, options: SiteOptions): Promise<Site
   const ship = (version: string, tree: string): void => {
     writeFileSync(
       join(folder, 'release.config.ts'),
-      releaseConfig({ publicKey, mirror, url, tree }),
+      releaseConfig({ publicKey, mirror, url, tree, deltas }),
     );
     run('release', ['ship', version], folder);
   };
@@ -110,6 +110,7 @@ function releaseConfig(of: {
   mirror: string;
   url: string;
   tree: string;
+  deltas: boolean;
 }): string {
   const config = {
     app: 'bench',
@@ -117,7 +118,7 @@ function releaseConfig(of: {
     keys: { secret: ['release.key'], public: [of.publicKey] },
     mirrors: [{ type: 'directory', name: 'near', path: of.mirror, url: of.url }],
     components: [{ name: 'web-ui', kind: 'tree', from: of.tree }],
-    deltas: 1,
+    deltas: of.deltas ? 1 : 0,
   };
   return `import { defineConfig } from '@landfall/release';\n\nexport default defineConfig(${JSON.stringify(config)});\n`;
 }

@@ -38,6 +38,8 @@ const PARTS: readonly Part[] = [
 ];
 /** For a quick run: few to fetch, small to pack, and still thousands of files. */
 const QUICK = new Set(['bootstrap-icons', 'swagger-ui-dist']);
+/** And no large files, which take longest to make deltas of. */
+const QUICK_FILE_BYTES = 512 * 1024;
 /** The one package that moves on in `small`. */
 const MOVED = 'swagger-ui-dist';
 const BINARY = {
@@ -46,7 +48,7 @@ const BINARY = {
   versions: ['26.9.0', '26.10.0'],
 } as const;
 /** Of the program, in a quick run. */
-const QUICK_BINARY_BYTES = 8 * 1024 * 1024;
+const QUICK_BINARY_BYTES = 4 * 1024 * 1024;
 const LEFT_OUT = /\.(?:map|md|ts|mts|cts)$/;
 
 export type Edition = 'old' | 'new' | 'small';
@@ -63,12 +65,13 @@ export function webUi(edition: Edition, { quick, note }: WorkloadOptions): strin
     version:
       part.versions[edition === 'new' || (edition === 'small' && part.name === MOVED) ? 1 : 0],
   }));
-  return cached({ edition, parts, left: LEFT_OUT.source, made: 1 }, (folder) => {
+  const most = quick ? QUICK_FILE_BYTES : Number.POSITIVE_INFINITY;
+  return cached({ edition, parts, left: LEFT_OUT.source, most, made: 2 }, (folder) => {
     const sources = new Map<string, string>();
     for (const { name, version, only } of parts) {
       const from = packageFolder(name, version, note);
       sources.set(name, from);
-      copyServed(from, join(folder, name), only);
+      copyServed(from, join(folder, name), most, only);
     }
     writeApplication(folder, sources);
   });
@@ -101,11 +104,12 @@ function cached(spec: object, make: (folder: string) => void): string {
   return folder;
 }
 
-function copyServed(from: string, to: string, only: readonly string[] = ['.']): void {
+function copyServed(from: string, to: string, most: number, only: readonly string[] = ['.']): void {
   for (const part of only) {
     for (const path of globSync(join(part, '**'), { cwd: from }).toSorted()) {
       const source = join(from, path);
-      if (!lstatSync(source).isFile() || LEFT_OUT.test(path)) continue;
+      const stats = lstatSync(source);
+      if (!stats.isFile() || stats.size > most || LEFT_OUT.test(path)) continue;
       put(join(to, path), source);
     }
   }

@@ -40,7 +40,7 @@ export const growth: Group = {
     };
     const bytes: Scale = {
       name: 'bytes',
-      sizes: bench.quick ? [32 * MIB, 96 * MIB, 256 * MIB] : [GIB / 10, GIB, 4 * GIB],
+      sizes: bench.quick ? [16 * MIB, 48 * MIB, 128 * MIB] : [GIB / 10, GIB, 4 * GIB],
       label: formatBytes,
       make: makeBytes,
     };

@@ -27,7 +27,7 @@ export const idle: Group = {
       old: webUi('old', { ...bench, quick: true }),
       new: webUi('small', { ...bench, quick: true }),
     };
-    const site = await makeSite(bench, { trees });
+    const site = await makeSite(bench, { trees, deltas: false });
     try {
       site.emptyNode();
       site.serve('new');
