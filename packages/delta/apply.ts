@@ -200,7 +200,11 @@ class Unpacker {
       const file = this.#file ?? this.#begin(queue.next().value);
       if (file === undefined) continue;
       const piece = content.subarray(at, at + file.left);
-      file.write(piece);
+      try {
+        file.write(piece);
+      } catch (error) {
+        throw toDeltaError(`'${file.entry.path}'`, error);
+      }
       at += piece.length;
       if (file.left === 0) this.#finish(file);
     }

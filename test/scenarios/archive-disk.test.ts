@@ -1,6 +1,13 @@
-/** A disk that is full or read-only, under packing and extraction. */
+/** A disk that is full or read-only, or whose files can share blocks, under packing, extraction and deltas. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { extractTree, packTree, planTree } from '@landfall/archive';
@@ -9,6 +16,7 @@ import { CrashDisk, imageFolder } from '../harness/crash-disk.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { folderOf, MTIME, pack } from '../packages/archive/helpers.ts';
+import { apply, deltaOf, signed } from '../packages/delta/scene.ts';
 
 /** A mounted disk of its own, unmounted when the test ends. Needs root. */
 function smallDisk(options: string): string {
@@ -48,6 +56,21 @@ describe('a full disk', () => {
     const error = await errorOf(() => extractTree(packed.path, staging, { expect: packed.tree }));
     expect(error).toMatchObject({ code: 'ARCHIVE_IO', exit: 1 });
     expect(error.message).toBe("'assets/big': no space left on the device");
+  });
+
+  it.each([
+    ['a file that is new', { small: 'small' }, { small: 'small', 'assets/big': NOISE }],
+    ['a file that stays', { 'assets/big': NOISE }, { 'assets/big': NOISE, small: 'small' }],
+  ])('ends a delta with a clear error that names %s', async (_which, old, fresh) => {
+    const [from, to] = [signed(old), signed(fresh)];
+    const delta = await deltaOf(from, to);
+    const into = join(smallDisk('size=1m'), 'staging');
+    mkdirSync(into);
+    // No fault of the delta's: a node tries it again when there is room.
+    const error = await errorOf(() => apply(delta, from, to, { into }));
+    expect(error).toMatchObject({ code: 'DELTA_IO', exit: 1 });
+    expect(error.message).toBe("'assets/big': no space left on the device");
+    expect(signed(old).info).toEqual(from.info);
   });
 
   it('without inodes says so as well', async () => {
@@ -97,5 +120,36 @@ describe('a file system whose files can share blocks', () => {
     expect(statSync(join(staging, 'assets/big'))).toMatchObject({ nlink: 1, mode: 0o100644 });
     appendFileSync(join(base, 'assets/big'), 'more');
     expect(readFileSync(join(staging, 'assets/big')).equals(NOISE)).toBe(true);
+  });
+
+  it('has clones of what a delta keeps, and each is checked', async () => {
+    const disk = new CrashDisk(join(temporaryFolder(), 'disk'), imageFolder(), 'xfs');
+    disk.format();
+    const [from, to] = [
+      signed({ 'assets/big': NOISE, small: 'small' }),
+      signed({ 'assets/big': NOISE, small: 'other' }),
+    ];
+    const delta = await deltaOf(from, to);
+    const root = join(disk.mount, 'base');
+    cpSync(from.tree.root, root, { recursive: true });
+    const base = { ...from, tree: { ...from.tree, root } };
+    const into = (name: string): string => {
+      mkdirSync(join(disk.mount, name));
+      return join(disk.mount, name);
+    };
+    let shared = 0;
+    const onShared = (bytes: number): void => void (shared += bytes);
+    const first = into('first');
+    await apply(delta, base, to, { into: first, onShared });
+    expect(shared).toBe(NOISE.length);
+    expect(statSync(join(first, 'assets/big'))).toMatchObject({ nlink: 1, mode: 0o100644 });
+    expect(readFileSync(join(first, 'assets/big')).equals(NOISE)).toBe(true);
+
+    const spoilt = Buffer.from(NOISE);
+    spoilt[spoilt.length - 1] = 1 + (spoilt.at(-1) ?? 0);
+    writeFileSync(join(root, 'assets/big'), spoilt);
+    const error = await errorOf(() => apply(delta, base, to, { into: into('second') }));
+    expect(error).toMatchObject({ code: 'DELTA_BASE' });
+    expect(error.message).toContain("'assets/big'");
   });
 });
