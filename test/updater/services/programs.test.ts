@@ -1,5 +1,5 @@
 /** Programs before they are trusted: what they are built for, what they lack, and how long they may run. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -90,13 +90,14 @@ describe('a command that must end', () => {
       }
       return false;
     };
-    const hung = await runBounded(script('wait'), { timeoutMs: 300 });
-    expect(hung.problem).toBe("'sh' was still running after 300 ms");
+    const hung = await runBounded(script('wait'), { timeoutMs: 1000 });
+    expect(hung.problem).toBe("'sh' was still running after 1.0 s");
     expect(await isGone()).toBe(true);
     const left = await runBounded(script('exit 0'), { timeoutMs: 20_000 });
     expect(left.problem).toBeUndefined();
     expect(await isGone()).toBe(true);
     const told = new AbortController();
+    rmSync(file);
     const running = runBounded(script('wait'), { timeoutMs: 20_000, signal: told.signal });
     while (!existsSync(file) || readFileSync(file, 'utf8') === '') await sleep(10);
     told.abort();
