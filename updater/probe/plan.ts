@@ -42,21 +42,23 @@ export function planProbe(folder: string, count: number): ProbePlan | string {
   };
 }
 
-/** First what the page refers to, then what is spread over the tree. */
+/** First what the page refers to, then what is spread over the tree, then whatever there is. */
 function chooseAssets(folder: string, count: number): string[] {
   if (count === 0) return [];
   const files = listFiles(folder);
   const known = new Set(files);
+  const referred = referencesOf(readFileSync(join(folder, 'index.html'), 'utf8'));
+  const candidates = new Set([
+    ...referred.filter((each) => known.has(each)),
+    ...spread(files, count),
+    ...files,
+  ]);
   // Sizes are looked at last: there are thousands of files, and few are chosen.
   const isAsset = (path: string): boolean => {
     const { size } = statSync(join(folder, path));
     return size > 0 && size <= MAX_ASSET_BYTES;
   };
-  const referred = new Set(referencesOf(readFileSync(join(folder, 'index.html'), 'utf8')))
-    .values()
-    .filter((each) => known.has(each) && isAsset(each))
-    .take(count);
-  return [...new Set([...referred, ...spread(files, count, isAsset)])].slice(0, count);
+  return [...candidates.values().filter(isAsset).take(count)];
 }
 
 function expectFile(path: string, file: string): Expected {
@@ -91,15 +93,9 @@ function listFiles(folder: string, prefix = ''): string[] {
     });
 }
 
-/** The first asset of each of `count` equal parts of `files`. */
-function spread(
-  files: readonly string[],
-  count: number,
-  isAsset: (path: string) => boolean,
-): string[] {
-  const parts = Math.min(count, files.length);
-  const start = (part: number): number => Math.floor((part * files.length) / parts);
-  return Array.from({ length: parts }, (_, part) =>
-    files.slice(start(part), start(part + 1)).find(isAsset),
+function spread(files: readonly string[], count: number): string[] {
+  const picks = Math.min(count, files.length);
+  return Array.from({ length: picks }, (_, index) =>
+    files.at(Math.floor((index * files.length) / picks)),
   ).flatMap((each) => each ?? []);
 }

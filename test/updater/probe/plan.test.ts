@@ -57,6 +57,17 @@ describe('the plan of a probe', () => {
     expect(chosen).toStrictEqual(['f/0000', 'f/0250', 'f/0500', 'f/0750']);
   });
 
+  it('has as many as were asked for, however few of the files are fit for it', () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, index) => {
+        const isFit = index > 500 && index < 600;
+        return [`f/${String(index).padStart(4, '0')}`, isFit ? 'x' : ''];
+      }),
+    );
+    const folder = tree({ 'index.html': 'page', ...files, 'f/0100': 'x'.repeat(4_194_305) });
+    expect(paths(folder, 4)).toStrictEqual(['f/0501', 'f/0502', 'f/0503', 'f/0504']);
+  });
+
   it('leaves out what servers hide, empty files, and pages of folders', () => {
     const folder = tree({
       'index.html': '<img src=".secret"><img src="../outside">',
