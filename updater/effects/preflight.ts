@@ -13,7 +13,7 @@ import { isKnown, isStuck } from '../services/manager.ts';
 import { findBase } from './base.ts';
 import { bytesToFetch } from './from-base.ts';
 import { checkRoomToSwitch, checkSpace } from './space.ts';
-import { findUser, isRoot } from './web-user.ts';
+import { configuredWebUser, isRoot } from './web-user.ts';
 
 /** How long a mirror may take to say whether it has a file. */
 const STAT_DEADLINE_MS = 15_000;
@@ -96,17 +96,10 @@ function stuck({ name }: Pick<ServiceConfig, 'name'>): UpdaterError {
 }
 
 /** A rule that could not be checked later must be known not to be checkable now. */
-async function checkWebUser({ config }: Host): Promise<void> {
-  const { web_user: name } = config;
-  if (name === undefined) return;
-  const user = await findUser(name);
-  if (user === undefined) {
-    throw new UpdaterError('WEB_USER', `'web_user': there is no user '${name}' on this machine`, {
-      hint: `correct it in ${config.file}`,
-    });
-  }
-  if (!isRoot() && user.uid !== process.getuid?.()) {
-    throw new UpdaterError('WEB_USER', `only root can check what '${name}' can read`, {
+async function checkWebUser(host: Host): Promise<void> {
+  const user = await configuredWebUser(host);
+  if (user !== undefined && !isRoot() && user.uid !== process.getuid?.()) {
+    throw new UpdaterError('WEB_USER', `only root can check what '${user.name}' can read`, {
       hint: "run the updater as root, or as that user, or leave 'web_user' out",
     });
   }

@@ -50,10 +50,24 @@ export async function detectWebUser(): Promise<User | undefined> {
   return undefined;
 }
 
-/** The web server's user: the configured one, else the likely one. Undefined where this process could be no other than it is. */
-export async function findWebUser({ config }: Host): Promise<User | undefined> {
+/** The configured user of the web server; undefined where none is. Throws `UpdaterError` WEB_USER when this machine does not know it. */
+export async function configuredWebUser({ config }: Host): Promise<User | undefined> {
+  const { web_user: name } = config;
+  if (name === undefined) return undefined;
+  const user = await findUser(name);
+  if (user !== undefined) return user;
+  throw new UpdaterError('WEB_USER', `'web_user': there is no user '${name}' on this machine`, {
+    hint: `correct it in ${config.file}; 'id ${name}' shows what the machine knows of it`,
+  });
+}
+
+/**
+ * The web server's user: the configured one, else the likely one. Undefined where this process
+ * could be no other than it is. Throws as `configuredWebUser`: root's own look would prove nothing.
+ */
+export async function findWebUser(host: Host): Promise<User | undefined> {
   if (!isRoot()) return undefined;
-  return config.web_user === undefined ? detectWebUser() : findUser(config.web_user);
+  return (await configuredWebUser(host)) ?? (await detectWebUser());
 }
 
 /**

@@ -75,6 +75,16 @@ describe('the gate as another user', () => {
     expect(await refusal(at.folder)).toContain("'nobody' cannot read the release");
   });
 
+  it('is not the look of root where the machine does not know the user', async () => {
+    const stranger = makeHost({ top: 'web_user = "landfall-nobody"' });
+    const error = await errorOf(() => findWebUser(stranger));
+    expect(error).toMatchObject({
+      code: 'WEB_USER',
+      hint: expect.stringContaining('id landfall-nobody'),
+    });
+    expect(error.message).toContain("there is no user 'landfall-nobody'");
+  });
+
   it('names a few of many, not all', async () => {
     const { folder } = release();
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`f${index}`, 'x']));
