@@ -1,5 +1,5 @@
 /** Every file of the state folder, cut short at every length: never taken for whole, and never for absent where that would matter. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { contentDigest, deploymentId } from '@landfall/manifest';
 import { describe, expect, it } from 'vitest';
@@ -98,6 +98,22 @@ describe('cut short at every length', () => {
     });
     expect(readInventory(paths, DEPLOYMENT)?.components).toEqual(COMPONENTS);
     expect(readInventory(paths, { ...DEPLOYMENT, digest: 'd'.repeat(64) })).toBeUndefined();
+  });
+
+  it('an inventory that was read before is not taken for the one that is there now', () => {
+    const paths = everything();
+    const path = join(paths.inventories, `${DEPLOYMENT.id}.json`);
+    const [whole, other] = [readFileSync(path), `${path}.other`];
+    expect(readInventory(paths, DEPLOYMENT)?.components).toEqual(COMPONENTS);
+    // As long as it was, and another file, as all that is written durably is.
+    writeFileSync(other, Buffer.alloc(whole.length, ' '));
+    renameSync(other, path);
+    expect(readInventory(paths, DEPLOYMENT)).toBeUndefined();
+    writeFileSync(other, whole);
+    renameSync(other, path);
+    expect(readInventory(paths, DEPLOYMENT)?.components).toEqual(COMPONENTS);
+    rmSync(path);
+    expect(readInventory(paths, DEPLOYMENT)).toBeUndefined();
   });
 
   it('an adoption is refused, not forgotten', async () => {
