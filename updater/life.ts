@@ -1,13 +1,13 @@
 /**
  * `updater run` towards systemd (`Type=notify`, `WatchdogSec=`): that it is
- * there, that it gets on, that it ends. Elsewhere it does nothing. It is the
- * process that stays that tells; a round, in a process of its own, has no say.
+ * there, that it gets on, that it ends. It is the process that stays that tells;
+ * a round, in a process of its own, has no say.
  *
  * Node has no datagram sockets, so `systemd-notify` tells, a process of its
  * own. A round that leaves no trace on the disk for too long hangs, whatever
  * its timers say: then nothing is told any more, and systemd ends this process
- * and the round's, and starts it again. The next start settles what they left, as
- * after any kill.
+ * and the round's, and starts it again. Where systemd keeps no watchdog, the round
+ * is given up here. What it left is settled by the next, as after any kill.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
@@ -16,49 +16,57 @@ import type { Paths } from './paths.ts';
 
 /** A round that is at work writes or downloads something more often than this. */
 const PATIENCE_MS = 10 * 60_000;
+/** Where no watchdog says how often to look, this part of the patience passes between two looks. */
+const LOOKS = 20;
 const TELL_TIMEOUT_MS = 10_000;
 
 export interface Life {
   /** A round has begun its work, which leaves its traces at `paths`: with the first, the daemon is ready. */
   ready(paths: Paths): void;
-  /** Runs a round; while it runs, systemd is told of this process only as long as it gets on. */
-  during<T>(round: () => Promise<T>): Promise<T>;
+  /**
+   * Runs a round; while it runs, systemd is told of this process only as long as it
+   * gets on. `hung` is aborted when it does not and no watchdog of systemd's ends it.
+   */
+  during<T>(round: (hung: AbortSignal) => Promise<T>): Promise<T>;
   stopping(): void;
   /** Resolves when everything was told. */
   end(): Promise<void>;
 }
 
-/** Tells systemd when this process is ready, and that it lives. `note` hears what keeps it from that. */
-export function beginLife(note: (line: string) => void): Life {
+/**
+ * Tells systemd, where it listens, when this process is ready, and that it lives.
+ * `note` hears what keeps it from that; `patienceMs` is how long a round may leave no trace.
+ */
+export function beginLife(note: (line: string) => void, patienceMs = PATIENCE_MS): Life {
   const tell = openTelling(note);
-  if (tell === undefined) {
-    return {
-      ready: () => {},
-      during: async (round) => round(),
-      stopping: () => {},
-      end: async () => {},
-    };
-  }
-  const pulse = startPulse(() => tell('WATCHDOG=1'));
+  const limitMs = watchdogLimit();
+  const watched = tell !== undefined && limitMs !== undefined;
+  let hang = new AbortController();
+  const watch = startWatch(patienceMs, watched ? limitMs / 3 : patienceMs / LOOKS, (getsOn) => {
+    if (!watched) return getsOn ? undefined : hang.abort();
+    if (getsOn) tell('WATCHDOG=1');
+  });
   return {
     ready(paths) {
-      if (pulse.paths === undefined) tell('READY=1');
-      pulse.paths = paths;
+      if (watch.paths === undefined) tell?.('READY=1');
+      watch.paths = paths;
     },
     async during(round) {
-      tell('STATUS=at work');
-      pulse.isAtWork = true;
+      tell?.('STATUS=at work');
+      hang = new AbortController();
+      watch.isAtWork = true;
+      watch.moved = performance.now();
       try {
-        return await round();
+        return await round(hang.signal);
       } finally {
-        pulse.isAtWork = false;
-        tell('STATUS=waiting for the next look');
+        watch.isAtWork = false;
+        tell?.('STATUS=waiting for the next look');
       }
     },
-    stopping: () => tell('STOPPING=1', 'STATUS=told to stop: ending between two steps'),
+    stopping: () => tell?.('STOPPING=1', 'STATUS=told to stop: ending between two steps'),
     async end() {
-      clearInterval(pulse.timer);
-      await tell.told();
+      clearInterval(watch.timer);
+      await tell?.told();
     },
   };
 }
@@ -103,29 +111,39 @@ async function runNotify(
   return promise;
 }
 
-interface Pulse {
+/** Milliseconds within which systemd wants to be told, if it keeps a watchdog for this process. */
+function watchdogLimit(): number | undefined {
+  const limitMs = Number(process.env['WATCHDOG_USEC'] ?? 0) / 1000;
+  const isOurs = Number(process.env['WATCHDOG_PID'] ?? process.pid) === process.pid;
+  return isOurs && limitMs > 0 ? limitMs : undefined;
+}
+
+interface Watch {
   isAtWork: boolean;
   /** Where a round leaves traces; unknown before the first has begun. */
   paths: Paths | undefined;
-  timer: NodeJS.Timeout | undefined;
+  /** When it was last seen to get on, or began; by `performance.now()`. */
+  moved: number;
+  timer: NodeJS.Timeout;
 }
 
-/** Calls `feed` three times within the watchdog's time, if systemd keeps one for this process. */
-function startPulse(feed: () => void): Pulse {
-  const pulse: Pulse = { isAtWork: false, paths: undefined, timer: undefined };
-  const limitMs = Number(process.env['WATCHDOG_USEC'] ?? 0) / 1000;
-  const isOurs = Number(process.env['WATCHDOG_PID'] ?? process.pid) === process.pid;
-  if (!isOurs || !(limitMs > 0)) return pulse;
+/** Looks every `everyMs`, and tells whether what is at work has left a trace within `patienceMs`. */
+function startWatch(
+  patienceMs: number,
+  everyMs: number,
+  tellPulse: (getsOn: boolean) => void,
+): Watch {
   let trace = '';
-  let moved = performance.now();
-  pulse.timer = setInterval(() => {
+  const look = (): void => {
     const now = performance.now();
-    const seen = pulse.isAtWork && pulse.paths !== undefined ? traceOf(pulse.paths) : '';
-    if (!pulse.isAtWork || seen !== trace) moved = now;
+    const seen = watch.isAtWork && watch.paths !== undefined ? traceOf(watch.paths) : '';
+    if (!watch.isAtWork || seen !== trace) watch.moved = now;
     trace = seen;
-    if (now - moved < PATIENCE_MS) feed();
-  }, limitMs / 3);
-  return pulse;
+    tellPulse(now - watch.moved < patienceMs);
+  };
+  const timer = setInterval(look, everyMs);
+  const watch: Watch = { isAtWork: false, paths: undefined, moved: performance.now(), timer };
+  return watch;
 }
 
 /** Changes whenever the work gets on: journal, downloads, what is being extracted, logs of services and probes. */

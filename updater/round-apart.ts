@@ -74,13 +74,15 @@ export interface RoundOutcome {
 export interface RoundOptions {
   /** Told to stop when this is aborted. */
   signal: AbortSignal;
+  /** Ended when this is aborted. */
+  hung: AbortSignal;
   onBegun: (begun: RoundBegun) => void;
 }
 
 /** Makes one round with `args`. Never throws. */
 export async function roundApart(
   args: readonly string[],
-  { signal, onBegun }: RoundOptions,
+  { signal, hung, onBegun }: RoundOptions,
 ): Promise<RoundOutcome> {
   const [program = '', ...own] = ownProgramAsHere();
   let child: ChildProcess;
@@ -93,6 +95,7 @@ export async function roundApart(
   }
   const stop = (): boolean => child.kill('SIGTERM');
   signal.addEventListener('abort', stop);
+  hung.addEventListener('abort', () => child.kill('SIGKILL'));
   const said: Pick<RoundOutcome, 'begun' | 'end'> = {};
   let linger: NodeJS.Timeout | undefined;
   onLines(child.stdio[REPORT_FD] as Readable, (line) => {
@@ -106,7 +109,9 @@ export async function roundApart(
     linger = setTimeout(() => child.kill('SIGKILL'), LINGER_MS);
   });
   try {
-    return { ...(await endOf(child)), ...said };
+    const ended = await endOf(child);
+    if (hung.aborted) ended.how = 'left no trace for too long, and was ended';
+    return { ...ended, ...said };
   } finally {
     clearTimeout(linger);
     signal.removeEventListener('abort', stop);

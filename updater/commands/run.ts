@@ -48,9 +48,10 @@ async function loop(context: Context, signal: AbortSignal, life: Life): Promise<
   const proof: Proof = { hasBegun: false, hasWorked: false };
   while (!signal.aborted) {
     const isDue = performance.now() >= nextCheck;
-    const outcome = await life.during(() =>
+    const outcome = await life.during((hung) =>
       roundApart([isDue ? 'due' : 'look', ...optionsOf(context)], {
         signal,
+        hung,
         onBegun: ({ root, state }) => life.ready(pathsOf(root, state)),
       }),
     );

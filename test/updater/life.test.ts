@@ -1,0 +1,62 @@
+/** A round that hangs, where no watchdog of systemd's ends it: real processes, a short patience. */
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { beginLife, type Life } from '../../updater/life.ts';
+import { beOwnProgram } from '../../updater/own-program.ts';
+import { pathsOf } from '../../updater/paths.ts';
+import { type RoundOutcome, roundApart } from '../../updater/round-apart.ts';
+import { temporaryFolder } from '../harness/temporary.ts';
+
+const PATIENCE_MS = 2000;
+
+beOwnProgram(new URL('../harness/hanging-round.ts', import.meta.url).href);
+
+function begin(): { life: Life; notes: string[]; folder: string } {
+  const folder = temporaryFolder();
+  const notes: string[] = [];
+  const life = beginLife((line) => notes.push(line), PATIENCE_MS);
+  onTestFinished(() => life.end());
+  return { life, notes, folder };
+}
+
+describe('a round that leaves no trace', () => {
+  it('is ended, though it does not listen, and says why', async () => {
+    const { life, folder } = begin();
+    const signal = new AbortController().signal;
+    let begun = 0;
+    const round = (hung: AbortSignal): Promise<RoundOutcome> =>
+      roundApart([join(folder, 'root'), join(folder, 'state')], {
+        signal,
+        hung,
+        onBegun: ({ root, state }) => {
+          begun += 1;
+          life.ready(pathsOf(root, state));
+        },
+      });
+    expect(await life.during(round)).toMatchObject({
+      how: 'left no trace for too long, and was ended',
+      isMishap: true,
+    });
+    // The next one has its own patience.
+    expect((await life.during(round)).how).toMatch(/^left no trace/);
+    expect(begun).toBe(2);
+  });
+
+  it('is left alone as long as it leaves traces', async () => {
+    const { life, folder } = begin();
+    const paths = pathsOf(join(folder, 'root'), join(folder, 'state'));
+    life.ready(paths);
+    mkdirSync(paths.downloads, { recursive: true });
+    const hung = await life.during(async (signal) => {
+      const until = performance.now() + 1.5 * PATIENCE_MS;
+      while (performance.now() < until && !signal.aborted) {
+        appendFileSync(join(paths.downloads, 'part'), 'more');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return signal.aborted;
+    });
+    expect(hung).toBe(false);
+    expect(existsSync(paths.journal)).toBe(false);
+  });
+});
