@@ -1,10 +1,11 @@
 /**
  * SHA-256 of many files that come in pieces, one after the other: in a thread of
- * its own where there is much to hash, and here what that has no room for. Where
- * no thread may be started, and until it runs, all is hashed here.
+ * its own where there is much to hash, which also writes them; and here what that
+ * has no room for. Where no thread may be started, and until it runs, all is hashed
+ * here.
  */
 import { ContentHash } from './content-hash.ts';
-import { HashThread } from './hash-thread.ts';
+import { type Hashed, HashThread } from './hash-thread.ts';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
@@ -18,7 +19,7 @@ export class ContentHashes {
   #untilThread: number;
   /** Of the file under way, when it is hashed here. */
   #here: ContentHash | undefined;
-  #into: { sha256: string } = { sha256: '' };
+  #into: Hashed = { path: '', sha256: '' };
   #left = 0;
 
   /** `bytes`: about as many will come in all. */
@@ -26,18 +27,25 @@ export class ContentHashes {
     this.#untilThread = bytes < WORTH_BYTES ? Number.POSITIVE_INFINITY : FIRST_BYTES;
   }
 
-  /** A file of `size` bytes comes next. `into` gets its digest in hex, when `finish` has resolved at the latest. */
-  begin(size: number, into: { sha256: string }): void {
+  /**
+   * A file of `size` bytes comes next. `into` gets its digest when `finish` has resolved
+   * at the latest. True: what comes is written to `fd` as well, which is closed then.
+   */
+  begin(size: number, into: Hashed, fd?: number): boolean {
     this.#countTo(size);
     this.#left = size;
     this.#into = into;
-    const thread = size > 0 && this.#thread?.hasRoom(size) === true ? this.#thread : undefined;
+    const thread = size > 0 && this.#thread?.hasRoom() === true ? this.#thread : undefined;
     this.#here = thread === undefined ? new ContentHash(size) : undefined;
-    thread?.begin(size, into);
+    thread?.begin(size, into, fd);
     if (size === 0) this.#end();
+    return thread !== undefined && fd !== undefined;
   }
 
-  /** The piece is copied where it is not hashed at once. Throws `ArchiveError` ARCHIVE_IO when the thread does not go on. */
+  /**
+   * The piece is copied where it is not hashed at once. Throws `ArchiveError` ARCHIVE_IO
+   * when the thread does not go on, or something could not be written.
+   */
   update(piece: Buffer): void {
     if (this.#here === undefined) return this.#thread?.update(piece);
     this.#here.update(piece);
@@ -45,14 +53,14 @@ export class ContentHashes {
     if (this.#left === 0) this.#end();
   }
 
-  /** All digests are there. Throws `ArchiveError` ARCHIVE_IO when the thread does not go on. */
+  /** All digests are there, and all is written. Throws as `update` does. */
   async finish(): Promise<void> {
     await this.#thread?.finish();
   }
 
-  /** Also after an error. */
-  close(): void {
-    this.#thread?.close();
+  /** Also after an error: nothing is written after it. */
+  async close(): Promise<void> {
+    await this.#thread?.close();
   }
 
   #countTo(size: number): void {

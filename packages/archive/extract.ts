@@ -1,15 +1,16 @@
 /**
  * Extraction: the mode gate and the writing of what passes it, in one reading of
  * the archive, with synchronous file calls. Whatever the gate would refuse is
- * refused, in the same words; from the first such entry on nothing is written.
- * It only ever creates, by descriptor below one folder
+ * refused, in the same words; from the first such entry on nothing is made. Of
+ * much content a part is written by a second thread (`hash-thread.ts`), which has
+ * ended before this does. It only ever creates, by descriptor below one folder
  * (`staging-folder.ts`), so nothing that is there already is written or
- * followed. Modes are set after creation, whatever the umask.
+ * followed. Modes are as told, whatever the umask.
  *
  * What was written before something is refused stays: nothing is synced, and
  * the caller syncs the tree, or removes `directory` after any error or crash.
  */
-import { closeSync, fchmodSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Unpack } from './decode.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
@@ -150,16 +151,21 @@ class DirectorySink implements TreeSink {
     this.#call(path, () => this.#folder.makeDirectory(path, DIRECTORY_MODE));
   }
 
-  openFile(path: string, mode: number, size: number): void {
+  openFile(path: string, mode: number, size: number): number | undefined {
     this.#count(size);
     this.#path = path;
     this.#mode = mode;
     this.#twin = this.#twins?.open({ path, mode, size });
     if (this.#twin === undefined) this.#create();
+    return this.#fd;
   }
 
   #create(): void {
-    this.#fd = this.#call(this.#path, () => this.#folder.createFile(this.#path));
+    this.#fd = this.#call(this.#path, () => this.#folder.createFile(this.#path, this.#mode));
+  }
+
+  handOver(): void {
+    this.#fd = undefined;
   }
 
   write(piece: Buffer): void {
@@ -175,10 +181,11 @@ class DirectorySink implements TreeSink {
 
   #write(piece: Buffer): void {
     const fd = this.#fd;
-    if (fd === undefined) return;
-    this.#call(this.#path, () => {
-      for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at);
-    });
+    if (fd !== undefined) {
+      this.#call(this.#path, () => {
+        for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at);
+      });
+    }
     this.#onWritten?.(piece.length);
   }
 
@@ -187,13 +194,7 @@ class DirectorySink implements TreeSink {
     const fd = this.#fd;
     if (fd === undefined) return;
     this.#fd = undefined;
-    this.#call(this.#path, () => {
-      try {
-        fchmodSync(fd, this.#mode);
-      } finally {
-        closeSync(fd);
-      }
-    });
+    this.#call(this.#path, () => closeSync(fd));
   }
 
   #closeTwin(): void {

@@ -14,8 +14,13 @@ import type { ListingEntry } from './tree.ts';
 /** What is done with entries that follow the rules. Synchronous: one order, no queues. */
 export interface TreeSink {
   directory(path: string): void;
-  /** A file begins; its content follows in pieces, then `closeFile`. */
-  openFile(path: string, mode: number, size: number): void;
+  /**
+   * A file begins; its content follows in pieces, then `closeFile`. Returns where all of it
+   * is to be written, unless that is not known yet.
+   */
+  openFile(path: string, mode: number, size: number): number | undefined;
+  /** What `openFile` returned is written and closed elsewhere. */
+  handOver(): void;
   write(piece: Buffer): void;
   closeFile(): void;
 }
@@ -64,7 +69,7 @@ export async function readTree(
   } catch (error) {
     throw rules.explain(error);
   } finally {
-    hashes.close();
+    await hashes.close();
   }
   return { packing, listing: collector.listing };
 }
@@ -88,8 +93,9 @@ class Collector {
     this.#current = accepted && { ...accepted, sha256: '' };
     if (this.#current === undefined) this.#sink = undefined;
     if (this.#current?.type !== 'file') return;
-    this.#hashes.begin(this.#current.size, this.#current);
-    this.#sink?.openFile(this.#current.path, this.#current.mode, this.#current.size);
+    const { path, mode, size } = this.#current;
+    const fd = this.#sink?.openFile(path, mode, size);
+    if (this.#hashes.begin(size, this.#current, fd)) this.#sink?.handOver();
   }
 
   content(piece: Buffer): void {

@@ -33,6 +33,8 @@ export class StagingFolder {
   readonly #open: Level[] = [];
   /** The path of the last of them. */
   #inner = '.';
+  /** Modes that new files have when they are made with them: a default ACL is every folder's here, or none's. */
+  readonly #kept = new Set<number>();
 
   /** Opens `directory`, which must be there. Throws system errors; `ArchiveError` ARCHIVE_IO without /proc. */
   constructor(directory: string) {
@@ -58,9 +60,23 @@ export class StagingFolder {
     fchmodSync(fd, mode);
   }
 
-  /** Makes the file `path`, 0600, and returns a descriptor to write to; the caller closes it. */
-  createFile(path: string): number {
-    return openSync(this.place(path), NEW_FILE, 0o600);
+  /** Makes the file `path`, 0600 unless told, and returns a descriptor to write to; the caller closes it. */
+  createFile(path: string, mode = 0o600): number {
+    const fd = openSync(this.place(path), NEW_FILE, mode);
+    if (mode === 0o600 || this.#kept.has(mode)) return fd;
+    try {
+      this.#setMode(fd, mode);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return fd;
+  }
+
+  /** Whatever the umask or a default ACL left of it. Where they leave all, they need not be asked again. */
+  #setMode(fd: number, mode: number): void {
+    if ((fstatSync(fd).mode & 0o7777) === mode) this.#kept.add(mode);
+    else fchmodSync(fd, mode);
   }
 
   /** Opens the file `path`, which is there, to read; the caller closes it. No link in its way is followed. */

@@ -1,19 +1,24 @@
-/** Hashing in a thread: the same digests, whatever the pieces, and never a hang. */
+/** Hashing and writing in a thread: the same digests and bytes, whatever the pieces, and never a hang. */
 import { createHash } from 'node:crypto';
+import { constants, openSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ContentHashes } from '../../../packages/archive/content-hashes.ts';
 import { HashThread } from '../../../packages/archive/hash-thread.ts';
+import { temporaryFolder } from '../../harness/temporary.ts';
 
 const MIB = 1024 * 1024;
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const each of open.splice(0)) each.close();
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0)) await each.close();
 });
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
+
+const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
 /** Bytes of which no two parts are the same. */
 function noise(size: number, seed: number): Buffer {
@@ -26,7 +31,7 @@ async function runningThread(): Promise<HashThread> {
   const thread = HashThread.start();
   if (thread === undefined) throw new Error('no thread: expected at least two processors');
   open.push(thread);
-  while (!thread.hasRoom(1)) await sleep(1);
+  while (!thread.hasRoom()) await sleep(1);
   return thread;
 }
 
@@ -36,7 +41,7 @@ describe('a thread that hashes', () => {
     const sizes = [1, 511, MIB, MIB - 1, MIB + 1, 9 * MIB + 7, 3, ...Array<number>(5000).fill(20)];
     const strings = sizes.map((size, index) => noise(size, index));
     const found = strings.map((bytes, index) => {
-      const into = { sha256: '' };
+      const into = { path: 'file', sha256: '' };
       thread.begin(bytes.length, into);
       const step = index % 2 === 0 ? bytes.length : 300_000;
       for (let at = 0; at < bytes.length; at += step) thread.update(bytes.subarray(at, at + step));
@@ -46,13 +51,61 @@ describe('a thread that hashes', () => {
     expect(found.map((each) => each.sha256)).toEqual(strings.map(sha256));
   });
 
+  it('writes each string to its file, at either side, and closes it', async () => {
+    const thread = await runningThread();
+    const folder = temporaryFolder();
+    const before = openFiles();
+    // More than the slots hold: while the thread is behind, the rest is written here.
+    const sizes = [9 * MIB + 7, 1, MIB, 3 * MIB, ...Array<number>(500).fill(300)];
+    const files = sizes.map((size, index) => ({
+      path: join(folder, String(index)),
+      bytes: noise(size, index),
+      sha256: '',
+    }));
+    for (const file of files) {
+      thread.begin(file.bytes.length, file, openSync(file.path, 'wx'));
+      for (let at = 0; at < file.bytes.length; at += 700_000) {
+        thread.update(file.bytes.subarray(at, at + 700_000));
+      }
+    }
+    await thread.finish();
+    expect(openFiles()).toBe(before);
+    for (const { path, bytes, sha256: found } of files) {
+      expect(readFileSync(path).equals(bytes)).toBe(true);
+      expect(found).toBe(sha256(bytes));
+    }
+  });
+
+  it('names the file that could not be written, wherever it was', async () => {
+    const thread = await runningThread();
+    const folder = temporaryFolder();
+    const before = openFiles();
+    for (const [path, to] of [
+      ['good', join(folder, 'good')],
+      ['bad', '/dev/full'],
+      ['next', join(folder, 'next')],
+    ] as const) {
+      const fd = openSync(to, constants.O_WRONLY | constants.O_CREAT);
+      thread.begin(3, { path, sha256: '' }, fd);
+      thread.update(Buffer.from('abc'));
+    }
+    await expect(thread.finish()).rejects.toMatchObject({
+      code: 'ARCHIVE_IO',
+      message: expect.stringMatching(/^'bad': .*no space/),
+    });
+    await thread.close();
+    expect(openFiles()).toBeLessThan(before);
+  });
+
   it('says so when the thread has ended', async () => {
     const thread = await runningThread();
-    thread.close();
+    await thread.close();
     await sleep(50);
-    thread.begin(4, { sha256: '' });
+    thread.begin(4, { path: 'four', sha256: '' });
     thread.update(Buffer.from('four'));
-    await expect(thread.finish()).rejects.toThrow('the thread that hashes does not go on');
+    await expect(thread.finish()).rejects.toThrow(
+      'the thread that hashes and writes does not go on',
+    );
   });
 });
 
@@ -67,7 +120,7 @@ describe('hashes of many files', () => {
     // Long enough for the thread to take over in the middle.
     for (let index = 0; index < 60; index += 1) {
       const file = noise((index % 7) * 50_000, index);
-      const into = { sha256: '' };
+      const into = { path: 'file', sha256: '' };
       hashes.begin(file.length, into);
       hashes.update(file.subarray(0, 10));
       if (file.length > 10) hashes.update(file.subarray(10));

@@ -1,6 +1,6 @@
 /** What is packed comes out: on disk, in the listing, in the digest. */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { appendFileSync, chmodSync, closeSync, existsSync, lstatSync, mkdirSync } from 'node:fs';
 import {
   openSync,
@@ -257,6 +257,24 @@ describe('extraction', () => {
     await extractTree(packed.path, staging, { expect: packed.tree });
     expect(digestTree(staging)).toMatchObject(packed.tree);
     expect(lstatSync(staging).mode).toBe(0o40755);
+  });
+
+  it('of much content is the same, and closes all files where it ends early', async () => {
+    const names = Array.from({ length: 120 }, (_, index) => `folder-${index % 7}/${index}`);
+    const bytes = randomBytes(2 * 1024 * 1024);
+    const packed = await pack(
+      folderOf(Object.fromEntries(names.map((name, at) => [name, bytes.subarray(at * 13_000)]))),
+    );
+    const staging = emptyDirectory();
+    const before = readdirSync('/proc/self/fd').length;
+    await extractTree(packed.path, staging, { expect: packed.tree });
+    expect(digestTree(staging)).toMatchObject(packed.tree);
+    const { size } = packed.tree;
+    const expected = { ...packed.tree, size: size - 1 };
+    await expect(
+      extractTree(packed.path, emptyDirectory(), { expect: expected }),
+    ).rejects.toMatchObject({ code: 'ARCHIVE_DIGEST' });
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
   });
 
   it('refuses an archive that is not the one that was signed', async () => {
