@@ -7,68 +7,89 @@ import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseDuration } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import { isOrigin } from './redirect.ts';
 import { parseBandwidth } from './throttle.ts';
 
 /** An address of one of `protocols`, without credentials, query or fragment. */
-function address(protocols: readonly string[]): z.ZodType<string, string> {
+function address(protocols: readonly string[]): z.ZodMiniType<string, string> {
   const expected = `expected an address starting with ${protocols.map((each) => `${each}//`).join(' or ')}`;
-  return z.string(expected).superRefine((text, context) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
-    if (url === undefined || !protocols.includes(url.protocol)) return problem(expected);
-    if (url.username !== '' || url.password !== '') {
-      problem("credentials do not belong into an address: use 'token', 'readToken' or 'auth'");
-    }
-    if (url.search !== '' || url.hash !== '') problem('expected an address without ? and #');
-  });
+  return z.string(expected).check(
+    z.superRefine((text, context) => {
+      const url = URL.canParse(text) ? new URL(text) : undefined;
+      const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+      if (url === undefined || !protocols.includes(url.protocol)) return problem(expected);
+      if (url.username !== '' || url.password !== '') {
+        problem("credentials do not belong into an address: use 'token', 'readToken' or 'auth'");
+      }
+      if (url.search !== '' || url.hash !== '') problem('expected an address without ? and #');
+    }),
+  );
 }
 
 const name = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/, 'expected letters, digits, dots, dashes and colons');
-
-const repository = z
-  .string("expected 'owner/name'")
-  .regex(/^[A-Za-z0-9_.-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/, "expected 'owner/name'")
-  .refine((text) => text.split('/').every((part) => !/^\.+$/.test(part)), "expected 'owner/name'");
-
-const branch = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/, 'expected a branch name such as main')
-  .refine(
-    (text) => !/\.\.|\/\/|\/$|\.$|\.lock$|\/\./.test(text),
-    'expected a branch name such as main',
+  .check(
+    z.regex(
+      /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/,
+      'expected letters, digits, dots, dashes and colons',
+    ),
   );
 
+const repository = z.string("expected 'owner/name'").check(
+  z.regex(/^[A-Za-z0-9_.-]{1,100}\/[A-Za-z0-9_.-]{1,100}$/, "expected 'owner/name'"),
+  z.refine((text) => text.split('/').every((part) => !/^\.+$/.test(part)), "expected 'owner/name'"),
+);
+
+const branch = z.string().check(
+  z.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/, 'expected a branch name such as main'),
+  z.refine(
+    (text) => !/\.\.|\/\/|\/$|\.$|\.lock$|\/\./.test(text),
+    'expected a branch name such as main',
+  ),
+);
+
 const secret = z
-  .strictObject({ env: z.string().min(1).optional(), file: z.string().min(1).optional() })
-  .refine(
-    (value) => (value.env === undefined) !== (value.file === undefined),
-    "expected either 'env' (a variable's name) or 'file' (a path)",
+  .strictObject({
+    env: z.optional(z.string().check(z.minLength(1))),
+    file: z.optional(z.string().check(z.minLength(1))),
+  })
+  .check(
+    z.refine(
+      (value) => (value.env === undefined) !== (value.file === undefined),
+      "expected either 'env' (a variable's name) or 'file' (a path)",
+    ),
   );
 
 const auth = z.strictObject({
   /** A colon would end it (RFC 7617). */
-  user: z.string().regex(/^[^\p{Cc}:]{1,200}$/u, 'expected a user name without a colon'),
+  user: z.string().check(z.regex(/^[^\p{Cc}:]{1,200}$/u, 'expected a user name without a colon')),
   password: secret,
 });
 
-const ca = z.string('expected the path of a file with certificates in PEM').min(1);
+const ca = z.string('expected the path of a file with certificates in PEM').check(z.minLength(1));
 
 const allowOrigins = z
-  .array(z.string().refine(isOrigin, 'expected an origin such as https://objects.example.org'))
-  .max(16);
+  .array(
+    z.string().check(z.refine(isOrigin, 'expected an origin such as https://objects.example.org')),
+  )
+  .check(z.maxLength(16));
 
 const rate = z
   .union([z.number(), z.string()])
-  .refine((value) => (toRate(value) ?? 0) > 0, "expected bytes a second, or a text such as '500K'");
+  .check(
+    z.refine(
+      (value) => (toRate(value) ?? 0) > 0,
+      "expected bytes a second, or a text such as '500K'",
+    ),
+  );
 
 const duration = z
   .union([z.number(), z.string()])
-  .refine((value) => (toMs(value) ?? 0) > 0, "expected milliseconds, or a text such as '2h'");
+  .check(
+    z.refine((value) => (toMs(value) ?? 0) > 0, "expected milliseconds, or a text such as '2h'"),
+  );
 
 /** Bytes a second of a configured rate. */
 export function toRate(value: number | string): number | undefined {
@@ -85,72 +106,78 @@ export function toMs(value: number | string): number | undefined {
 const upload = z
   .strictObject({
     /** Artifacts that are sent at once; 2 unless told. */
-    concurrency: z.int().min(1).max(16).optional(),
+    concurrency: z.optional(z.int().check(z.minimum(1), z.maximum(16))),
     /** Bytes a second that all uploads together take at most; no bound unless told. */
-    rate: rate.optional(),
+    rate: z.optional(rate),
     /** Bytes a second below which an upload is given up, over two minutes; 4 KiB unless told. */
-    minRate: rate.optional(),
+    minRate: z.optional(rate),
     /** How long one artifact may take, all tries together; as long as `minRate` needs unless told. */
-    deadline: duration.optional(),
+    deadline: z.optional(duration),
   })
-  .refine(
-    (value) =>
-      value.rate === undefined || (toRate(value.rate) ?? 0) > (toRate(value.minRate ?? 0) ?? 0),
-    "expected a 'rate' above 'minRate'",
+  .check(
+    z.refine(
+      (value) =>
+        value.rate === undefined || (toRate(value.rate) ?? 0) > (toRate(value.minRate ?? 0) ?? 0),
+      "expected a 'rate' above 'minRate'",
+    ),
   );
 
 const directoryConfig = z
   .strictObject({
     type: z.literal('directory'),
-    name: name.optional(),
+    name: z.optional(name),
     /** The folder itself; needed to write. */
-    path: z.string().min(1).optional(),
+    path: z.optional(z.string().check(z.minLength(1))),
     /** Where anonymous readers find it. */
-    url: address(['http:', 'https:', 'file:']).optional(),
+    url: z.optional(address(['http:', 'https:', 'file:'])),
     /** What readers show, where not everybody may read. */
-    auth: auth.optional(),
+    auth: z.optional(auth),
     /** A file with further authorities for TLS, in PEM. */
-    ca: ca.optional(),
+    ca: z.optional(ca),
     /** Other origins that it may redirect reads to: a store that serves its attachments. */
-    allowOrigins: allowOrigins.optional(),
+    allowOrigins: z.optional(allowOrigins),
   })
-  .refine(
-    (value) => value.path !== undefined || value.url !== undefined,
-    "expected 'path', 'url' or both",
-  )
-  .refine(
-    (value) => value.auth === undefined || value.url?.startsWith('http') === true,
-    "'auth' needs a 'url' of http:// or https://",
-  )
-  .refine(
-    (value) => value.allowOrigins === undefined || value.url?.startsWith('http') === true,
-    "'allowOrigins' needs a 'url' of http:// or https://",
+  .check(
+    z.refine(
+      (value) => value.path !== undefined || value.url !== undefined,
+      "expected 'path', 'url' or both",
+    ),
+    z.refine(
+      (value) => value.auth === undefined || value.url?.startsWith('http') === true,
+      "'auth' needs a 'url' of http:// or https://",
+    ),
+    z.refine(
+      (value) => value.allowOrigins === undefined || value.url?.startsWith('http') === true,
+      "'allowOrigins' needs a 'url' of http:// or https://",
+    ),
   );
 
 const giteaConfig = z
   .strictObject({
     type: z.literal('gitea'),
-    name: name.optional(),
+    name: z.optional(name),
     url: address(['http:', 'https:']),
     repository,
-    branch: branch.optional(),
+    branch: z.optional(branch),
     /** What publishers show. */
-    token: secret.optional(),
+    token: z.optional(secret),
     /** What readers show, where not everybody may read: a token, or a user's name and password. */
-    readToken: secret.optional(),
-    auth: auth.optional(),
+    readToken: z.optional(secret),
+    auth: z.optional(auth),
     /** A file with further authorities for TLS, in PEM. */
-    ca: ca.optional(),
+    ca: z.optional(ca),
     /** Other origins that it may redirect reads to: a store that serves its attachments. */
-    allowOrigins: allowOrigins.optional(),
+    allowOrigins: z.optional(allowOrigins),
     /** How artifacts are sent. */
-    upload: upload.optional(),
+    upload: z.optional(upload),
     /** Where the repository is pushed to, when that is not `<url>/<repository>.git`. */
-    git: address(['http:', 'https:', 'ssh:']).optional(),
+    git: z.optional(address(['http:', 'https:', 'ssh:'])),
   })
-  .refine(
-    (value) => value.auth === undefined || value.readToken === undefined,
-    "expected 'readToken' or 'auth', found both",
+  .check(
+    z.refine(
+      (value) => value.auth === undefined || value.readToken === undefined,
+      "expected 'readToken' or 'auth', found both",
+    ),
   );
 
 /** One mirror, as a zod schema: `release.config.ts` and `updater.toml` both use it. */

@@ -4,7 +4,7 @@
  * recorded in `test/vectors/gitea/`.
  */
 import { describeIssues } from '@landfall/errors';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import { encodePath, type HttpClient, type HttpRequest, type RequestBody } from './http.ts';
 import { htmlError, safeWords, statusError } from './http-errors.ts';
@@ -17,27 +17,27 @@ const MAX_PAGES = 200;
 
 const user = z.looseObject({ login: z.string() });
 const repository = z.looseObject({
-  archived: z.boolean().optional(),
-  default_branch: z.string().optional(),
-  mirror: z.boolean().optional(),
-  permissions: z.looseObject({ push: z.boolean() }).optional(),
+  archived: z.optional(z.boolean()),
+  default_branch: z.optional(z.string()),
+  mirror: z.optional(z.boolean()),
+  permissions: z.optional(z.looseObject({ push: z.boolean() })),
 });
 const branch = z.looseObject({
   commit: z.looseObject({ id: z.string() }),
-  protected: z.boolean().optional(),
-  user_can_push: z.boolean().optional(),
+  protected: z.optional(z.boolean()),
+  user_can_push: z.optional(z.boolean()),
 });
 const asset = z.looseObject({
   id: z.int(),
   name: z.string(),
-  size: z.int().min(0),
-  uuid: z.string().regex(/^[0-9a-f-]{36}$/),
+  size: z.int().check(z.minimum(0)),
+  uuid: z.string().check(z.regex(/^[0-9a-f-]{36}$/)),
 });
 const release = z.looseObject({
   id: z.int(),
   tag_name: z.string(),
   draft: z.boolean(),
-  body: z.string().optional(),
+  body: z.optional(z.string()),
 });
 
 export type GiteaAsset = z.infer<typeof asset>;
@@ -206,7 +206,7 @@ export class GiteaApi {
     throw statusError(this.#client.mirror, answer, words, html);
   }
 
-  #parse<T>({ text, subject }: { text: string; subject: string }, schema: z.ZodType<T>): T {
+  #parse<T>({ text, subject }: { text: string; subject: string }, schema: z.ZodMiniType<T>): T {
     const result = schema.safeParse(parseJson(text));
     if (result.success) return result.data;
     throw new MirrorError(

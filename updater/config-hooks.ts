@@ -1,5 +1,5 @@
 /** The tables of the configuration for what happens around a switch: checks, quiescing, snapshots. */
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { argv, duration, path, serviceManager, serviceName } from './config-values.ts';
 
 /** `[[quiesce]]`: a service that must not run while releases change. */
@@ -8,34 +8,36 @@ export const quiesceSchema = z
     name: serviceName,
     manager: serviceManager,
     /** For manager "command": both can be run twice. No shell. */
-    stop: argv.optional(),
-    start: argv.optional(),
-    timeout: duration.prefault('30s'),
+    stop: z.optional(argv),
+    start: z.optional(argv),
+    timeout: z.prefault(duration, '30s'),
   })
-  .superRefine((service, context) => {
-    for (const key of ['stop', 'start'] as const) {
-      if ((service.manager === 'command') === (service[key] !== undefined)) continue;
-      const message = 'expected with manager "command", and with no other';
-      context.addIssue({ code: 'custom', path: [key], message });
-    }
-  });
+  .check(
+    z.superRefine((service, context) => {
+      for (const key of ['stop', 'start'] as const) {
+        if ((service.manager === 'command') === (service[key] !== undefined)) continue;
+        const message = 'expected with manager "command", and with no other';
+        context.addIssue({ code: 'custom', path: [key], message });
+      }
+    }),
+  );
 
 /** `[[checks]]`: a program of the operator's that looks at a release before it is switched to. */
 export const checkSchema = z.strictObject({
   name: serviceName,
   /** Run in the deployment's folder; no shell. */
   command: argv,
-  timeout: duration.prefault('30s'),
+  timeout: z.prefault(duration, '30s'),
   /** Its output must name the release's version. */
-  expect_version: z.boolean().default(false),
+  expect_version: z._default(z.boolean(), false),
 });
 
 const common = {
   /** How many are kept. */
-  keep: z.int().min(1).max(1000).default(3),
+  keep: z._default(z.int().check(z.minimum(1), z.maximum(1000)), 3),
   /** Whether a release is installed without one, when it cannot be made. */
-  required: z.boolean().default(true),
-  timeout: duration.prefault('5m'),
+  required: z._default(z.boolean(), true),
+  timeout: z.prefault(duration, '5m'),
 };
 
 /** `[snapshot]`: of the data that releases change; never of the deployments. */
@@ -44,22 +46,24 @@ export const snapshotSchema = z.discriminatedUnion('type', [
     type: z.literal('command'),
     /** Each gets the snapshot's name in LANDFALL_SNAPSHOT. */
     create: argv,
-    restore: argv.optional(),
-    remove: argv.optional(),
+    restore: z.optional(argv),
+    remove: z.optional(argv),
     ...common,
   }),
   z.strictObject({
     type: z.literal('btrfs'),
     subvolume: path,
     /** A folder on the same file system; `.landfall-snapshots` beside the subvolume unless told. */
-    snapshots: path.optional(),
+    snapshots: z.optional(path),
     ...common,
   }),
   z.strictObject({
     type: z.literal('zfs'),
     dataset: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,200}$/, 'expected a dataset such as tank/data'),
+      .check(
+        z.regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,200}$/, 'expected a dataset such as tank/data'),
+      ),
     ...common,
   }),
 ]);

@@ -11,7 +11,7 @@ import { withholdVariables } from '@landfall/cli';
 import { mirrorConfigSchema, secretVariables } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { windowSchema } from './config-pace.ts';
 import { checkSchema, quiesceSchema, snapshotSchema } from './config-hooks.ts';
 import {
@@ -30,156 +30,176 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
 /** docs/operators.md: a release that breaks a node is gone within this time. */
 const DEFAULT_WINDOW = '90s';
 
-const loopbackUrl = z.string().superRefine((text, context) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    context.addIssue('expected an address such as https://127.0.0.1/');
-  } else if (!isLoopbackHost(url.hostname)) {
-    context.addIssue(
-      `expected an address of this machine (127.0.0.1, [::1] or localhost), found '${url.hostname}'`,
-    );
-  } else if (url.username !== '' || url.search !== '' || url.hash !== '') {
-    context.addIssue('expected an address without credentials, ? and #');
-  }
-});
+const loopbackUrl = z.string().check(
+  z.superRefine((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) {
+      context.addIssue('expected an address such as https://127.0.0.1/');
+    } else if (!isLoopbackHost(url.hostname)) {
+      context.addIssue(
+        `expected an address of this machine (127.0.0.1, [::1] or localhost), found '${url.hostname}'`,
+      );
+    } else if (url.username !== '' || url.search !== '' || url.hash !== '') {
+      context.addIssue('expected an address without credentials, ? and #');
+    }
+  }),
+);
 
 const tls = z
   .string()
-  .regex(
-    /^(?:system|insecure|sha256:[0-9a-f]{64})$/,
-    'expected "system", "insecure" or "sha256:" and 64 lower-case hex digits',
+  .check(
+    z.regex(
+      /^(?:system|insecure|sha256:[0-9a-f]{64})$/,
+      'expected "system", "insecure" or "sha256:" and 64 lower-case hex digits',
+    ),
   );
 
 const probeSchema = z
   .strictObject({
-    url: loopbackUrl
-      .refine((text) => new URL(text).pathname.endsWith('/'), 'expected an address that ends in /')
-      .default('https://127.0.0.1/'),
+    url: z._default(
+      loopbackUrl.check(
+        z.refine(
+          (text) => new URL(text).pathname.endsWith('/'),
+          'expected an address that ends in /',
+        ),
+      ),
+      'https://127.0.0.1/',
+    ),
     /** Host header and TLS name, where the server tells sites apart by name. */
-    host: z
-      .string()
-      .regex(/^[A-Za-z0-9.-]{1,253}$/)
-      .optional(),
-    component: component.default('web-ui'),
-    window: duration.prefault(DEFAULT_WINDOW),
-    interval: duration.prefault('2s'),
-    timeout: duration.prefault('5s'),
-    passes: z.int().min(1).max(100).default(3),
-    assets: z.int().min(0).max(1000).default(8),
-    tls: tls.default('system'),
+    host: z.optional(z.string().check(z.regex(/^[A-Za-z0-9.-]{1,253}$/))),
+    component: z._default(component, 'web-ui'),
+    window: z.prefault(duration, DEFAULT_WINDOW),
+    interval: z.prefault(duration, '2s'),
+    timeout: z.prefault(duration, '5s'),
+    passes: z._default(z.int().check(z.minimum(1), z.maximum(100)), 3),
+    assets: z._default(z.int().check(z.minimum(0), z.maximum(1000)), 8),
+    tls: z._default(tls, 'system'),
     /** For pages rendered at run time: JSON that names the version, instead of the bytes. */
-    version_url: loopbackUrl.optional(),
-    version_field: z.string().min(1).default('version'),
+    version_url: z.optional(loopbackUrl),
+    version_field: z._default(z.string().check(z.minLength(1)), 'version'),
   })
-  .refine((probe) => probe.window >= probe.interval, {
-    path: ['window'],
-    message: "expected at least 'interval'",
-  });
+  .check(
+    z.refine((probe) => probe.window >= probe.interval, {
+      path: ['window'],
+      message: "expected at least 'interval'",
+    }),
+  );
 
 const serviceSchema = z
   .strictObject({
     name: serviceName,
     manager: serviceManager,
-    action: z.enum(['restart', 'reload']).default('restart'),
+    action: z._default(z.enum(['restart', 'reload']), 'restart'),
     /** For manager "command": what to run; no shell. */
-    restart: argv.optional(),
+    restart: z.optional(argv),
     /** Whose file the new process must run. */
-    component: component.optional(),
-    pid_file: path.optional(),
-    timeout: duration.prefault('30s'),
+    component: z.optional(component),
+    pid_file: z.optional(path),
+    timeout: z.prefault(duration, '30s'),
   })
-  .superRefine((service, context) => {
-    const problem = (key: string, message: string): void =>
-      context.addIssue({ code: 'custom', path: [key], message });
-    if ((service.manager === 'command') !== (service.restart !== undefined)) {
-      problem('restart', 'expected with manager "command", and with no other');
-    }
-    if (service.component === undefined) return;
-    if (service.action === 'reload') {
-      problem('component', 'a reloaded process keeps its file: expected action "restart"');
-    }
-    if (service.manager !== 'systemd' && service.pid_file === undefined) {
-      problem('pid_file', "expected with 'component': which process is to be looked at?");
-    }
-  });
+  .check(
+    z.superRefine((service, context) => {
+      const problem = (key: string, message: string): void =>
+        context.addIssue({ code: 'custom', path: [key], message });
+      if ((service.manager === 'command') !== (service.restart !== undefined)) {
+        problem('restart', 'expected with manager "command", and with no other');
+      }
+      if (service.component === undefined) return;
+      if (service.action === 'reload') {
+        problem('component', 'a reloaded process keeps its file: expected action "restart"');
+      }
+      if (service.manager !== 'systemd' && service.pid_file === undefined) {
+        problem('pid_file', "expected with 'component': which process is to be looked at?");
+      }
+    }),
+  );
 
 const runSchema = z.strictObject({
-  interval: duration.prefault('1h'),
-  jitter: duration.prefault('5m'),
+  interval: z.prefault(duration, '1h'),
+  jitter: z.prefault(duration, '5m'),
 });
 
 /** For `updater units install`. */
 const unitsSchema = z.strictObject({
   /** Lines added to [Service] of every unit of the updater: what hooks and check commands need. */
-  service: z
-    .array(
-      z.string().regex(/^[A-Z][A-Za-z]*=[^\n]*$/, 'expected a line such as ReadWritePaths=/srv'),
-    )
-    .default([]),
+  service: z._default(
+    z.array(
+      z
+        .string()
+        .check(z.regex(/^[A-Z][A-Za-z]*=[^\n]*$/, 'expected a line such as ReadWritePaths=/srv')),
+    ),
+    [],
+  ),
 });
 
 const healSchema = z.strictObject({
-  enabled: z.boolean().default(true),
+  enabled: z._default(z.boolean(), true),
   /** Between two looks of `updater run`. */
-  interval: duration.refine((ms) => ms >= 1000, 'expected at least "1s"').prefault('30s'),
+  interval: z.prefault(
+    duration.check(z.refine((ms) => ms >= 1000, 'expected at least "1s"')),
+    '30s',
+  ),
   /** What becomes of files in a deployment that are not of its release. */
-  extra: z.enum(['aside', 'report']).default('aside'),
+  extra: z._default(z.enum(['aside', 'report']), 'aside'),
 });
 
 const updaterSchema = z.strictObject({
   /** The component that is the updater itself, if releases bring one. */
-  component: component.optional(),
+  component: z.optional(component),
   /** How long a new one may take to prove itself. */
-  proof_timeout: duration.prefault('2m'),
+  proof_timeout: z.prefault(duration, '2m'),
 });
 
 const configSchema = z.strictObject({
   app: component,
-  channel: z.string().refine(isChannelName, 'expected a channel name such as stable').optional(),
-  public_keys: z.array(z.string()).min(1, 'expected at least one public key (RW…)').optional(),
+  channel: z.optional(
+    z.string().check(z.refine(isChannelName, 'expected a channel name such as stable')),
+  ),
+  public_keys: z.optional(
+    z.array(z.string()).check(z.minLength(1, 'expected at least one public key (RW…)')),
+  ),
   /** Of `public_keys`; 1 unless told. */
-  threshold: z.int().min(1).optional(),
+  threshold: z.optional(z.int().check(z.minimum(1))),
   /** In place of them: the root document that is believed, and whatever follows from it. */
-  trusted_root: path.optional(),
+  trusted_root: z.optional(path),
   /** How far above the newest accepted one a sequence may be. */
-  max_sequence_jump: z.int().min(1).default(1000),
-  mirrors: z.array(mirrorConfigSchema).min(1, 'expected at least one mirror'),
+  max_sequence_jump: z._default(z.int().check(z.minimum(1)), 1000),
+  mirrors: z.array(mirrorConfigSchema).check(z.minLength(1, 'expected at least one mirror')),
   /** Bytes a second that artifacts are read with at most; no limit unless told. */
-  bandwidth: bandwidth.optional(),
-  root: path.optional(),
-  state: path.default('/var/lib/landfall'),
-  keep: z.int().min(1).max(1000).default(3),
-  probation: duration.prefault('10m'),
+  bandwidth: z.optional(bandwidth),
+  root: z.optional(path),
+  state: z._default(path, '/var/lib/landfall'),
+  keep: z._default(z.int().check(z.minimum(1), z.maximum(1000)), 3),
+  probation: z.prefault(duration, '10m'),
   /** Starts of a service that were not ours, in probation, that are still borne. */
-  probation_restarts: z.int().min(0).max(1000).default(3),
+  probation_restarts: z._default(z.int().check(z.minimum(0), z.maximum(1000)), 3),
   /** How long after it was seen a release is taken: each node waits a part of it of its own. */
-  jitter: duration.prefault('0s'),
+  jitter: z.prefault(duration, '0s'),
   /** Releases that are installed within 24 hours; no limit unless told. */
-  max_per_day: z.int().min(1).max(1000).optional(),
-  windows: z.array(windowSchema).default([]),
-  web_user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')
-    .optional(),
+  max_per_day: z.optional(z.int().check(z.minimum(1), z.maximum(1000))),
+  windows: z._default(z.array(windowSchema), []),
+  web_user: z.optional(
+    z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'expected the name of a user')),
+  ),
   /** Archives are unpacked by a process without rights. */
-  sandbox: z.boolean().default(false),
+  sandbox: z._default(z.boolean(), false),
   /** Files that a release has in common with what runs are stored once. */
-  share_files: z.boolean().default(true),
+  share_files: z._default(z.boolean(), true),
   /** Releases come by what changed, where their maintainers publish that. */
-  deltas: z.boolean().default(true),
-  probe: probeSchema.prefault({}),
-  services: z.array(serviceSchema).default([]),
+  deltas: z._default(z.boolean(), true),
+  probe: z.prefault(probeSchema, {}),
+  services: z._default(z.array(serviceSchema), []),
   /** Before a switch: `nginx -t`, or the program given; with a service nginx unless told. */
-  nginx_test: z.union([z.boolean(), argv]).optional(),
+  nginx_test: z.optional(z.union([z.boolean(), argv])),
   /** Before a switch: are the shared libraries of the release's programs there? */
-  library_check: z.boolean().default(true),
-  checks: z.array(checkSchema).default([]),
-  quiesce: z.array(quiesceSchema).default([]),
-  snapshot: snapshotSchema.optional(),
-  run: runSchema.prefault({}),
-  updater: updaterSchema.prefault({}),
-  units: unitsSchema.prefault({}),
-  heal: healSchema.prefault({}),
+  library_check: z._default(z.boolean(), true),
+  checks: z._default(z.array(checkSchema), []),
+  quiesce: z._default(z.array(quiesceSchema), []),
+  snapshot: z.optional(snapshotSchema),
+  run: z.prefault(runSchema, {}),
+  updater: z.prefault(updaterSchema, {}),
+  units: z.prefault(unitsSchema, {}),
+  heal: z.prefault(healSchema, {}),
 });
 
 type FileConfig = z.infer<typeof configSchema>;

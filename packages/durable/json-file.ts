@@ -5,7 +5,7 @@
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { describeIssues, messageOf, systemCode } from '@landfall/errors';
-import type { ZodType } from 'zod';
+import { type $ZodType, safeParse } from 'zod/v4/core';
 import { writeFailed } from './errors.ts';
 import { renameDurably } from './files.ts';
 
@@ -21,7 +21,7 @@ export type JsonFile<T> =
  * Reads `path` and checks it against `schema`. Throws `DurableError` only when
  * the disk refuses (no permission, I/O error): that says nothing about the content.
  */
-export function readJsonFile<T>(path: string, schema: ZodType<T>): JsonFile<T> {
+export function readJsonFile<T>(path: string, schema: $ZodType<T>): JsonFile<T> {
   const bytes = readBounded(path);
   if (bytes === undefined) return { state: 'absent' };
   if (bytes === 'too large')
@@ -33,7 +33,7 @@ export function readJsonFile<T>(path: string, schema: ZodType<T>): JsonFile<T> {
   } catch (error) {
     return { state: 'corrupt', reason: `not JSON: ${messageOf(error)}` };
   }
-  const result = schema.safeParse(parsed);
+  const result = safeParse(schema, parsed);
   if (!result.success) return { state: 'corrupt', reason: describeIssues(result.error.issues) };
   return { state: 'ok', value: result.data };
 }

@@ -7,7 +7,7 @@
  * `schema` is refused.
  */
 import { describeIssues } from '@landfall/errors';
-import { z } from 'zod';
+import { z } from './zod.ts';
 import { ManifestError, type ManifestErrorCode } from './errors.ts';
 import { isChannelName, isFileName, isSlug } from './names.ts';
 import { isVersion } from './version.ts';
@@ -16,7 +16,7 @@ import { isVersion } from './version.ts';
 export interface DocumentKind<T> {
   /** In messages: `manifest`. */
   name: string;
-  schema: z.ZodType<T>;
+  schema: z.ZodMiniType<T>;
   /** No document of this kind is larger. */
   maxBytes: number;
   /** Codes of what does not fit, and of a schema of the future. */
@@ -24,20 +24,21 @@ export interface DocumentKind<T> {
   otherSchema: ManifestErrorCode;
 }
 
-export const sha256Field = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits');
+export const sha256Field = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits'));
 export const slugField = z
   .string()
-  .refine(isSlug, 'expected lower-case letters, digits, dots and dashes');
+  .check(z.refine(isSlug, 'expected lower-case letters, digits, dots and dashes'));
 export const channelField = z
   .string()
-  .refine(isChannelName, 'expected a channel name such as stable');
-export const fileField = z.string().refine(isFileName, 'expected a plain file name');
+  .check(z.refine(isChannelName, 'expected a channel name such as stable'));
+export const fileField = z.string().check(z.refine(isFileName, 'expected a plain file name'));
 /** Bytes. */
-export const sizeField = z.int().min(0);
+export const sizeField = z.int().check(z.minimum(0));
 export const versionField = z
   .string()
-  .max(128)
-  .refine(isVersion, 'expected a semantic version such as 1.7.41-alpha');
+  .check(z.maxLength(128), z.refine(isVersion, 'expected a semantic version such as 1.7.41-alpha'));
 export const timestampField = z.iso.datetime({
   offset: false,
   precision: 0,
@@ -48,11 +49,13 @@ export const timestampField = z.iso.datetime({
  * Words for people, shown on the terminals of those who run nodes: one line,
  * and nothing that a terminal would obey. A stolen key must not hide what it does.
  */
-export const wordsField = (most: number): z.ZodString =>
+export const wordsField = (most: number): z.ZodMiniString =>
   z
     .string()
-    .max(most)
-    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'expected one line without control characters');
+    .check(
+      z.maxLength(most),
+      z.regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'expected one line without control characters'),
+    );
 
 /** Reads a document's bytes. Throws `ManifestError` with the kind's codes. */
 export function parseDocument<T>(bytes: Uint8Array, kind: DocumentKind<T>): T {

@@ -7,7 +7,7 @@
  * known here is a file like any other for those who publish it, and nothing for
  * a node. None makes a manifest unreadable.
  */
-import { z } from 'zod';
+import { z } from './zod.ts';
 import { fileField, sha256Field, sizeField, versionField } from './document.ts';
 import type { Artifact, Manifest, TreeArtifact } from './manifest.ts';
 
@@ -19,11 +19,11 @@ export const DELTA_FORMAT = 1;
 
 const servedSchema = z.looseObject({
   file: fileField,
-  size: sizeField.min(1),
+  size: sizeField.check(z.minimum(1)),
   sha256: sha256Field,
 });
 
-const deltaSchema = servedSchema.extend({
+const deltaSchema = z.extend(servedSchema, {
   /** What it is applied to: the release, and the digest that `artifactDigest` has of its artifact. */
   from: z.looseObject({ version: versionField, digest: sha256Field }),
   format: z.literal(DELTA_FORMAT),

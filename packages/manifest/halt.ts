@@ -6,7 +6,7 @@
  *
  * A halt is not a withdrawal: it can be taken back, and what runs stays.
  */
-import { z } from 'zod';
+import { z } from './zod.ts';
 import {
   channelField,
   type DocumentKind,
@@ -28,7 +28,7 @@ const haltSchema = z
     app: slugField,
     channel: channelField,
     /** Rises by one with every halt file of a channel. */
-    serial: z.int().min(1),
+    serial: z.int().check(z.minimum(1)),
     published: timestampField,
     halted: z
       .array(
@@ -39,13 +39,15 @@ const haltSchema = z
           at: timestampField,
         }),
       )
-      .max(256),
+      .check(z.maxLength(256)),
   })
-  .superRefine(({ halted }, context) => {
-    const versions = halted.map((each) => each.version);
-    if (new Set(versions).size === versions.length) return;
-    context.addIssue({ code: 'custom', message: 'a version is halted twice' });
-  });
+  .check(
+    z.superRefine(({ halted }, context) => {
+      const versions = halted.map((each) => each.version);
+      if (new Set(versions).size === versions.length) return;
+      context.addIssue({ code: 'custom', message: 'a version is halted twice' });
+    }),
+  );
 
 /** What is halted in a channel; times in UTC. */
 export type Halt = z.infer<typeof haltSchema>;

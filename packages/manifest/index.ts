@@ -3,6 +3,7 @@
  * sequence rules. Nothing here touches a disk or a network, and nothing here
  * says whether a manifest is to be believed: that is `@landfall/trust`.
  */
+export { z } from './zod.ts';
 export {
   type Artifact,
   type Component,

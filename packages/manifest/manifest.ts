@@ -5,7 +5,7 @@
  * ignored, at every level, so that an older node can read a newer release; an
  * unknown `schema` is refused.
  */
-import { z } from 'zod';
+import { z } from './zod.ts';
 import {
   channelField,
   type DocumentKind,
@@ -24,28 +24,34 @@ import { isPlatform } from './names.ts';
 /** No manifest is larger; a reader stops there. */
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
-const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
+const platform = z
+  .string()
+  .check(z.refine(isPlatform, "expected 'any' or a platform such as linux-x64"));
 
 /** Consecutive ranges of the file, from its first byte to its last. */
-const framesField = z
-  .array(z.looseObject({ size: sizeField.min(1), sha256: sha256Field }))
-  .min(1)
-  .max(4096)
-  .optional();
+const framesField = z.optional(
+  z
+    .array(z.looseObject({ size: sizeField.check(z.minimum(1)), sha256: sha256Field }))
+    .check(z.minLength(1), z.maxLength(4096)),
+);
 
 const artifactCommon = {
   platform,
   file: fileField,
-  size: sizeField.min(1),
+  size: sizeField.check(z.minimum(1)),
   sha256: sha256Field,
   /** Read one by one, by `deltasOf`: one that is not understood is no reason to refuse a release. */
-  deltas: z.array(z.looseObject({})).max(MAX_DELTAS),
+  deltas: z.array(z.looseObject({})).check(z.maxLength(MAX_DELTAS)),
   frames: framesField,
 };
 
 const treeArtifact = z.looseObject({
   ...artifactCommon,
-  tree: z.looseObject({ digest: sha256Field, size: sizeField, entries: z.int().min(1) }),
+  tree: z.looseObject({
+    digest: sha256Field,
+    size: sizeField,
+    entries: z.int().check(z.minimum(1)),
+  }),
 });
 
 const fileArtifact = z.looseObject({
@@ -59,12 +65,12 @@ const component = z.discriminatedUnion('kind', [
   z.looseObject({
     name: slugField,
     kind: z.literal('tree'),
-    artifacts: z.array(treeArtifact).min(1).max(32),
+    artifacts: z.array(treeArtifact).check(z.minLength(1), z.maxLength(32)),
   }),
   z.looseObject({
     name: slugField,
     kind: z.literal('file'),
-    artifacts: z.array(fileArtifact).min(1).max(32),
+    artifacts: z.array(fileArtifact).check(z.minLength(1), z.maxLength(32)),
   }),
 ]);
 
@@ -74,43 +80,47 @@ const manifestSchema = z
     app: slugField,
     channel: channelField,
     version: versionField,
-    sequence: z.int().min(1),
+    sequence: z.int().check(z.minimum(1)),
     published: timestampField,
     expires: timestampField,
-    previous: z.looseObject({ sequence: z.int().min(1), sha256: sha256Field }).nullable(),
-    commit: z.string().max(64),
-    notes: z.string().max(65_536),
-    components: z.array(component).min(1).max(64),
+    previous: z.nullable(
+      z.looseObject({ sequence: z.int().check(z.minimum(1)), sha256: sha256Field }),
+    ),
+    commit: z.string().check(z.maxLength(64)),
+    notes: z.string().check(z.maxLength(65_536)),
+    components: z.array(component).check(z.minLength(1), z.maxLength(64)),
     requires: z.looseObject({
-      updater: z.string().max(128).optional(),
-      from: z.string().max(128).optional(),
+      updater: z.optional(z.string().check(z.maxLength(128))),
+      from: z.optional(z.string().check(z.maxLength(128))),
     }),
     rollout: z.looseObject({ steps: z.array(z.looseObject({})) }),
-    withdrawn: z.array(versionField).max(10_000),
+    withdrawn: z.array(versionField).check(z.maxLength(10_000)),
     /** The newest root document there is: who knows an older one asks for the steps to it. */
-    root: z.int().min(1).optional(),
+    root: z.optional(z.int().check(z.minimum(1))),
   })
-  .superRefine((manifest, context) => {
-    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
-    const names = manifest.components.map((each) => each.name);
-    if (new Set(names).size !== names.length) problem('a component is named twice');
-    const files = artifactFiles(manifest).map(({ file }) => file);
-    if (new Set(files).size !== files.length) problem('a file is named twice');
-    for (const each of manifest.components) {
-      for (const { file, frames, size: whole } of each.artifacts) {
-        const sum = frames?.reduce((total, frame) => total + frame.size, 0) ?? whole;
-        if (sum !== whole) problem(`the frames of '${file}' do not add up to its size`);
+  .check(
+    z.superRefine((manifest, context) => {
+      const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+      const names = manifest.components.map((each) => each.name);
+      if (new Set(names).size !== names.length) problem('a component is named twice');
+      const files = artifactFiles(manifest).map(({ file }) => file);
+      if (new Set(files).size !== files.length) problem('a file is named twice');
+      for (const each of manifest.components) {
+        for (const { file, frames, size: whole } of each.artifacts) {
+          const sum = frames?.reduce((total, frame) => total + frame.size, 0) ?? whole;
+          if (sum !== whole) problem(`the frames of '${file}' do not add up to its size`);
+        }
+        const platforms = each.artifacts.map((artifact) => artifact.platform);
+        if (new Set(platforms).size !== platforms.length) {
+          problem(`component '${each.name}' has two artifacts for one platform`);
+        }
       }
-      const platforms = each.artifacts.map((artifact) => artifact.platform);
-      if (new Set(platforms).size !== platforms.length) {
-        problem(`component '${each.name}' has two artifacts for one platform`);
+      if (manifest.expires <= manifest.published) problem("'expires' is not after 'published'");
+      if (manifest.previous !== null && manifest.previous.sequence >= manifest.sequence) {
+        problem("'previous' is not older than the manifest itself");
       }
-    }
-    if (manifest.expires <= manifest.published) problem("'expires' is not after 'published'");
-    if (manifest.previous !== null && manifest.previous.sequence >= manifest.sequence) {
-      problem("'previous' is not older than the manifest itself");
-    }
-  });
+    }),
+  );
 
 /** A release of one channel. Sizes in bytes, digests in lower-case hex, times in UTC. */
 export type Manifest = z.infer<typeof manifestSchema>;

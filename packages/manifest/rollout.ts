@@ -9,7 +9,7 @@
  * does not install.
  */
 import { describeIssues } from '@landfall/errors';
-import { z } from 'zod';
+import { z } from './zod.ts';
 import { timestampField } from './document.ts';
 import { ManifestError } from './errors.ts';
 
@@ -17,15 +17,14 @@ const MAX_STEPS = 100;
 
 const stepSchema = z.strictObject({
   /** Nodes whose place is below it may take the release. */
-  percent: z.number().min(0).max(100),
+  percent: z.number().check(z.minimum(0), z.maximum(100)),
   /** From when on; UTC. */
   at: timestampField,
 });
 
-const stepsSchema = z
-  .array(stepSchema)
-  .max(MAX_STEPS)
-  .superRefine((steps, context) => {
+const stepsSchema = z.array(stepSchema).check(
+  z.maxLength(MAX_STEPS),
+  z.superRefine((steps, context) => {
     for (const [index, { percent, at }] of steps.entries()) {
       const before = steps[index - 1];
       if (before === undefined) continue;
@@ -36,7 +35,8 @@ const stepsSchema = z
       }
       if (at <= before.at) problem('at', `expected a time after ${before.at}, found ${at}`);
     }
-  });
+  }),
+);
 
 /** From `at` (UTC) on, `percent` (0 to 100) of the nodes may take the release. */
 export type RolloutStep = z.infer<typeof stepSchema>;

@@ -5,7 +5,7 @@
  * `@landfall/trust`'s. Modelled on TUF's root role:
  * https://theupdateframework.github.io/specification/latest/#root
  */
-import { z } from 'zod';
+import { z } from './zod.ts';
 import {
   channelField,
   type DocumentKind,
@@ -25,10 +25,9 @@ const MAX_ROLE_KEYS = 16;
 const role = {
   /** minisign public keys, bare: `RW…`. */
   keys: z
-    .array(z.string().regex(/^RW[A-Za-z0-9+/]{54}$/, 'expected a public key (RW…)'))
-    .min(1)
-    .max(MAX_ROLE_KEYS),
-  threshold: z.int().min(1).max(MAX_ROLE_KEYS),
+    .array(z.string().check(z.regex(/^RW[A-Za-z0-9+/]{54}$/, 'expected a public key (RW…)')))
+    .check(z.minLength(1), z.maxLength(MAX_ROLE_KEYS)),
+  threshold: z.int().check(z.minimum(1), z.maximum(MAX_ROLE_KEYS)),
 };
 
 const rootSchema = z
@@ -36,7 +35,7 @@ const rootSchema = z
     schema: z.literal(1),
     kind: z.literal('root'),
     app: slugField,
-    version: z.int().min(1),
+    version: z.int().check(z.minimum(1)),
     published: timestampField,
     expires: timestampField,
     /** The default channel: the one whose manifest is `releases/manifest.json`. */
@@ -44,34 +43,40 @@ const rootSchema = z
     root: z.looseObject(role),
     channels: z
       .array(z.looseObject({ channel: channelField, ...role }))
-      .min(1)
-      .max(64),
+      .check(z.minLength(1), z.maxLength(64)),
     /** Where the sequence of a channel begins again, also below what a node has accepted. */
-    floors: z
-      .array(
-        z.looseObject({ channel: channelField, sequence: z.int().min(1), sha256: sha256Field }),
-      )
-      .max(64)
-      .optional(),
+    floors: z.optional(
+      z
+        .array(
+          z.looseObject({
+            channel: channelField,
+            sequence: z.int().check(z.minimum(1)),
+            sha256: sha256Field,
+          }),
+        )
+        .check(z.maxLength(64)),
+    ),
     /** Why this version was made, for people. */
     reason: wordsField(4096),
   })
-  .superRefine((root, context) => {
-    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
-    const channels = root.channels.map((each) => each.channel);
-    if (new Set(channels).size !== channels.length) problem('a channel is listed twice');
-    if (!channels.includes(root.channel)) {
-      problem(`the default channel '${root.channel}' is not listed in 'channels'`);
-    }
-    const floors = (root.floors ?? []).map((each) => each.channel);
-    if (new Set(floors).size !== floors.length) problem('a channel has two floors');
-    for (const channel of floors) {
-      if (!channels.includes(channel)) {
-        problem(`the floor is of channel '${channel}', which is not listed in 'channels'`);
+  .check(
+    z.superRefine((root, context) => {
+      const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+      const channels = root.channels.map((each) => each.channel);
+      if (new Set(channels).size !== channels.length) problem('a channel is listed twice');
+      if (!channels.includes(root.channel)) {
+        problem(`the default channel '${root.channel}' is not listed in 'channels'`);
       }
-    }
-    if (root.expires <= root.published) problem("'expires' is not after 'published'");
-  });
+      const floors = (root.floors ?? []).map((each) => each.channel);
+      if (new Set(floors).size !== floors.length) problem('a channel has two floors');
+      for (const channel of floors) {
+        if (!channels.includes(channel)) {
+          problem(`the floor is of channel '${channel}', which is not listed in 'channels'`);
+        }
+      }
+      if (root.expires <= root.published) problem("'expires' is not after 'published'");
+    }),
+  );
 
 /** Who may sign what. Keys as bare base64, digests in lower-case hex, times in UTC. */
 export type RootDocument = z.infer<typeof rootSchema>;

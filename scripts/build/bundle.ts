@@ -13,6 +13,9 @@ import { requireLater } from './lazy.ts';
 /** The checkout that this file is in. */
 export const HOUSE = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The one module of ours that does something when it is loaded: every schema relies on it. */
+const SETS_ZOD_UP = join(HOUSE, 'packages/manifest/zod.ts');
+
 /** One file of a bundle: its name without a folder, and its text. */
 export interface BundleFile {
   name: string;
@@ -86,7 +89,9 @@ export async function bundle(
     external: /^node:/,
     // Our own modules define things and do nothing: one of which nothing is used is left out.
     // An import for its effect alone would be lost; a lint rule refuses it (import/no-unassigned-import).
-    treeshake: { moduleSideEffects: (id) => (id.includes('/node_modules/') ? undefined : false) },
+    treeshake: {
+      moduleSideEffects: (id) => (id.includes('/node_modules/') ? undefined : id === SETS_ZOD_UP),
+    },
     plugins: [withoutHttp2, withoutMilo, plainZod, ...plugins],
     onLog: (_level, log) => {
       throw new Error(`bundling: ${log.message}`);

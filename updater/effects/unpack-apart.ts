@@ -15,7 +15,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { ArchiveError, type Unpack } from '@landfall/archive';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Host } from '../host.ts';
 import { ownProgram } from '../own-program.ts';
 import { UNPACK_FLAG } from '../program.ts';
@@ -30,17 +30,17 @@ const MAX_TEXT = 16 * 1024;
 /** To read is allowed for its own code, and given up before the archive is looked at. */
 const PERMISSIONS = ['--permission', '--allow-fs-read=*'];
 
-const text = z
-  .string()
-  .max(4000)
-  .transform((line) => line.replaceAll(/\p{Cc}+/gu, ' '));
+const text = z.pipe(
+  z.string().check(z.maxLength(4000)),
+  z.transform((line) => line.replaceAll(/\p{Cc}+/gu, ' ')),
+);
 
 const verdictSchema = z.union([
-  z.strictObject({ bytes: z.int().min(0) }),
+  z.strictObject({ bytes: z.int().check(z.minimum(0)) }),
   z.strictObject({
     code: z.enum(['ARCHIVE_REFUSED', 'ARCHIVE_IO']),
     message: text,
-    hint: text.optional(),
+    hint: z.optional(text),
   }),
 ]);
 

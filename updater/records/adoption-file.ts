@@ -4,7 +4,7 @@
  * meanwhile, and goes as the last thing of an undo.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { UpdaterError } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { deploymentSchema, timeSchema } from './schemas.ts';
@@ -18,7 +18,7 @@ const adoptionSchema = z.object({
   how: z.enum(['exchange', 'by-hand']),
   began: timeSchema,
   /** When it was found to work; until then it is not finished. */
-  committed: timeSchema.optional(),
+  committed: z.optional(timeSchema),
 });
 
 export type Adoption = z.infer<typeof adoptionSchema>;

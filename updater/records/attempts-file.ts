@@ -10,7 +10,7 @@
  * short, and no wait is over at once for want of a clock.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Deployment } from '../facts.ts';
 import type { Clock } from './clock.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
@@ -31,13 +31,13 @@ const attemptSchema = z.object({
   digest: sha256Schema,
   version: z.string(),
   /** How often in a row. */
-  count: z.int().min(1),
+  count: z.int().check(z.minimum(1)),
   reason: z.string(),
   /** When it last failed, and when it is tried again, by the wall clock of then. */
   at: timeSchema,
   until: timeSchema,
   /** Milliseconds between the two. */
-  wait: z.number().min(0),
+  wait: z.number().check(z.minimum(0)),
   bootId: z.string(),
   /** Uptime in milliseconds at which it is tried again, in that start of the machine. */
   due: z.number(),

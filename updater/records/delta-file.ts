@@ -5,7 +5,7 @@
  * or corrupt, such a delta is tried once more, and nothing else.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 /** A power cut is no fault of the delta's: the second one in a row may be. */
@@ -20,10 +20,10 @@ const deltaFileSchema = z.object({
       sha256: sha256Schema,
       file: z.string(),
       /** How often it was begun and had no end. */
-      tries: z.int().min(1),
+      tries: z.int().check(z.minimum(1)),
       at: timeSchema,
       /** Why it is of no use here; absent while it is not known to be. */
-      problem: z.string().optional(),
+      problem: z.optional(z.string()),
     }),
   ),
 });

@@ -9,26 +9,26 @@
  */
 import { writeFileDurably } from '@landfall/durable';
 import type { Floor, VerifiedManifest } from '@landfall/trust';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 /** So many accepted manifests are remembered, to know another one of their sequence by. */
 const MAX_EARLIER = 32;
 
-const acceptedSchema = z.object({ sequence: z.int().min(1), sha256: sha256Schema });
+const acceptedSchema = z.object({ sequence: z.int().check(z.minimum(1)), sha256: sha256Schema });
 
 const entrySchema = z.object({
   app: z.string(),
   /** Path of the index file it was read from: `releases/manifest.json`. */
   index: z.string(),
   channel: z.string(),
-  sequence: z.int().min(1),
+  sequence: z.int().check(z.minimum(1)),
   sha256: sha256Schema,
   raised: timeSchema,
   /** Version of the root document that set it last, if one did: it does so once. */
-  root: z.int().min(1).optional(),
+  root: z.optional(z.int().check(z.minimum(1))),
   /** What was accepted before it, newest first. */
-  earlier: z.array(acceptedSchema).optional(),
+  earlier: z.optional(z.array(acceptedSchema)),
 });
 
 const signedTimeSchema = z.object({
@@ -36,17 +36,17 @@ const signedTimeSchema = z.object({
   at: timeSchema,
   app: z.string(),
   /** The index file of the manifest that said so; undefined for a root document. */
-  index: z.string().optional(),
+  index: z.optional(z.string()),
   /** Its sequence or version. */
-  number: z.int().min(1),
+  number: z.int().check(z.minimum(1)),
 });
 
 export const floorFileSchema = z.object({
   schema: z.literal(1),
   floors: z.array(entrySchema),
-  time: signedTimeSchema.optional(),
+  time: z.optional(signedTimeSchema),
   /** When it was last noticed that this file was lost, or an older one, and in which words. */
-  restored: z.object({ at: timeSchema, reason: z.string() }).optional(),
+  restored: z.optional(z.object({ at: timeSchema, reason: z.string() })),
 });
 
 export type FloorFile = z.infer<typeof floorFileSchema>;

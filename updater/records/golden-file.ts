@@ -5,7 +5,7 @@
  * anew; nothing else is stopped by it.
  */
 import { readJsonFile, removeDurably, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Deployment } from '../facts.ts';
 import { deploymentSchema, timeSchema } from './schemas.ts';
 

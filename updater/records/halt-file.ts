@@ -6,7 +6,7 @@
  * serials begin anew. Two documents of one serial are both kept.
  */
 import { writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 
 const entrySchema = z.object({
   app: z.string(),
@@ -14,8 +14,7 @@ const entrySchema = z.object({
   index: z.string(),
   documents: z
     .array(z.object({ bytes: z.base64(), signatures: z.array(z.string()) }))
-    .min(1)
-    .max(8),
+    .check(z.minLength(1), z.maxLength(8)),
 });
 
 export const haltFileSchema = z.object({ schema: z.literal(1), halts: z.array(entrySchema) });

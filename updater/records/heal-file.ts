@@ -4,7 +4,7 @@
  * losing it costs one full check, so a corrupt one is as good as none.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { timeSchema } from './schemas.ts';
 
 const healFileSchema = z.object({
@@ -12,23 +12,23 @@ const healFileSchema = z.object({
   /** Id of the deployment that all of this is about. */
   deployment: z.string(),
   /** Every file had its content at this time; one that was changed since shows it by its ctime. */
-  checked: timeSchema.optional(),
+  checked: z.optional(timeSchema),
   /** When the last reading of every file ended. */
-  full: timeSchema.optional(),
+  full: z.optional(timeSchema),
   /** A reading of every file that goes on with the next look, after `after`. */
-  reading: z.object({ began: timeSchema, after: z.string() }).optional(),
+  reading: z.optional(z.object({ began: timeSchema, after: z.string() })),
   /** Files that were found wrong and are read every time until they are right. */
-  suspects: z.array(z.string()).default([]),
+  suspects: z._default(z.array(z.string()), []),
   /** Path → times of its repairs within the last hour. */
   repairs: z.record(z.string(), z.array(timeSchema)),
   /** Path → since when it is left alone, because it kept changing. */
   leftAlone: z.record(z.string(), timeSchema),
   /** When mirrors were last asked for what is missing and could not help. */
-  askedInVain: timeSchema.optional(),
+  askedInVain: z.optional(timeSchema),
   /** What is not as it should be and was not repaired, one line each. */
   problems: z.array(z.string()),
   /** The last repair. */
-  last: z.object({ at: timeSchema, what: z.string() }).optional(),
+  last: z.optional(z.object({ at: timeSchema, what: z.string() })),
 });
 
 export type HealFile = z.infer<typeof healFileSchema>;

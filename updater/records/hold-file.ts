@@ -6,7 +6,7 @@
  * that makes no sense holds until somebody lifts it.
  */
 import { readJsonFile, removeDurably, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Clock } from './clock.ts';
 import { timeSchema } from './schemas.ts';
 
@@ -19,11 +19,15 @@ const holdSchema = z.object({
   since: timeSchema,
   /** By the wall clock at `since`. */
   until: timeSchema,
-  durationMs: z.number().positive().max(MAX_HOLD_MS),
+  durationMs: z.number().check(z.positive(), z.maximum(MAX_HOLD_MS)),
   /** The start of the machine in which it began. */
   bootId: z.string(),
   /** What is known to have passed of it, and when that was counted. */
-  counted: z.object({ ranMs: z.number().min(0), bootId: z.string(), uptimeMs: z.number() }),
+  counted: z.object({
+    ranMs: z.number().check(z.minimum(0)),
+    bootId: z.string(),
+    uptimeMs: z.number(),
+  }),
 });
 
 export type Hold = z.infer<typeof holdSchema>;

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { type ListingEntry, treeInfo } from '@landfall/archive';
 import { makeDirectoryDurably, readJsonFile, writeFileDurably } from '@landfall/durable';
 import { contentDigest, type Selected } from '@landfall/manifest';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { isDirectory, type ListedComponent, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { beFrugal } from '../frugal.ts';
@@ -47,17 +47,17 @@ const inventorySchema = z.object({
   deployment: deploymentSchema,
   components: z.array(
     z.object({
-      name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,63}$/),
+      name: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,63}$/)),
       kind: z.enum(['tree', 'file']),
       /** Where a mirror has it; absent for what came from this node's own disk. */
-      artifact: z
-        .object({
+      artifact: z.optional(
+        z.object({
           platform: z.string(),
-          file: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]*$/),
-          size: z.int().min(1),
+          file: z.string().check(z.regex(/^[0-9A-Za-z][0-9A-Za-z._+-]*$/)),
+          size: z.int().check(z.minimum(1)),
           sha256: sha256Schema,
-        })
-        .optional(),
+        }),
+      ),
       entries: z.custom<StoredEntry[]>(
         (value) => Array.isArray(value) && value.length > 0 && value.every(isStoredEntry),
       ),

@@ -4,7 +4,7 @@
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
 import type { SurveyRow } from '@landfall/mirrors';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 /** A mirror that is behind for longer than this is not just being published to. */
@@ -21,24 +21,24 @@ const shownSchema = z.object({
 const lastCheckSchema = z.object({
   at: timeSchema,
   /** The newest release the mirrors show, and why it is not installed, if it is not. */
-  newest: z.object({ version: z.string(), sequence: z.int(), expires: timeSchema }).optional(),
-  refusal: z
-    .object({
+  newest: z.optional(z.object({ version: z.string(), sequence: z.int(), expires: timeSchema })),
+  refusal: z.optional(
+    z.object({
       code: z.string(),
       reason: z.string(),
-      hint: z.string().optional(),
-      until: timeSchema.optional(),
-    })
-    .optional(),
+      hint: z.optional(z.string()),
+      until: z.optional(timeSchema),
+    }),
+  ),
   /** Mirrors with a problem. */
   problems: z.array(z.object({ mirror: z.string(), problem: z.string() })),
   /** How many mirrors were asked. */
   mirrors: z.int(),
   /** What was odd about what they showed. */
-  warnings: z
-    .array(z.object({ code: z.string(), reason: z.string(), hint: z.string() }))
-    .optional(),
-  shown: z.array(shownSchema).optional(),
+  warnings: z.optional(
+    z.array(z.object({ code: z.string(), reason: z.string(), hint: z.string() })),
+  ),
+  shown: z.optional(z.array(shownSchema)),
 });
 
 export type LastCheck = z.infer<typeof lastCheckSchema>;

@@ -4,7 +4,7 @@
  * a verdict is written down; a start that finds it finishes or undoes.
  */
 import { writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { MarkerFacts, PendingVerification, Resting, RollingBack } from '../machine.ts';
 import { readBootId, uptimeMs } from './boot.ts';
 import { deploymentSchema, outcomeSchema } from './schemas.ts';
@@ -13,28 +13,30 @@ export const markerSchema = z
   .object({
     schema: z.literal(1),
     /** What ran before; while rolling back, where it goes. Absent on a first install. */
-    from: deploymentSchema.optional(),
+    from: z.optional(deploymentSchema),
     /** What is being activated; while rolling back, what is left. */
     to: deploymentSchema,
     phase: z.enum(['prepared', 'switched', 'restarted', 'rolling-back']),
-    attempt: z.int().min(1),
+    attempt: z.int().check(z.minimum(1)),
     /** Which boot wrote this, so that `deadline` can be told to be of this one. */
     bootId: z.string(),
     /** Milliseconds of uptime at which the window for a verdict is over; from the switch on. */
-    deadline: z.number().optional(),
-    baseline: outcomeSchema.optional(),
-    reason: z.string().optional(),
-    blame: z.enum(['release', 'node', 'operator']).optional(),
+    deadline: z.optional(z.number()),
+    baseline: z.optional(outcomeSchema),
+    reason: z.optional(z.string()),
+    blame: z.optional(z.enum(['release', 'node', 'operator'])),
     /** The data's snapshot that is to come back with `from`. */
-    restore: z.string().optional(),
+    restore: z.optional(z.string()),
     /** `from` is the golden deployment; what was to be gone back to before. */
-    golden: z.boolean().optional(),
-    unusable: deploymentSchema.optional(),
+    golden: z.optional(z.boolean()),
+    unusable: z.optional(deploymentSchema),
   })
-  .refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
-    path: ['reason'],
-    message: 'expected with phase rolling-back',
-  });
+  .check(
+    z.refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
+      path: ['reason'],
+      message: 'expected with phase rolling-back',
+    }),
+  );
 
 export type Marker = z.infer<typeof markerSchema>;
 

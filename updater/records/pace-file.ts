@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 export const DAY_MS = 86_400_000;
@@ -15,7 +15,7 @@ const paceSchema = z.object({
   /** Tells this node from others; chosen at random. */
   node: z.string(),
   /** The release that is on offer, by its content digest. */
-  seen: z.object({ digest: sha256Schema, at: timeSchema }).optional(),
+  seen: z.optional(z.object({ digest: sha256Schema, at: timeSchema })),
   /** When releases were switched to, those that did not stay included; of the last day. */
   installs: z.array(timeSchema),
 });

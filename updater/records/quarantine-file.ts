@@ -6,7 +6,7 @@
  * bytes under another version or sequence clear it: an operator does.
  */
 import { writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Deployment } from '../facts.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
 

@@ -4,7 +4,7 @@
  * after it was started, so that no crash leaves a stopped service unknown.
  */
 import { readJsonFile, removeDurably, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { timeSchema } from './schemas.ts';
 
 const quiescedSchema = z.object({

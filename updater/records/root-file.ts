@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Paths } from '../paths.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
@@ -15,13 +15,13 @@ const rootFileSchema = z.object({
   schema: z.literal(1),
   /** SHA-256 of the pin: another pin is another chain. */
   pin: sha256Schema,
-  version: z.int().min(1),
+  version: z.int().check(z.minimum(1)),
   sha256: sha256Schema,
   expires: timeSchema,
   /** When a mirror last said what comes next; unset while that is not settled. */
-  asked: timeSchema.optional(),
+  asked: z.optional(timeSchema),
   /** Why nothing is installed, if the root documents stand against it. */
-  problem: z.string().optional(),
+  problem: z.optional(z.string()),
 });
 
 export type RootFile = z.infer<typeof rootFileSchema>;

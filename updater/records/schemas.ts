@@ -1,5 +1,5 @@
 /** What the files in the state folder share: the machine's facts as zod schemas. */
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { RANKS, type Deployment, type Outcome, type Proof, type Running } from '../facts.ts';
 
 /** `<version>-<first 12 digits of the content digest>`: one name, never a path. */
@@ -9,31 +9,31 @@ export function isDeploymentId(text: string): boolean {
   return DEPLOYMENT_ID.test(text);
 }
 
-export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+export const sha256Schema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 export const timeSchema = z.iso.datetime();
 
-export const deploymentSchema: z.ZodType<Deployment> = z.object({
-  id: z.string().regex(DEPLOYMENT_ID),
-  version: z.string().max(128),
+export const deploymentSchema: z.ZodMiniType<Deployment> = z.object({
+  id: z.string().check(z.regex(DEPLOYMENT_ID)),
+  version: z.string().check(z.maxLength(128)),
   digest: sha256Schema,
-  sequence: z.int().min(0),
+  sequence: z.int().check(z.minimum(0)),
 });
 
-export const outcomeSchema: z.ZodType<Outcome> = z.object({
+export const outcomeSchema: z.ZodMiniType<Outcome> = z.object({
   rank: z.enum(RANKS),
   reason: z.string(),
 });
 
-const proofSchema: z.ZodType<Proof> = z.object({
+const proofSchema: z.ZodMiniType<Proof> = z.object({
   rank: z.enum(RANKS),
   reason: z.string(),
   at: timeSchema,
   accepted: z.enum(['healthy', 'no-worse']),
 });
 
-export const runningSchema: z.ZodType<Running> = z.object({
+export const runningSchema: z.ZodMiniType<Running> = z.object({
   deployment: deploymentSchema,
   since: timeSchema,
-  proof: proofSchema.optional(),
-  previous: deploymentSchema.optional(),
+  proof: z.optional(proofSchema),
+  previous: z.optional(deploymentSchema),
 });

@@ -5,7 +5,7 @@
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
 import type { RememberedFile } from '@landfall/mirrors';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 
 const seenSchema = z.object({
   schema: z.literal(1),
@@ -14,8 +14,8 @@ const seenSchema = z.object({
       address: z.string(),
       path: z.string(),
       /** In base64; unset: it was not there. */
-      bytes: z.base64().optional(),
-      etag: z.string().optional(),
+      bytes: z.optional(z.base64()),
+      etag: z.optional(z.string()),
       /** Milliseconds since 1970. */
       at: z.number(),
     }),

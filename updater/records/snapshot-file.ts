@@ -5,22 +5,22 @@
  * them, not the snapshots.
  */
 import { preserveCorruptFile, readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { deploymentSchema, timeSchema } from './schemas.ts';
 
 const entrySchema = z.object({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,200}$/),
+  name: z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,200}$/)),
   /** `btrfs`, `zfs` or `command`, as it was configured then. */
   type: z.string(),
   at: timeSchema,
   /** What ran when it was made; absent before a first install. */
-  of: deploymentSchema.optional(),
+  of: z.optional(deploymentSchema),
   /** The deployment it was made before. */
   before: deploymentSchema,
   /** False while it is being made, and for good if that did not succeed. */
   made: z.boolean(),
   /** When it was last brought back. */
-  restored: timeSchema.optional(),
+  restored: z.optional(timeSchema),
 });
 
 const snapshotFileSchema = z.object({ schema: z.literal(1), snapshots: z.array(entrySchema) });

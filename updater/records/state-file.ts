@@ -4,32 +4,32 @@
  * progress is the marker's to say. Losing it loses history, not safety.
  */
 import { writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Settled } from '../machine.ts';
 import { deploymentSchema, outcomeSchema, runningSchema, timeSchema } from './schemas.ts';
 
-const settledSchema: z.ZodType<Settled> = z.discriminatedUnion('name', [
-  z.object({ name: z.literal('idle'), running: runningSchema.optional() }),
+const settledSchema: z.ZodMiniType<Settled> = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('idle'), running: z.optional(runningSchema) }),
   z.object({
     name: z.literal('probation'),
     running: runningSchema,
-    baseline: outcomeSchema.optional(),
+    baseline: z.optional(outcomeSchema),
     until: timeSchema,
   }),
   z.object({ name: z.literal('committed'), running: runningSchema }),
   z.object({
     name: z.literal('rolled-back'),
-    running: runningSchema.optional(),
+    running: z.optional(runningSchema),
     failed: deploymentSchema,
     reason: z.string(),
-    golden: z.boolean().optional(),
+    golden: z.optional(z.boolean()),
   }),
   z.object({
     name: z.literal('degraded'),
     running: runningSchema,
-    failed: deploymentSchema.optional(),
+    failed: z.optional(deploymentSchema),
     reason: z.string(),
-    golden: z.boolean().optional(),
+    golden: z.optional(z.boolean()),
   }),
 ]);
 
@@ -38,7 +38,7 @@ const recordSchema = z.object({
   /** When it came here. Oldest first. */
   staged: timeSchema,
   /** When it last passed a probe after an activation. */
-  verified: timeSchema.optional(),
+  verified: z.optional(timeSchema),
 });
 
 /** One deployment that was staged here, oldest first; it may be gone from the disk by now. */

@@ -9,7 +9,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { preserveCorruptFile, readJsonFile, removeDurably } from '@landfall/durable';
 import type { VerifiedManifest } from '@landfall/trust';
-import type { ZodType } from 'zod';
+import type { $ZodType } from 'zod/v4/core';
 import {
   deploymentPath,
   describeDeployment,
@@ -71,7 +71,7 @@ export class Store {
   constructor(paths: Paths, options: StoreOptions) {
     this.#paths = paths;
     const corrupt = findPreserved(paths);
-    const read = <T>(path: string, schema: ZodType<T>): T | undefined => {
+    const read = <T>(path: string, schema: $ZodType<T>): T | undefined => {
       const file = readJsonFile(path, schema);
       if (file.state !== 'corrupt') return file.state === 'ok' ? file.value : undefined;
       const kept = options.preserve ? preserveCorruptFile(path) : path;

@@ -4,7 +4,7 @@
  * again; one that was begun with and never came to an end is tried a few times.
  */
 import { type JsonFile, readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
 const candidateSchema = z.object({
@@ -13,10 +13,10 @@ const candidateSchema = z.object({
   release: z.string(),
   at: timeSchema,
   /** Proofs that were begun. */
-  tries: z.int().min(0),
+  tries: z.int().check(z.minimum(0)),
   /** Absent: a proof was begun, or could not be had yet. */
-  outcome: z.enum(['took-over', 'failed']).optional(),
-  reason: z.string().optional(),
+  outcome: z.optional(z.enum(['took-over', 'failed'])),
+  reason: z.optional(z.string()),
 });
 
 const updaterFileSchema = z.object({ candidates: z.array(candidateSchema) });

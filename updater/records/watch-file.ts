@@ -5,16 +5,16 @@
  * good as none.
  */
 import { readJsonFile, writeFileDurably } from '@landfall/durable';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 
 const serviceSchema = z.object({
   name: z.string(),
   /** Starts that were not ours, since the verdict. */
-  restarts: z.int().min(0),
+  restarts: z.int().check(z.minimum(0)),
   /** systemd's own count at the last look. */
-  count: z.int().min(0).optional(),
+  count: z.optional(z.int().check(z.minimum(0))),
   /** The process at the last look, where the manager keeps no count. */
-  process: z.object({ pid: z.int(), start: z.string() }).optional(),
+  process: z.optional(z.object({ pid: z.int(), start: z.string() })),
 });
 
 const watchSchema = z.object({
@@ -22,7 +22,7 @@ const watchSchema = z.object({
   /** Id of the deployment that is watched. */
   deployment: z.string(),
   /** Milliseconds it was watched in earlier starts of the machine; the time it was off is not among them. */
-  before: z.number().min(0),
+  before: z.number().check(z.minimum(0)),
   bootId: z.string(),
   /** Uptime in milliseconds when the watch began in this start, and at the last look. */
   began: z.number(),

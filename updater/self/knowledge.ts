@@ -5,15 +5,15 @@
 import type { Host } from '../host.ts';
 import { indexOf } from '../offer.ts';
 import { findFloor } from '../records/floor-file.ts';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 
 const knowledgeSchema = z.object({
   state: z.string(),
   /** Id of the deployment that runs. */
-  running: z.string().nullable(),
+  running: z.nullable(z.string()),
   marker: z.boolean(),
   /** Sequence below which nothing is taken. */
-  floor: z.int().nullable(),
+  floor: z.nullable(z.int()),
   /** Content digests. */
   quarantined: z.array(z.string()),
   deployments: z.array(z.string()),

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '@landfall/errors';
 import { formatDuration } from '@landfall/cli';
-import { z } from 'zod';
+import { z } from '@landfall/manifest';
 import type { Host } from '../host.ts';
 import { findDisagreement, knowledgeOf, selfCheckSchema } from './knowledge.ts';
 
