@@ -1,10 +1,10 @@
 /** What goes into a single executable: scripts that load little, and what V8 makes of them. */
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { expect, it } from 'vitest';
-import { bundle } from '../../scripts/build/bundle.ts';
+import { bundle, writeBundle } from '../../scripts/build/bundle.ts';
 import { compileScripts, writeScripts } from '../../scripts/build/compiled.ts';
 import { requireLater } from '../../scripts/build/lazy.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
@@ -29,6 +29,20 @@ it('compiles every script, always to the same bytes, which a plain start takes',
     }`;
   const told = execFileSync(process.execPath, ['-e', taken], { cwd: folders[0] }).toString();
   expect(new Set(told.trimEnd().split('\n'))).toEqual(new Set(['false']));
+});
+
+it('brings the small edition of zod alone, which tells in words what does not fit', async () => {
+  const files = await bundle({ updater: 'updater/main.ts' });
+  const editions = files.flatMap(({ code }) => code.match(/\/zod\/v4\/(?:classic|mini)\//g) ?? []);
+  expect(new Set(editions)).toEqual(new Set(['/zod/v4/mini/']));
+  const folder = temporaryFolder();
+  writeBundle(folder, files);
+  const config = join(folder, 'updater.toml');
+  writeFileSync(config, 'app = 1\n');
+  const args = [join(folder, 'updater.cjs'), 'status', '--config', config];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toContain("'app': Invalid input: expected string, received number");
 });
 
 it('loads modules of Node when something of them is used', () => {
