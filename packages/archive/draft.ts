@@ -19,8 +19,21 @@ export interface PlanEntry {
   mode: number;
   /** Bytes; 0 for a directory. */
   size: number;
-  /** Where it is read from and what it was like; undefined for a folder that is made. */
-  source: { path: string; inode: number; changedMs: number } | undefined;
+  /** Where it is read from (`sourcePath`) and what it was like; undefined for a folder that is made. */
+  source: { part: PartRoot; inode: number; changedMs: number } | undefined;
+}
+
+/** The folder or file `root` of the disk, which stands at the path `at` of the archive. Entries of one part share it. */
+export interface PartRoot {
+  root: string;
+  at: string;
+}
+
+/** Where on the disk the part has what goes to `path`. */
+export function sourcePath({ root, at }: PartRoot, path: string): string {
+  if (path === at) return root;
+  const below = at === '.' ? path : path.slice(at.length + 1);
+  return root.endsWith('/') ? `${root}${below}` : `${root}/${below}`;
 }
 
 export interface TreePlan {
@@ -57,23 +70,23 @@ export class Draft {
     for (let at = parentOf(path); at !== '.'; at = parentOf(at)) {
       const there = this.#entries.get(at);
       if (there === undefined) this.#entries.set(at, directory(at));
-      else if (there.type === 'file') this.#collide(at, there.source?.path, path);
+      else if (there.type === 'file') this.#collide(there, path);
     }
   }
 
-  /** Adds what stands at `source`, of a type that travels. */
-  add(path: string, source: string, stats: Stats): void {
+  /** Adds what `part` has for `path`, of a type that travels. */
+  add(path: string, part: PartRoot, stats: Stats): void {
     const type = stats.isDirectory() ? 'directory' : 'file';
     const entry: PlanEntry = {
       path,
       type,
       mode: type === 'directory' || (stats.mode & 0o111) !== 0 ? DIRECTORY_MODE : 0o644,
       size: type === 'file' ? stats.size : 0,
-      source: { path: source, inode: stats.ino, changedMs: stats.ctimeMs },
+      source: { part, inode: stats.ino, changedMs: stats.ctimeMs },
     };
     const there = this.#entries.get(path);
     if (there !== undefined && (there.type !== 'directory' || type !== 'directory')) {
-      this.#collide(path, there.source?.path, source);
+      this.#collide(there, sourcePath(part, path));
       return;
     }
     if (path === '.' && type === 'directory') this.#rootMode = stats.mode & 0o7777;
@@ -82,10 +95,11 @@ export class Draft {
     this.#entries.set(path, entry);
   }
 
-  #collide(path: string, first: string | undefined, second: string): void {
+  #collide({ path, source }: PlanEntry, second: string): void {
+    const first = source === undefined ? 'a folder' : sourcePath(source.part, path);
     this.refuse({
       path,
-      what: `${quotePath(path)} comes from two parts: ${quotePath(first ?? 'a folder')} and ${quotePath(second)}`,
+      what: `${quotePath(path)} comes from two parts: ${quotePath(first)} and ${quotePath(second)}`,
       hint: 'exclude one of them, or put one part elsewhere',
     });
   }
@@ -100,9 +114,16 @@ export class Draft {
 
   /** Below twin folders everything is a twin: only the topmost pair is told. */
   #findTwins(entries: readonly PlanEntry[]): void {
-    const seen = new Map<string, string>();
-    for (const { path } of entries) {
+    // Two that are the same when folded and not as they are: one of them at least is not folded.
+    const changed = entries.flatMap(({ path }) => {
       const folded = foldPath(path);
+      return folded === path ? [] : [folded];
+    });
+    const candidates = new Set(changed);
+    const seen = new Map<string, string>();
+    for (const { path } of candidates.size === 0 ? [] : entries) {
+      const folded = foldPath(path);
+      if (!candidates.has(folded)) continue;
       const other = seen.get(folded);
       if (other === undefined) seen.set(folded, path);
       else if (parentOf(other) === parentOf(path)) {

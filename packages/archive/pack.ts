@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { ContentHash } from './content-hash.ts';
-import type { PlanEntry, TreePlan } from './draft.ts';
+import { type PlanEntry, sourcePath, type TreePlan } from './draft.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { type Compression, DEFAULT_LEVELS } from './frame-format.ts';
 import { FrameWriter, type Written } from './frame-writer.ts';
@@ -86,7 +86,7 @@ function planFile(source: string): PlanEntry {
     type: 'file',
     mode: 0o644,
     size: stats.size,
-    source: { path: source, inode: stats.ino, changedMs: stats.ctimeMs },
+    source: { part: { root: source, at: source }, inode: stats.ino, changedMs: stats.ctimeMs },
   };
 }
 
@@ -119,7 +119,8 @@ async function packContent(writer: FrameWriter, entry: PlanEntry): Promise<strin
     if (source === undefined) {
       throw new ArchiveError('ARCHIVE_IO', `${quotePath(entry.path)} has no source`);
     }
-    fd = openSync(source.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const path = sourcePath(source.part, entry.path);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const hash = new ContentHash(entry.size);
     for (let left = entry.size; left > 0;) {
       const room = writer.room();

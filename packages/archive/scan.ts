@@ -10,7 +10,7 @@ import { toArchiveError } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { describeMode, kindOf } from './modes.ts';
 import { decodeName, pathProblem, quotePath } from './names.ts';
-import type { Draft } from './draft.ts';
+import type { Draft, PartRoot } from './draft.ts';
 
 /** Scans the folder or file `from` into `draft` at the path `at`. */
 export function scanPart(draft: Draft, from: string, at: string): void {
@@ -23,19 +23,25 @@ export function scanPart(draft: Draft, from: string, at: string): void {
     draft.refuse({ path: at, what, hint: "give 'at' the path of the file in the archive" });
     return;
   }
-  visit(draft, root, at, stats, at === '.' ? from : at);
+  visit({ draft, part: { root, at } }, root, at, stats, at === '.' ? from : at);
+}
+
+interface Scan {
+  draft: Draft;
+  part: PartRoot;
 }
 
 /** `shown` is what messages call it. */
-function visit(draft: Draft, source: string, path: string, stats: Stats, shown: string): void {
+function visit(scan: Scan, source: string, path: string, stats: Stats, shown: string): void {
+  const { draft, part } = scan;
   if (!travels(draft, path, stats, shown)) return;
   if (stats.isFile()) {
     if (isOwnToRead(stats) || isReadable(draft, source, path, shown)) {
-      draft.add(path, source, stats);
+      draft.add(path, part, stats);
     }
     return;
   }
-  draft.add(path, source, stats);
+  draft.add(path, part, stats);
   const inside = source.endsWith('/') ? source : `${source}/`;
   for (const name of namesIn(draft, source, path, shown)) {
     const below = path === '.' ? name : `${path}/${name}`;
@@ -47,7 +53,7 @@ function visit(draft: Draft, source: string, path: string, stats: Stats, shown: 
     }
     const child = `${inside}${name}`;
     const childStats = look(draft, child, below);
-    if (childStats !== undefined) visit(draft, child, below, childStats, below);
+    if (childStats !== undefined) visit(scan, child, below, childStats, below);
   }
 }
 

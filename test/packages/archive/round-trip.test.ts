@@ -75,6 +75,29 @@ describe('an archive of ours', () => {
     expect(readdirSync(join(staging, 'empty'))).toEqual([]);
   });
 
+  it('has of each part what lies in its place', async () => {
+    const more = folderOf({ 'a/b': 'of a folder', 'licence.txt': 'of a file' });
+    const parts = [
+      { from: folderOf({ index: 'of the root', 'docs/a/c': 'beside it' }), at: '' },
+      { from: `${more}/`, at: 'docs' },
+      { from: join(more, 'licence.txt'), at: 'x/licence' },
+    ];
+    const out = join(temporaryFolder(), 'ui.tar.zst');
+    const options = { mtime: MTIME, compression: 'zstd' } as const;
+    const { tree } = await packTree(planTree({ parts }), out, options);
+    const staging = emptyDirectory();
+    await extractTree(out, staging, { expect: tree });
+    const files = ['docs/a/b', 'docs/a/c', 'docs/licence.txt', 'index', 'x/licence'];
+    expect(files.map((path) => readFileSync(join(staging, path), 'utf8'))).toEqual([
+      'of a folder',
+      'beside it',
+      'of a file',
+      'of the root',
+      'of a file',
+    ]);
+    expect(tree.entries).toBe(files.length + 4);
+  });
+
   it('tells its own size and digest', async () => {
     const { path, size, sha256: told } = await pack(folderOf(WEB_UI));
     const bytes = readFileSync(path);
