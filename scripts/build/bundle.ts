@@ -46,6 +46,29 @@ const withoutMilo: Plugin = {
 };
 
 /**
+ * undici takes Node's own HTTP client along, for one number and for bodies that
+ * are that client's answers, of which there are none here; and Node's assertions, which tell
+ * more of what failed than its plain ones need. Both load a dozen modules each.
+ */
+const leanUndici: Plugin = {
+  name: 'lean-undici',
+  transform: (code, id) => {
+    if (!id.includes('/undici/lib/')) return undefined;
+    const lean = code.replace("const assert = require('node:assert')", () => ASSERT);
+    if (id.endsWith('/undici/lib/dispatcher/client.js')) {
+      return replaceOnce(lean, "require('node:http')", '{ maxHeaderSize: 16 * 1024 }');
+    }
+    return id.endsWith('/undici/lib/core/util.js')
+      ? replaceOnce(lean, "require('node:http')", '{ IncomingMessage: class {} }')
+      : lean;
+  },
+};
+
+const ASSERT = `const assert = (value, message = 'expected otherwise') => {
+  if (!value) throw message instanceof Error ? message : new Error(message)
+}`;
+
+/**
  * zod writes a program for every object schema when it is first used, and
  * remembers what it saw for values that contain themselves. Here nearly every
  * schema is used once in a process, on JSON or TOML, and both cost more than all else that
@@ -92,7 +115,7 @@ export async function bundle(
     treeshake: {
       moduleSideEffects: (id) => (id.includes('/node_modules/') ? undefined : id === SETS_ZOD_UP),
     },
-    plugins: [withoutHttp2, withoutMilo, plainZod, ...plugins],
+    plugins: [withoutHttp2, withoutMilo, leanUndici, plainZod, ...plugins],
     onLog: (_level, log) => {
       throw new Error(`bundling: ${log.message}`);
     },

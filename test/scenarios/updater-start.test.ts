@@ -31,7 +31,15 @@ it('neither unpacks nor starts anything, and loads nothing for that', async () =
   expect(checked).toMatchObject({ code: 0, stdout: '1.0.0 runs already\n' });
   const { own, ofNode } = JSON.parse(readFileSync(told, 'utf8')) as Record<string, string[]>;
   expect(ofNode).toContain('NativeModule crypto');
-  for (const name of ['zlib', 'child_process', 'http2', 'tls', 'worker_threads']) {
+  for (const name of [
+    'zlib',
+    'child_process',
+    'http',
+    'http2',
+    'tls',
+    'worker_threads',
+    'assert',
+  ]) {
     expect(ofNode).not.toContain(`NativeModule ${name}`);
   }
   const text = (own ?? []).map((file) => readFileSync(file, 'utf8')).join('\n');
