@@ -74,7 +74,8 @@ export function hashSlots(): void {
   };
   Atomics.store(ready, 0, 1);
   for (let next = 0; ; next += 1) {
-    Atomics.wait(submitted, 0, next);
+    // It may be woken for a slot that it has seen already: the other side counts first, then wakes.
+    while (Atomics.load(submitted, 0) === next) Atomics.wait(submitted, 0, next);
     hashSlot(next % slots);
     Atomics.add(done, 0, 1);
     Atomics.notify(done, 0);

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ContentHashes } from '../../../packages/archive/content-hashes.ts';
+import { hashSlots, PART_NUMBERS, type Shared } from '../../../packages/archive/hash-slots.ts';
 import { HashThread } from '../../../packages/archive/hash-thread.ts';
+import { startThread } from '../../../packages/archive/thread.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 
 const MIB = 1024 * 1024;
@@ -95,6 +97,31 @@ describe('a thread that hashes', () => {
     });
     await thread.close();
     expect(openFiles()).toBeLessThan(before);
+  });
+
+  it('touches nothing when it is woken for nothing', async () => {
+    const numbers = (count: number): Int32Array<SharedArrayBuffer> =>
+      new Int32Array(new SharedArrayBuffer(count * 4));
+    const shared: Shared = {
+      slots: 1,
+      ready: numbers(1),
+      submitted: numbers(1),
+      done: numbers(1),
+      content: new Uint8Array(new SharedArrayBuffer(8)),
+      parts: new Float64Array(new SharedArrayBuffer(8 * (1 + PART_NUMBERS))),
+      digests: new Uint8Array(new SharedArrayBuffer(32)),
+      failed: numbers(2),
+    };
+    const worker = startThread(`(${hashSlots.toString()})()`, shared);
+    open.push({ close: async () => void (await worker?.terminate()) });
+    while (Atomics.notify(shared.submitted, 0) === 0) await sleep(1);
+    // Until it waits again, or has gone on.
+    while (Atomics.notify(shared.submitted, 0) === 0) await sleep(1);
+    expect(shared.done[0]).toBe(0);
+    Atomics.add(shared.submitted, 0, 1);
+    Atomics.notify(shared.submitted, 0);
+    while (Atomics.load(shared.done, 0) === 0) await sleep(1);
+    expect(shared.done[0]).toBe(1);
   });
 
   it('says so when the thread has ended', async () => {
