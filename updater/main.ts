@@ -12,7 +12,7 @@ beOwnProgram(import.meta.url);
 void start(process.argv.slice(2));
 
 async function start([first, ...rest]: readonly string[]): Promise<void> {
-  if (first === GATE_FLAG) return (await import('./effects/web-user.ts')).runGate(rest);
+  if (first === GATE_FLAG) return (await import('./effects/look-apart.ts')).runLook();
   if (first === UNPACK_FLAG) {
     const { runUnpack } = await import('./effects/unpack-process.ts');
     beFrugal();

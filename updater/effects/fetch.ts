@@ -12,7 +12,10 @@ import { unverifiedPath } from './downloads.ts';
 import { startProgress } from './progress.ts';
 
 /** Where a release can be had. */
-export type Source = Pick<Offer, 'deployment' | 'mirrors'>;
+export interface Source extends Pick<Offer, 'deployment' | 'mirrors'> {
+  /** A file of it is here; what it is for comes next. */
+  onFetched?: () => void;
+}
 
 /** What was downloaded: `fd` is the descriptor that was hashed; the caller closes it, then removes the file. */
 export interface Fetched {
@@ -23,7 +26,7 @@ export interface Fetched {
 /** Downloads a file of the release. Throws `MirrorError` when no mirror serves it right, and what the disk refuses. */
 export async function fetchFile(
   host: Host,
-  { deployment, mirrors }: Source,
+  { deployment, mirrors, onFetched }: Source,
   wanted: { file: string; size: number; sha256: string; frames?: Artifact['frames'] },
 ): Promise<Fetched> {
   const { file, size, sha256, frames } = wanted;
@@ -43,5 +46,6 @@ export async function fetchFile(
     onProgress: (bytes) => progress.at(bytes),
     signal: host.signal,
   }).finally(() => progress.end());
+  onFetched?.();
   return { fd, remove: () => rmSync(to, { force: true }) };
 }

@@ -9,6 +9,7 @@
  */
 import { closeSync, lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArchiveError, extractFile, extractTree, type ListingEntry } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncDirectory, TreeSync } from '@landfall/durable';
@@ -23,13 +24,14 @@ import { type InventoryComponent, writeInventory } from '../records/inventory-fi
 import { bytesLeft, keepDownloads } from './downloads.ts';
 import { isStaged } from './preflight.ts';
 import { type Base, findBase, Sharing } from './base.ts';
-import { fetchFile } from './fetch.ts';
+import { fetchFile, type Source } from './fetch.ts';
 import { bytesToFetch, stageFromBase } from './from-base.ts';
 import { makeFolder } from './make-folder.ts';
 import { checkSpace } from './space.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
-import { findWebUser, gateAsWebUser, type User } from './web-user.ts';
+import { LookApart, type User } from './look-apart.ts';
+import { findWebUser, gateAsWebUser, isRoot } from './web-user.ts';
 
 /** What staging needs of an offer. */
 export type Stageable = Pick<Offer, 'deployment' | 'selected' | 'mirrors'>;
@@ -54,6 +56,24 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   // Other programs are asked for it meanwhile; nobody may wait for it in the end.
   const webUser = findWebUser(host);
   webUser.catch(() => {});
+  const apart = new LookApart();
+  try {
+    await stageAnew(host, offer, { user: webUser, apart });
+  } finally {
+    apart.end();
+  }
+}
+
+/** Who looks at what is staged, before it gets its name. */
+interface WebUserLook {
+  user: Promise<User | undefined>;
+  apart: LookApart;
+}
+
+async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Promise<void> {
+  const { paths, store } = host;
+  const { deployment } = offer;
+  const { id } = deployment;
   removeDeployment(host, id);
   makeDirectoryDurably(paths.deployments);
   makeDirectoryDurably(paths.downloads, 0o700);
@@ -64,23 +84,30 @@ export async function stage(host: Host, offer: Stageable): Promise<void> {
   const sync = new TreeSync(staging, entriesOf(offer.selected));
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
+  // It takes as long to start as to look: while what came is unpacked.
+  const isLookedAt = isRoot() && findUi(host, offer) !== undefined;
+  const source = { ...offer, onFetched: () => void (isLookedAt && webUser.apart.start()) };
   for (const [index, component] of offer.selected.entries()) {
-    const fromBase = base && (await stageFromBase(host, offer, component, staging, base));
+    const fromBase = base && (await stageFromBase(host, source, component, staging, base));
     if (fromBase !== undefined) {
       components.push(fromBase);
       continue;
     }
     if (base !== undefined) checkSpaceForWhole(host, offer.selected.slice(index), base);
     const sharing = base && new Sharing(host, base, component.name);
-    components.push(await stageComponent(host, offer, component, staging, { sharing, sync }));
+    components.push(await stageComponent(host, source, component, staging, { sharing, sync }));
     sharing?.tell(host);
   }
-  // Each waits for other programs, and changes nothing that the other sees.
-  const ends = await Promise.allSettled([checkTree(host, offer, staging, webUser), sync.finish()]);
+  // Two wait for other programs, and none changes what another sees: without the deployment a list of it is nothing.
+  const list = async (): Promise<void> => {
+    await nextTurn();
+    writeInventory(paths, { deployment, components });
+    crashPoint('stage-inventoried');
+  };
+  const looked = checkTree(host, offer, staging, webUser);
+  const ends = await Promise.allSettled([looked, sync.finish(), list()]);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
-  writeInventory(paths, { deployment, components });
-  crashPoint('stage-inventoried');
   store.recordStaged(deployment, timestamp());
   renameDurably(staging, deploymentPath(paths, id));
 }
@@ -112,7 +139,7 @@ function checkSpaceForWhole(host: Host, left: readonly Selected[], base: Base): 
  */
 export async function stageComponent(
   host: Host,
-  offer: Pick<Stageable, 'deployment' | 'mirrors'>,
+  source: Source,
   component: Selected,
   staging: string,
   how: Unpacking = {},
@@ -122,7 +149,7 @@ export async function stageComponent(
   const { name, kind } = component;
   const { platform, file, size, sha256 } = component.artifact;
   host.note(`downloading ${file} (${formatBytes(size)})`);
-  const download = await fetchFile(host, offer, component.artifact);
+  const download = await fetchFile(host, source, component.artifact);
   let entries: ListingEntry[];
   try {
     crashPoint('stage-downloaded');
@@ -172,16 +199,21 @@ async function unpack(
   return (await extractTree(fd, target, options)).listing;
 }
 
+/** The component that a web server serves. */
+function findUi({ config }: Host, { selected }: Pick<Stageable, 'selected'>): Selected | undefined {
+  return selected.find(({ name }) => name === config.probe.component);
+}
+
 /** The component's own checks, and the mode gate as the web server's user, before anything is switched. */
 async function checkTree(
   host: Host,
   { selected }: Stageable,
   staging: string,
-  webUser: Promise<User | undefined>,
+  { user, apart }: WebUserLook,
 ): Promise<void> {
   const { component, version_url: versionUrl } = host.config.probe;
   const folder = join(staging, component);
-  const ui = selected.find(({ name }) => name === component);
+  const ui = findUi(host, { selected });
   if (ui === undefined || !isDirectory(folder)) return;
   if (versionUrl === undefined) {
     const page = lstatSync(join(folder, 'index.html'), { throwIfNoEntry: false });
@@ -190,5 +222,5 @@ async function checkTree(
       throw new ReleaseRefusal(ui.artifact.sha256, `'index.html' of '${component}' ${wrong}`);
     }
   }
-  await gateAsWebUser(host, folder, await webUser);
+  await gateAsWebUser(host, folder, await user, apart);
 }

@@ -4,28 +4,13 @@
  * of the file system to every file and opens it. Root could read anything, so
  * asking root proves nothing.
  */
-import { spawn } from 'node:child_process';
-import { openSync, closeSync, lstatSync, readdirSync, readSync } from 'node:fs';
-import { describeMode } from '@landfall/archive';
-import { describeSystemError, messageOf } from '@landfall/errors';
 import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { ownProgram } from '../own-program.ts';
-import { GATE_FLAG } from '../program.ts';
 import { readProgram } from '../services/command.ts';
+import { findUnreadable, LookApart, type User } from './look-apart.ts';
 
-const GATE_TIMEOUT_MS = 300_000;
-const MAX_PROBLEMS = 5;
-const BYTE = Buffer.alloc(1);
 /** In the order of how telling they are; the last is a stranger to every file. */
 const WEB_USERS = ['www-data', 'nginx', 'http', 'caddy', 'nobody'];
-
-export interface User {
-  name: string;
-  uid: number;
-  /** The first is the one it logs in with. */
-  groups: number[];
-}
 
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
@@ -71,86 +56,20 @@ export async function findWebUser(host: Host): Promise<User | undefined> {
 }
 
 /**
- * Opens everything below `folder`, and the way there, as `user`, or as this process. Throws
+ * Opens everything below `folder`, and the way there, as `user`, or as this process; `apart` is
+ * the process that does the former, if it was started before. Throws
  * `UpdaterError` WEB_USER naming what cannot be read, or has another mode than releases have.
  */
 export async function gateAsWebUser(
   { config }: Host,
   folder: string,
   user: User | undefined,
+  apart = new LookApart(),
 ): Promise<void> {
   const who = config.web_user ?? user?.name ?? 'the updater';
-  const problems = user === undefined ? findUnreadable(folder) : await lookAs(user, folder);
+  const problems = user === undefined ? findUnreadable(folder) : await apart.look(user, folder);
   if (problems.length === 0) return;
   throw new UpdaterError('WEB_USER', `'${who}' cannot read the release: ${problems.join('; ')}`, {
     hint: `the web server would answer 403 or 500: check the modes of the folders above with 'namei -l ${folder}'`,
   });
-}
-
-/** The other side of `gateAsWebUser`: gives up rights, looks, prints a JSON list of problems. */
-export function runGate([uid = '', groups = '', folder = '']: readonly string[]): void {
-  const ids = groups.split(',').map(Number);
-  process.setgroups?.(ids);
-  process.setgid?.(ids[0] ?? -1);
-  process.setuid?.(Number(uid));
-  process.stdout.write(JSON.stringify(findUnreadable(folder)));
-}
-
-async function lookAs(user: User, folder: string): Promise<string[]> {
-  const { name, uid, groups } = user;
-  const [program = '', ...own] = ownProgram();
-  const argv = [...own, GATE_FLAG, String(uid), groups.join(','), folder];
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = spawn(program, argv, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: GATE_TIMEOUT_MS,
-    env: {},
-    cwd: '/',
-  });
-  let output = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text.slice(0, 2000)));
-  child.once('error', reject);
-  child.once('close', (code) => {
-    if (code === 0) return resolve(output);
-    const why = errors.trim().split('\n').at(-1) ?? `exit code ${code}`;
-    reject(new UpdaterError('WEB_USER', `could not look at the release as '${name}': ${why}`));
-  });
-  return JSON.parse(await promise) as string[];
-}
-
-/** Why this process cannot read `folder` and all below it, in at most a few phrases. */
-function findUnreadable(folder: string): string[] {
-  const problems: string[] = [];
-  walk(folder, '.', problems);
-  return problems;
-}
-
-function walk(path: string, name: string, problems: string[]): void {
-  if (problems.length >= MAX_PROBLEMS) return;
-  try {
-    const stat = lstatSync(path);
-    const mode = stat.mode & 0o7777;
-    const type = stat.isDirectory() ? 'directory' : 'file';
-    const allowed = stat.isDirectory() ? [0o755] : stat.isFile() ? [0o644, 0o755] : [];
-    if (!allowed.includes(mode)) {
-      problems.push(`'${name}': expected a plain release mode, found ${describeMode(type, mode)}`);
-      return;
-    }
-    if (stat.isFile()) return readOneByte(path);
-    const inner = name === '.' ? '' : `${name}/`;
-    for (const each of readdirSync(path)) walk(`${path}/${each}`, `${inner}${each}`, problems);
-  } catch (error) {
-    problems.push(`'${name}': ${describeSystemError(error)?.what ?? messageOf(error)}`);
-  }
-}
-
-function readOneByte(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, BYTE, 0, 1, 0);
-  } finally {
-    closeSync(fd);
-  }
 }
