@@ -1,6 +1,7 @@
 /**
  * Carries the machine's effects out, one after the other. Each is on the disk,
- * and has its line in the journal, before the next begins. Decides nothing:
+ * and has its line in the journal, before the next begins; the journal is synced
+ * with each event that effects follow from. Decides nothing:
  * what an effect's end or failure means is the machine's to say.
  *
  * A crash anywhere in here is the machine's event `resumed` at the next start.
@@ -11,7 +12,7 @@ import { messageOf } from '@landfall/errors';
 import { ReleaseRefusal, UpdaterError } from './errors.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
 import type { Running } from './facts.ts';
-import { next, type Effect, type Event, type State } from './machine.ts';
+import { next, type Effect, type Event, type State, type Step } from './machine.ts';
 import type { Offer } from './offer.ts';
 
 /** Where it ended. */
@@ -46,7 +47,7 @@ export async function drive(
     const told: Event = pending;
     result.state = step.state;
     const run: Run = { host, result, goesBack: goesBack(from, step.state) };
-    pending = await attempt(run, undefined, () => record(host, from, told, step.state));
+    pending = await attempt(run, undefined, () => record(host, from, told, step));
     pending ??= await runEffects(run, step.effects, offer);
   }
   return result;
@@ -167,11 +168,12 @@ function isDispensable({ kind }: Effect): boolean {
   return kind === 'write-marker' || kind === 'quiesce' || kind === 'restore-snapshot';
 }
 
-function record(host: Host, from: State, event: Event, to: State): undefined {
+/** What follows from an event begins when its line, and those before it, are on the disk. */
+function record(host: Host, from: State, event: Event, { state: to, effects }: Step): undefined {
   const { name, ...facts } = event;
   // A state that stays has its reason from before; this event has its own.
   const reason = to !== from && 'reason' in to ? { reason: to.reason } : {};
-  host.journal.append({
+  const line = {
     at: timestamp(),
     event: name,
     state: from.name,
@@ -179,12 +181,13 @@ function record(host: Host, from: State, event: Event, to: State): undefined {
     version: name === 'service-failed' && 'running' in to ? running(to) : versionOf(to),
     ...facts,
     ...reason,
-  });
+  };
+  host.journal.append(line, { sync: effects.length > 0 });
 }
 
 function appendToJournal({ host, goesBack: isBack }: Run, line: Record<string, unknown>): void {
   try {
-    host.journal.append(line);
+    host.journal.append(line, { sync: false });
   } catch (error) {
     if (!isBack) throw error;
     host.note(`going on without it: ${messageOf(error)}`);

@@ -50,6 +50,24 @@ export function writeFileDurably(
   });
 }
 
+/**
+ * The same for what may be lost: whoever reads sees the old file or the new one, but nothing is
+ * waited for. After a power cut it is the old one, the new one, or one that makes no sense.
+ */
+export function writeFileLoosely(path: string, content: Uint8Array | string): void {
+  const temporary = temporaryName(path);
+  attempt('write', path, () => {
+    removeTemporaries(path);
+    try {
+      writeNew(temporary, content, { sync: false });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+  });
+}
+
 /** Removes a file or a link, if it is there. Throws `DurableError` WRITE_FAILED. */
 export function removeDurably(path: string): void {
   attempt('remove', path, () => {
@@ -138,7 +156,7 @@ function makeWithMode(directory: string, mode: number): void {
 function writeNew(
   path: string,
   content: Uint8Array | string,
-  { mode = 0o600, mtime }: { mode?: number; mtime?: Date },
+  { mode = 0o600, mtime, sync = true }: { mode?: number; mtime?: Date; sync?: boolean },
 ): void {
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -148,7 +166,7 @@ function writeNew(
     }
     fchmodSync(fd, mode);
     if (mtime !== undefined) futimesSync(fd, mtime, mtime);
-    fsyncSync(fd);
+    if (sync) fsyncSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -16,6 +16,7 @@ export {
   syncDirectory,
   syncFile,
   writeFileDurably,
+  writeFileLoosely,
 } from './files.ts';
 export { type JsonFile, preserveCorruptFile, readJsonFile } from './json-file.ts';
 export { Journal } from './journal.ts';

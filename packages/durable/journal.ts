@@ -1,7 +1,8 @@
 /**
  * An append-only file of JSON lines. Each line is on the disk when `append`
- * returns. A crash leaves at most one torn line at the end: the next append
- * closes it with a newline, and reading skips it.
+ * returns, with all lines before it; one that may wait (`sync: false`) is when the
+ * next one is, or after `flush`. A crash leaves at most one torn line at the end: the
+ * next append closes it with a newline, and reading skips it.
  *
  * A file that has grown to `maxBytes` becomes `<path>.1`, in place of the one
  * before it, in one rename; the line goes into a new file. A crash between the
@@ -20,8 +21,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeFailed } from './errors.ts';
-import { syncDirectory } from './files.ts';
+import { DurableError, writeFailed } from './errors.ts';
+import { syncDirectory, syncFile } from './files.ts';
 
 /** How far back a read of one file goes. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
@@ -33,6 +34,7 @@ export class Journal {
   readonly #path: string;
   readonly #old: string;
   readonly #maxBytes: number;
+  #isBehind = false;
 
   constructor(path: string, options: { maxBytes?: number } = {}) {
     this.#path = path;
@@ -41,13 +43,16 @@ export class Journal {
   }
 
   /** Appends `entry` as one line. Throws `DurableError` WRITE_FAILED. */
-  append(entry: Readonly<Record<string, unknown>>): void {
+  append(entry: Readonly<Record<string, unknown>>, { sync = true } = {}): void {
     let isNew: boolean;
     try {
       const size = statSync(this.#path, { throwIfNoEntry: false })?.size;
       // The new file's name and the old one's new name reach the disk with one sync of the folder.
       isNew = size === undefined || size >= this.#maxBytes;
-      if (isNew && size !== undefined) renameSync(this.#path, this.#old);
+      if (isNew && size !== undefined) {
+        this.flush();
+        renameSync(this.#path, this.#old);
+      }
       const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
       const fd = openSync(this.#path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
       try {
@@ -56,14 +61,22 @@ export class Journal {
         for (let written = 0; written < bytes.length;) {
           written += writeSync(fd, bytes, written, bytes.length - written);
         }
-        fsyncSync(fd);
+        this.#isBehind = !sync && !isNew;
+        if (!this.#isBehind) fsyncSync(fd);
       } finally {
         closeSync(fd);
       }
     } catch (error) {
-      throw writeFailed('append to', this.#path, error);
+      throw error instanceof DurableError ? error : writeFailed('append to', this.#path, error);
     }
     if (isNew) syncDirectory(dirname(this.#path));
+  }
+
+  /** Brings lines to the disk that were to wait. Throws `DurableError` WRITE_FAILED. */
+  flush(): void {
+    if (!this.#isBehind) return;
+    this.#isBehind = false;
+    syncFile(this.#path);
   }
 
   /** The newest `limit` entries (all that are within reach unless told), oldest first. Torn lines are left out. */

@@ -5,7 +5,7 @@
 import type { Context, OptionSpec } from '@landfall/cli';
 import { makeDirectoryDurably } from '@landfall/durable';
 import { loadConfig, type Config } from '../config.ts';
-import { openHost, type Host } from '../host.ts';
+import { openHost, tryTo, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
@@ -54,7 +54,7 @@ export async function withLock<T>(
     const note = (line: string): void => context.note(line);
     const live = (line: string | undefined): boolean => context.live(line);
     const host = openHost(config, { signal, note, live, preserve: true });
-    const result = await work(host);
+    const result = await work(host).finally(() => tryTo(host, () => host.journal.flush()));
     if (WORK.has(purpose)) confirmUpdater(host);
     return result;
   } finally {

@@ -71,7 +71,8 @@ export class Sharing {
   tell(host: Host): void {
     if (this.#files === 0) return;
     const shared = { component: this.#component, with: this.#base, files: this.#files };
-    host.journal.append({ at: timestamp(), shared: { ...shared, bytes: this.#bytes } });
+    const line = { at: timestamp(), shared: { ...shared, bytes: this.#bytes } };
+    host.journal.append(line, { sync: false });
     const what = `${this.#files} ${this.#files === 1 ? 'file' : 'files'} (${formatBytes(this.#bytes)})`;
     host.note(`'${this.#component}' shares ${what} with ${this.#base}`);
   }

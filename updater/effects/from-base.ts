@@ -162,7 +162,10 @@ async function byDelta(
     forgetDelta(paths.deltas, delta);
     const { file, size, from } = delta;
     const used = { component: step.component.name, file, size, from: from.version };
-    host.journal.append({ at: timestamp(), delta: used, insteadOf: artifact.size });
+    host.journal.append(
+      { at: timestamp(), delta: used, insteadOf: artifact.size },
+      { sync: false },
+    );
     return entries;
   } finally {
     closeSync(download.fd);

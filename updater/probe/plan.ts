@@ -48,17 +48,15 @@ function chooseAssets(folder: string, count: number): string[] {
   const files = listFiles(folder);
   const known = new Set(files);
   const referred = referencesOf(readFileSync(join(folder, 'index.html'), 'utf8'));
-  const candidates = new Set([
-    ...referred.filter((each) => known.has(each)),
-    ...spread(files, count),
-    ...files,
-  ]);
-  // Sizes are looked at last: there are thousands of files, and few are chosen.
-  const isAsset = (path: string): boolean => {
+  const chosen = new Set<string>();
+  const lists = [referred.filter((each) => known.has(each)), spread(files, count), files];
+  // One by one, and sizes last: there are thousands of files, and few are chosen.
+  for (const path of lists.values().flatMap((list) => list.values())) {
+    if (chosen.size === count) break;
     const { size } = statSync(join(folder, path));
-    return size > 0 && size <= MAX_ASSET_BYTES;
-  };
-  return [...candidates.values().filter(isAsset).take(count)];
+    if (size > 0 && size <= MAX_ASSET_BYTES) chosen.add(path);
+  }
+  return [...chosen];
 }
 
 function expectFile(path: string, file: string): Expected {
@@ -81,16 +79,16 @@ export function referencesOf(html: string): string[] {
 }
 
 /** Plain files other than pages, in byte order. Names that servers tend to hide are left out. */
-function listFiles(folder: string, prefix = ''): string[] {
-  return readdirSync(join(folder, prefix), { withFileTypes: true })
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => {
-      const path = `${prefix}${entry.name}`;
-      if (entry.name.startsWith('.')) return [];
-      if (entry.isDirectory()) return listFiles(folder, `${path}/`);
-      // Directory pages are often redirected to their folder.
-      return entry.isFile() && entry.name !== 'index.html' ? [path] : [];
-    });
+function listFiles(folder: string, prefix = '', found: string[] = []): string[] {
+  const entries = readdirSync(`${folder}/${prefix}`, { withFileTypes: true });
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name } = entry;
+    if (name.startsWith('.')) continue;
+    if (entry.isDirectory()) listFiles(folder, `${prefix}${name}/`, found);
+    // Directory pages are often redirected to their folder.
+    else if (entry.isFile() && name !== 'index.html') found.push(`${prefix}${name}`);
+  }
+  return found;
 }
 
 function spread(files: readonly string[], count: number): string[] {

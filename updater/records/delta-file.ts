@@ -4,7 +4,7 @@
  * is not what every start ends with; the artifact is taken whole instead. Lost
  * or corrupt, such a delta is tried once more, and nothing else.
  */
-import { readJsonFile, writeFileDurably } from '@landfall/durable';
+import { readJsonFile, writeFileDurably, writeFileLoosely } from '@landfall/durable';
 import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
@@ -65,13 +65,17 @@ export function takeBackDelta(path: string, { sha256 }: DeltaFile): void {
   write(path, known.tries > 1 ? [...others, { ...known, tries: known.tries - 1 }] : others);
 }
 
-/** Forgets it: it did its work. Throws `DurableError`. */
+/** Forgets it: it did its work. A power cut may bring it back, as tried once. Throws `DurableError`. */
 export function forgetDelta(path: string, { sha256 }: DeltaFile): void {
   const tried = readTried(path);
   const others = tried.filter((each) => each.sha256 !== sha256);
-  if (others.length < tried.length) write(path, others);
+  if (others.length < tried.length) writeFileLoosely(path, textOf(others));
 }
 
 function write(path: string, tried: readonly Tried[]): void {
-  writeFileDurably(path, `${JSON.stringify({ schema: 1, tried }, null, 2)}\n`);
+  writeFileDurably(path, textOf(tried));
+}
+
+function textOf(tried: readonly Tried[]): string {
+  return `${JSON.stringify({ schema: 1, tried }, null, 2)}\n`;
 }

@@ -1,8 +1,9 @@
 /**
  * `last-check.json`: what the last look at the mirrors found, for `status`.
- * Nothing is ever decided from it; a corrupt one is as good as none.
+ * Nothing is ever decided from it; a corrupt one is as good as none, so that
+ * nobody waits for the disk to have it.
  */
-import { readJsonFile, writeFileDurably } from '@landfall/durable';
+import { readJsonFile, writeFileLoosely } from '@landfall/durable';
 import type { SurveyRow } from '@landfall/mirrors';
 import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
@@ -52,7 +53,7 @@ export function readLastCheck(path: string): LastCheck | undefined {
 
 /** Writes `last-check.json`. Throws `DurableError`. */
 export function writeLastCheck(path: string, check: LastCheck): void {
-  writeFileDurably(path, `${JSON.stringify(check, null, 2)}\n`);
+  writeFileLoosely(path, `${JSON.stringify(check, null, 2)}\n`);
 }
 
 /** What the mirrors show now, and since when, given what they showed `before`. One that shows nothing keeps its entry. */

@@ -1,9 +1,10 @@
 /**
  * `seen.json`: what mirrors served of their index, with the tags that they gave
  * it. Nobody is believed for it: it is verified again as if it had just come.
- * A corrupt or lost one means that everything is asked for once.
+ * A corrupt or lost one means that everything is asked for once, so that nobody
+ * waits for the disk to have it.
  */
-import { readJsonFile, writeFileDurably } from '@landfall/durable';
+import { readJsonFile, writeFileLoosely } from '@landfall/durable';
 import type { RememberedFile } from '@landfall/mirrors';
 import { z } from '@landfall/manifest';
 
@@ -37,5 +38,5 @@ export function writeSeen(path: string, files: readonly RememberedFile[]): void 
     ...each,
     bytes: bytes === undefined ? undefined : Buffer.from(bytes).toString('base64'),
   }));
-  writeFileDurably(path, `${JSON.stringify({ schema: 1, files: written })}\n`);
+  writeFileLoosely(path, `${JSON.stringify({ schema: 1, files: written })}\n`);
 }

@@ -118,6 +118,28 @@ describe('the order of system calls', () => {
     ]);
   });
 
+  it('waits for nothing where what is written may be lost', () => {
+    expect(trace(`d.writeFileLoosely(folder + '/x', 'content')`)).toEqual([
+      'write F/.x.tmp',
+      'fchmod F/.x.tmp',
+      'rename F/.x.tmp',
+    ]);
+  });
+
+  it('syncs a journal with the line that counts, and what was to wait with it', () => {
+    const journal = `const journal = new d.Journal(folder + '/j', { maxBytes: 40 });`;
+    const append = (sync: boolean): string =>
+      `journal.append({ text: 'line' }, { sync: ${sync} });`;
+    const [write, sync] = ['write F/j', 'fsync F/j'];
+    const begun = [write, sync, 'fsync F'];
+    expect(trace(`${journal} ${append(false)}`), 'a new file gets its name').toEqual(begun);
+    const script = `${journal} ${append(true)} ${append(false)} journal.flush(); journal.flush();`;
+    expect(trace(script)).toEqual([...begun, write, sync]);
+    const turned = `${journal} ${append(true)} ${append(false)} ${append(false)} ${append(false)}`;
+    // Before it is put aside it is synced: nothing else would do it.
+    expect(trace(turned)).toEqual([...begun, write, write, sync, 'rename F/j', ...begun]);
+  });
+
   it('never tries a failed fsync again, and gives the file no name', () => {
     const script = `try { d.writeFileDurably(folder + '/x', 'content') } catch {}`;
     expect(trace(script, ['-e', 'inject=fsync:error=EIO:when=1'])).toEqual([

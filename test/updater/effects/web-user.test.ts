@@ -1,7 +1,11 @@
 /** The mode gate as the web server's user: really opened, by a process without root's rights. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LookApart } from '../../../updater/effects/look-apart.ts';
+import { ownProgram } from '../../../updater/own-program.ts';
+import { GATE_FLAG } from '../../../updater/program.ts';
 import { findUser, findWebUser, gateAsWebUser } from '../../../updater/effects/web-user.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { makeHost } from '../../harness/host.ts';
@@ -93,6 +97,34 @@ describe('the gate as another user', () => {
     linkSync(join(folder, 'f0'), join(folder, 'g0'));
     const message = await refusal(folder);
     expect(message.match(/-rw-------/g)).toHaveLength(5);
+  });
+
+  it('is told what to look at after its process was started', async () => {
+    const { folder } = release();
+    const [user, apart] = [await findWebUser(host()), new LookApart()];
+    apart.start();
+    chmodSync(join(folder, 'index.html'), 0o600);
+    const error = await errorOf(() => gateAsWebUser(host(), folder, user, apart));
+    expect(error.message).toContain("'index.html'");
+  });
+
+  it('ends without a word when nobody tells it anything, and can be ended', async () => {
+    const [program = '', ...own] = ownProgram();
+    expect(spawnSync(program, [...own, GATE_FLAG], { input: '', encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: '',
+    });
+    const apart = new LookApart();
+    apart.start();
+    apart.end();
+    const user = await findUser('nobody');
+    const look = async (): Promise<unknown> => user && apart.look(user, release().folder);
+    const error = await errorOf(look);
+    expect(error).toMatchObject({ code: 'WEB_USER' });
+    expect(error.message).toContain(
+      "could not look at the release as 'nobody': it ended with SIGKILL",
+    );
   });
 
   it('knows users by name', async () => {
