@@ -15,7 +15,7 @@ async function start([first, ...rest]: readonly string[]): Promise<void> {
   if (first === GATE_FLAG) return (await import('./effects/look-apart.ts')).runLook();
   if (first === UNPACK_FLAG) {
     const { runUnpack } = await import('./effects/unpack-process.ts');
-    beFrugal();
+    beFrugal([]);
     return runUnpack(rest);
   }
   if (first === ROUND_FLAG) return (await import('./commands/round.ts')).runRound(rest);

@@ -41,7 +41,7 @@ const MAX_TEXT = 4096;
  * followed. Throws `DurableError` WRITE_FAILED.
  */
 export async function syncTree(directory: string): Promise<void> {
-  await new TreeSync(directory, 0).finish();
+  await new TreeSync(directory).finish();
 }
 
 /**
@@ -50,16 +50,13 @@ export async function syncTree(directory: string): Promise<void> {
  */
 export class TreeSync {
   readonly #directory: string;
-  /** Looked for while other work is done, where it is known that there will be many. */
-  readonly #program: Promise<string | undefined> | undefined;
+  #program: Promise<string | undefined> | undefined;
   #written = 0;
   #early: Promise<void> | undefined;
   #error: unknown;
 
-  /** `entries`: as many files and folders will be below `directory`, and it; 0 where that is not known. */
-  constructor(directory: string, entries: number) {
+  constructor(directory: string) {
     this.#directory = directory;
-    this.#program = entries > FEW ? findSync() : undefined;
   }
 
   /** So many bytes more were written. */
@@ -89,7 +86,7 @@ export class TreeSync {
   }
 
   async #believedProgram(): Promise<string | undefined> {
-    return tellsOfErrors(this.#directory) ? await (this.#program ?? findSync()) : undefined;
+    return tellsOfErrors(this.#directory) ? await (this.#program ??= findSync()) : undefined;
   }
 }
 

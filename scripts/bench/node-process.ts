@@ -38,7 +38,7 @@ async function extract(): Promise<void> {
     if (digestOf(fd) !== signed.sha256) throw new Error(`'${source}' is not what was packed`);
     mkdirSync(target);
     const { tree: expect } = signed;
-    const sync = command === 'durable' ? new TreeSync(target, expect.entries) : undefined;
+    const sync = command === 'durable' ? new TreeSync(target) : undefined;
     const onWritten = (bytes: number): void => sync?.wrote(bytes);
     await extractTree(fd, target, { expect, name: source, onWritten });
     await sync?.finish();

@@ -81,7 +81,7 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
-  const sync = new TreeSync(staging, entriesOf(offer.selected));
+  const sync = new TreeSync(staging);
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
   // It takes as long to start as to look: while what came is unpacked.
@@ -118,11 +118,6 @@ interface Unpacking {
   sharing?: Sharing | undefined;
   /** Is told of what is written. */
   sync?: TreeSync;
-}
-
-function entriesOf(selected: readonly Selected[]): number {
-  const counts = selected.map((each) => (each.kind === 'tree' ? each.artifact.tree.entries : 1));
-  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** The first of `left` comes whole, after room was looked for as if it might not. */

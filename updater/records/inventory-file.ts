@@ -21,8 +21,8 @@ import { deploymentSchema, sha256Schema } from './schemas.ts';
 
 /** Larger ones are not written: they would not be read back. */
 const MAX_BYTES = 15 * 1024 * 1024;
-/** Of some thousand entries. */
-const LONG_BYTES = 512 * 1024;
+/** Of twenty thousand entries: parsing fewer takes little memory, and slows down whatever is loaded after it. */
+const LONG_BYTES = 4 * 1024 * 1024;
 
 /** Path, `d` or `f`, mode, size, SHA-256 (empty for a directory). */
 type StoredEntry = [path: string, type: 'd' | 'f', mode: number, size: number, sha256: string];

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../harness/temporary.ts';
 const SCRIPT = `
 import * as durable from '${join(import.meta.dirname, '../../../packages/durable/index.ts')}';
 const [, tree, written] = process.argv;
-const sync = written === "" ? undefined : new durable.TreeSync(tree, 200);
+const sync = written === "" ? undefined : new durable.TreeSync(tree);
 try { sync?.wrote(Number(written)); await (sync?.finish() ?? durable.syncTree(tree)); console.log('synced'); }
 catch (error) { console.log(error.code + ': ' + error.message); }`;
 
