@@ -85,34 +85,36 @@ const probeSchema = z
     }),
   );
 
-const serviceSchema = z
-  .strictObject({
-    name: serviceName,
-    manager: serviceManager,
-    action: z._default(z.enum(['restart', 'reload']), 'restart'),
-    /** For manager "command": what to run; no shell. */
-    restart: z.optional(argv),
-    /** Whose file the new process must run. */
-    component: z.optional(component),
-    pid_file: z.optional(path),
-    timeout: z.prefault(duration, '30s'),
-  })
-  .check(
-    z.superRefine((service, context) => {
-      const problem = (key: string, message: string): void =>
-        context.addIssue({ code: 'custom', path: [key], message });
-      if ((service.manager === 'command') !== (service.restart !== undefined)) {
-        problem('restart', 'expected with manager "command", and with no other');
-      }
-      if (service.component === undefined) return;
-      if (service.action === 'reload') {
-        problem('component', 'a reloaded process keeps its file: expected action "restart"');
-      }
-      if (service.manager !== 'systemd' && service.pid_file === undefined) {
-        problem('pid_file', "expected with 'component': which process is to be looked at?");
-      }
-    }),
-  );
+const serviceSchema = z.lazy(() =>
+  z
+    .strictObject({
+      name: serviceName,
+      manager: serviceManager,
+      action: z._default(z.enum(['restart', 'reload']), 'restart'),
+      /** For manager "command": what to run; no shell. */
+      restart: z.optional(argv),
+      /** Whose file the new process must run. */
+      component: z.optional(component),
+      pid_file: z.optional(path),
+      timeout: z.prefault(duration, '30s'),
+    })
+    .check(
+      z.superRefine((service, context) => {
+        const problem = (key: string, message: string): void =>
+          context.addIssue({ code: 'custom', path: [key], message });
+        if ((service.manager === 'command') !== (service.restart !== undefined)) {
+          problem('restart', 'expected with manager "command", and with no other');
+        }
+        if (service.component === undefined) return;
+        if (service.action === 'reload') {
+          problem('component', 'a reloaded process keeps its file: expected action "restart"');
+        }
+        if (service.manager !== 'systemd' && service.pid_file === undefined) {
+          problem('pid_file', "expected with 'component': which process is to be looked at?");
+        }
+      }),
+    ),
+);
 
 const runSchema = z.strictObject({
   interval: z.prefault(duration, '1h'),

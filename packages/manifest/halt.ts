@@ -21,33 +21,35 @@ import {
 /** No halt file is larger; a reader stops there. */
 export const MAX_HALT_BYTES = 64 * 1024;
 
-const haltSchema = z
-  .looseObject({
-    schema: z.literal(1),
-    kind: z.literal('halt'),
-    app: slugField,
-    channel: channelField,
-    /** Rises by one with every halt file of a channel. */
-    serial: z.int().check(z.minimum(1)),
-    published: timestampField,
-    halted: z
-      .array(
-        z.looseObject({
-          version: versionField,
-          /** Why, for people. */
-          reason: wordsField(500),
-          at: timestampField,
-        }),
-      )
-      .check(z.maxLength(256)),
-  })
-  .check(
-    z.superRefine(({ halted }, context) => {
-      const versions = halted.map((each) => each.version);
-      if (new Set(versions).size === versions.length) return;
-      context.addIssue({ code: 'custom', message: 'a version is halted twice' });
-    }),
-  );
+const haltSchema = z.lazy(() =>
+  z
+    .looseObject({
+      schema: z.literal(1),
+      kind: z.literal('halt'),
+      app: slugField,
+      channel: channelField,
+      /** Rises by one with every halt file of a channel. */
+      serial: z.int().check(z.minimum(1)),
+      published: timestampField,
+      halted: z
+        .array(
+          z.looseObject({
+            version: versionField,
+            /** Why, for people. */
+            reason: wordsField(500),
+            at: timestampField,
+          }),
+        )
+        .check(z.maxLength(256)),
+    })
+    .check(
+      z.superRefine(({ halted }, context) => {
+        const versions = halted.map((each) => each.version);
+        if (new Set(versions).size === versions.length) return;
+        context.addIssue({ code: 'custom', message: 'a version is halted twice' });
+      }),
+    ),
+);
 
 /** What is halted in a channel; times in UTC. */
 export type Halt = z.infer<typeof haltSchema>;

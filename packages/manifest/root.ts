@@ -30,53 +30,55 @@ const role = {
   threshold: z.int().check(z.minimum(1), z.maximum(MAX_ROLE_KEYS)),
 };
 
-const rootSchema = z
-  .looseObject({
-    schema: z.literal(1),
-    kind: z.literal('root'),
-    app: slugField,
-    version: z.int().check(z.minimum(1)),
-    published: timestampField,
-    expires: timestampField,
-    /** The default channel: the one whose manifest is `releases/manifest.json`. */
-    channel: channelField,
-    root: z.looseObject(role),
-    channels: z
-      .array(z.looseObject({ channel: channelField, ...role }))
-      .check(z.minLength(1), z.maxLength(64)),
-    /** Where the sequence of a channel begins again, also below what a node has accepted. */
-    floors: z.optional(
-      z
-        .array(
-          z.looseObject({
-            channel: channelField,
-            sequence: z.int().check(z.minimum(1)),
-            sha256: sha256Field,
-          }),
-        )
-        .check(z.maxLength(64)),
-    ),
-    /** Why this version was made, for people. */
-    reason: wordsField(4096),
-  })
-  .check(
-    z.superRefine((root, context) => {
-      const problem = (message: string): void => context.addIssue({ code: 'custom', message });
-      const channels = root.channels.map((each) => each.channel);
-      if (new Set(channels).size !== channels.length) problem('a channel is listed twice');
-      if (!channels.includes(root.channel)) {
-        problem(`the default channel '${root.channel}' is not listed in 'channels'`);
-      }
-      const floors = (root.floors ?? []).map((each) => each.channel);
-      if (new Set(floors).size !== floors.length) problem('a channel has two floors');
-      for (const channel of floors) {
-        if (!channels.includes(channel)) {
-          problem(`the floor is of channel '${channel}', which is not listed in 'channels'`);
+const rootSchema = z.lazy(() =>
+  z
+    .looseObject({
+      schema: z.literal(1),
+      kind: z.literal('root'),
+      app: slugField,
+      version: z.int().check(z.minimum(1)),
+      published: timestampField,
+      expires: timestampField,
+      /** The default channel: the one whose manifest is `releases/manifest.json`. */
+      channel: channelField,
+      root: z.looseObject(role),
+      channels: z
+        .array(z.looseObject({ channel: channelField, ...role }))
+        .check(z.minLength(1), z.maxLength(64)),
+      /** Where the sequence of a channel begins again, also below what a node has accepted. */
+      floors: z.optional(
+        z
+          .array(
+            z.looseObject({
+              channel: channelField,
+              sequence: z.int().check(z.minimum(1)),
+              sha256: sha256Field,
+            }),
+          )
+          .check(z.maxLength(64)),
+      ),
+      /** Why this version was made, for people. */
+      reason: wordsField(4096),
+    })
+    .check(
+      z.superRefine((root, context) => {
+        const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+        const channels = root.channels.map((each) => each.channel);
+        if (new Set(channels).size !== channels.length) problem('a channel is listed twice');
+        if (!channels.includes(root.channel)) {
+          problem(`the default channel '${root.channel}' is not listed in 'channels'`);
         }
-      }
-      if (root.expires <= root.published) problem("'expires' is not after 'published'");
-    }),
-  );
+        const floors = (root.floors ?? []).map((each) => each.channel);
+        if (new Set(floors).size !== floors.length) problem('a channel has two floors');
+        for (const channel of floors) {
+          if (!channels.includes(channel)) {
+            problem(`the floor is of channel '${channel}', which is not listed in 'channels'`);
+          }
+        }
+        if (root.expires <= root.published) problem("'expires' is not after 'published'");
+      }),
+    ),
+);
 
 /** Who may sign what. Keys as bare base64, digests in lower-case hex, times in UTC. */
 export type RootDocument = z.infer<typeof rootSchema>;

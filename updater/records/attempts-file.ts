@@ -25,23 +25,25 @@ const WAITS = {
 } as const;
 const MAX_ENTRIES = 20;
 
-const attemptSchema = z.object({
-  of: z.enum(['install', 'probe']),
-  /** Content digest of the deployment. */
-  digest: sha256Schema,
-  version: z.string(),
-  /** How often in a row. */
-  count: z.int().check(z.minimum(1)),
-  reason: z.string(),
-  /** When it last failed, and when it is tried again, by the wall clock of then. */
-  at: timeSchema,
-  until: timeSchema,
-  /** Milliseconds between the two. */
-  wait: z.number().check(z.minimum(0)),
-  bootId: z.string(),
-  /** Uptime in milliseconds at which it is tried again, in that start of the machine. */
-  due: z.number(),
-});
+const attemptSchema = z.lazy(() =>
+  z.object({
+    of: z.enum(['install', 'probe']),
+    /** Content digest of the deployment. */
+    digest: sha256Schema,
+    version: z.string(),
+    /** How often in a row. */
+    count: z.int().check(z.minimum(1)),
+    reason: z.string(),
+    /** When it last failed, and when it is tried again, by the wall clock of then. */
+    at: timeSchema,
+    until: timeSchema,
+    /** Milliseconds between the two. */
+    wait: z.number().check(z.minimum(0)),
+    bootId: z.string(),
+    /** Uptime in milliseconds at which it is tried again, in that start of the machine. */
+    due: z.number(),
+  }),
+);
 
 const attemptsSchema = z.object({ schema: z.literal(1), attempts: z.array(attemptSchema) });
 

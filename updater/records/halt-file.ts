@@ -8,14 +8,16 @@
 import { writeFileDurably } from '@landfall/durable';
 import { z } from '@landfall/manifest';
 
-const entrySchema = z.object({
-  app: z.string(),
-  /** Path of the index file beside which it was read: `releases/manifest.json`. */
-  index: z.string(),
-  documents: z
-    .array(z.object({ bytes: z.base64(), signatures: z.array(z.string()) }))
-    .check(z.minLength(1), z.maxLength(8)),
-});
+const entrySchema = z.lazy(() =>
+  z.object({
+    app: z.string(),
+    /** Path of the index file beside which it was read: `releases/manifest.json`. */
+    index: z.string(),
+    documents: z
+      .array(z.object({ bytes: z.base64(), signatures: z.array(z.string()) }))
+      .check(z.minLength(1), z.maxLength(8)),
+  }),
+);
 
 export const haltFileSchema = z.object({ schema: z.literal(1), halts: z.array(entrySchema) });
 

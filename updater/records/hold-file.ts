@@ -13,22 +13,24 @@ import { timeSchema } from './schemas.ts';
 /** No hold is longer: nothing stays paused for months unnoticed. */
 export const MAX_HOLD_MS = 14 * 86_400_000;
 
-const holdSchema = z.object({
-  schema: z.literal(1),
-  reason: z.string(),
-  since: timeSchema,
-  /** By the wall clock at `since`. */
-  until: timeSchema,
-  durationMs: z.number().check(z.positive(), z.maximum(MAX_HOLD_MS)),
-  /** The start of the machine in which it began. */
-  bootId: z.string(),
-  /** What is known to have passed of it, and when that was counted. */
-  counted: z.object({
-    ranMs: z.number().check(z.minimum(0)),
+const holdSchema = z.lazy(() =>
+  z.object({
+    schema: z.literal(1),
+    reason: z.string(),
+    since: timeSchema,
+    /** By the wall clock at `since`. */
+    until: timeSchema,
+    durationMs: z.number().check(z.positive(), z.maximum(MAX_HOLD_MS)),
+    /** The start of the machine in which it began. */
     bootId: z.string(),
-    uptimeMs: z.number(),
+    /** What is known to have passed of it, and when that was counted. */
+    counted: z.object({
+      ranMs: z.number().check(z.minimum(0)),
+      bootId: z.string(),
+      uptimeMs: z.number(),
+    }),
   }),
-});
+);
 
 export type Hold = z.infer<typeof holdSchema>;
 

@@ -11,13 +11,15 @@ import { sha256Schema, timeSchema } from './schemas.ts';
 /** A mirror that is behind for longer than this is not just being published to. */
 const FROZEN_MS = 86_400_000;
 
-const shownSchema = z.object({
-  mirror: z.string(),
-  sequence: z.int(),
-  sha256: sha256Schema,
-  /** Since when it has shown this manifest. */
-  since: timeSchema,
-});
+const shownSchema = z.lazy(() =>
+  z.object({
+    mirror: z.string(),
+    sequence: z.int(),
+    sha256: sha256Schema,
+    /** Since when it has shown this manifest. */
+    since: timeSchema,
+  }),
+);
 
 const lastCheckSchema = z.object({
   at: timeSchema,

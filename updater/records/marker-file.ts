@@ -9,34 +9,36 @@ import type { MarkerFacts, PendingVerification, Resting, RollingBack } from '../
 import { readBootId, uptimeMs } from './boot.ts';
 import { deploymentSchema, outcomeSchema } from './schemas.ts';
 
-export const markerSchema = z
-  .object({
-    schema: z.literal(1),
-    /** What ran before; while rolling back, where it goes. Absent on a first install. */
-    from: z.optional(deploymentSchema),
-    /** What is being activated; while rolling back, what is left. */
-    to: deploymentSchema,
-    phase: z.enum(['prepared', 'switched', 'restarted', 'rolling-back']),
-    attempt: z.int().check(z.minimum(1)),
-    /** Which boot wrote this, so that `deadline` can be told to be of this one. */
-    bootId: z.string(),
-    /** Milliseconds of uptime at which the window for a verdict is over; from the switch on. */
-    deadline: z.optional(z.number()),
-    baseline: z.optional(outcomeSchema),
-    reason: z.optional(z.string()),
-    blame: z.optional(z.enum(['release', 'node', 'operator'])),
-    /** The data's snapshot that is to come back with `from`. */
-    restore: z.optional(z.string()),
-    /** `from` is the golden deployment; what was to be gone back to before. */
-    golden: z.optional(z.boolean()),
-    unusable: z.optional(deploymentSchema),
-  })
-  .check(
-    z.refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
-      path: ['reason'],
-      message: 'expected with phase rolling-back',
-    }),
-  );
+export const markerSchema = z.lazy(() =>
+  z
+    .object({
+      schema: z.literal(1),
+      /** What ran before; while rolling back, where it goes. Absent on a first install. */
+      from: z.optional(deploymentSchema),
+      /** What is being activated; while rolling back, what is left. */
+      to: deploymentSchema,
+      phase: z.enum(['prepared', 'switched', 'restarted', 'rolling-back']),
+      attempt: z.int().check(z.minimum(1)),
+      /** Which boot wrote this, so that `deadline` can be told to be of this one. */
+      bootId: z.string(),
+      /** Milliseconds of uptime at which the window for a verdict is over; from the switch on. */
+      deadline: z.optional(z.number()),
+      baseline: z.optional(outcomeSchema),
+      reason: z.optional(z.string()),
+      blame: z.optional(z.enum(['release', 'node', 'operator'])),
+      /** The data's snapshot that is to come back with `from`. */
+      restore: z.optional(z.string()),
+      /** `from` is the golden deployment; what was to be gone back to before. */
+      golden: z.optional(z.boolean()),
+      unusable: z.optional(deploymentSchema),
+    })
+    .check(
+      z.refine((marker) => marker.phase !== 'rolling-back' || marker.reason !== undefined, {
+        path: ['reason'],
+        message: 'expected with phase rolling-back',
+      }),
+    ),
+);
 
 export type Marker = z.infer<typeof markerSchema>;
 

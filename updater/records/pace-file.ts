@@ -10,15 +10,17 @@ import { sha256Schema, timeSchema } from './schemas.ts';
 
 export const DAY_MS = 86_400_000;
 
-const paceSchema = z.object({
-  schema: z.literal(1),
-  /** Tells this node from others; chosen at random. */
-  node: z.string(),
-  /** The release that is on offer, by its content digest. */
-  seen: z.optional(z.object({ digest: sha256Schema, at: timeSchema })),
-  /** When releases were switched to, those that did not stay included; of the last day. */
-  installs: z.array(timeSchema),
-});
+const paceSchema = z.lazy(() =>
+  z.object({
+    schema: z.literal(1),
+    /** Tells this node from others; chosen at random. */
+    node: z.string(),
+    /** The release that is on offer, by its content digest. */
+    seen: z.optional(z.object({ digest: sha256Schema, at: timeSchema })),
+    /** When releases were switched to, those that did not stay included; of the last day. */
+    installs: z.array(timeSchema),
+  }),
+);
 
 export type Pace = z.infer<typeof paceSchema>;
 

@@ -10,14 +10,16 @@ import { z } from '@landfall/manifest';
 import type { Deployment } from '../facts.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
-const entrySchema = z.object({
-  /** What `digest` is of. */
-  of: z.enum(['content', 'artifact']),
-  digest: sha256Schema,
-  version: z.string(),
-  reason: z.string(),
-  at: timeSchema,
-});
+const entrySchema = z.lazy(() =>
+  z.object({
+    /** What `digest` is of. */
+    of: z.enum(['content', 'artifact']),
+    digest: sha256Schema,
+    version: z.string(),
+    reason: z.string(),
+    at: timeSchema,
+  }),
+);
 
 export const quarantineFileSchema = z.object({
   schema: z.literal(1),

@@ -11,18 +11,20 @@ import { z } from '@landfall/manifest';
 import type { Paths } from '../paths.ts';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
-const rootFileSchema = z.object({
-  schema: z.literal(1),
-  /** SHA-256 of the pin: another pin is another chain. */
-  pin: sha256Schema,
-  version: z.int().check(z.minimum(1)),
-  sha256: sha256Schema,
-  expires: timeSchema,
-  /** When a mirror last said what comes next; unset while that is not settled. */
-  asked: z.optional(timeSchema),
-  /** Why nothing is installed, if the root documents stand against it. */
-  problem: z.optional(z.string()),
-});
+const rootFileSchema = z.lazy(() =>
+  z.object({
+    schema: z.literal(1),
+    /** SHA-256 of the pin: another pin is another chain. */
+    pin: sha256Schema,
+    version: z.int().check(z.minimum(1)),
+    sha256: sha256Schema,
+    expires: timeSchema,
+    /** When a mirror last said what comes next; unset while that is not settled. */
+    asked: z.optional(timeSchema),
+    /** Why nothing is installed, if the root documents stand against it. */
+    problem: z.optional(z.string()),
+  }),
+);
 
 export type RootFile = z.infer<typeof rootFileSchema>;
 
