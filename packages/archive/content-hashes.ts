@@ -9,7 +9,7 @@ import { type Hashed, HashThread } from './hash-thread.ts';
 
 /** Bytes in all from which a thread is worth its start. */
 const WORTH_BYTES = 32 * 1024 * 1024;
-/** Of them, so many come before it is started: an archive of many names may have little content. */
+/** Of them, so many come before it is started where nobody knows: an archive of many names may have little content. */
 const FIRST_BYTES = 1024 * 1024;
 
 /** For each file `begin`, and `update` until all of it came. Then `finish`, and in any case `close`. */
@@ -22,9 +22,10 @@ export class ContentHashes {
   #into: Hashed = { path: '', sha256: '' };
   #left = 0;
 
-  /** `bytes`: about as many will come in all. */
-  constructor(bytes: number) {
+  /** `bytes`: about as many will come in all, or for certain. */
+  constructor(bytes: number, { isCertain = false } = {}) {
     this.#untilThread = bytes < WORTH_BYTES ? Number.POSITIVE_INFINITY : FIRST_BYTES;
+    if (isCertain) this.#countTo(bytes);
   }
 
   /**

@@ -13,6 +13,13 @@ const CONTROLS = new RegExp(CONTROL, 'gu');
 // oxlint-disable-next-line no-control-regex -- NUL to DEL is what ASCII means
 const ASCII = /^[\0-\x7f]*$/;
 
+const SLASH = 0x2f;
+const DOT = 0x2e;
+/** 1 for the characters of most paths. */
+const PLAIN = Uint8Array.from({ length: 128 }, (_, code) =>
+  Number(/[A-Za-z0-9_./-]/.test(String.fromCharCode(code))),
+);
+
 /** Code points that case-insensitive file systems pass over when they compare names (Unicode DerivedCoreProperties). */
 const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
 
@@ -39,6 +46,7 @@ export function pathProblem(
   path: string,
   limits: { maxPathBytes: number; maxDepth: number },
 ): string | undefined {
+  if (isPlain(path, limits)) return undefined;
   if (path === '') return 'is an empty path';
   if (/^(?:[/\\]|[A-Za-z]:[/\\])/.test(path)) return 'is an absolute path';
   if (CONTROL.test(path)) return 'has a control character in its name';
@@ -58,6 +66,27 @@ export function pathProblem(
     }
   }
   return climbsElsewhere(path) ? "has a spelling of '..' in its path" : undefined;
+}
+
+/**
+ * Whether `path` is of letters, digits and `-`, `_`, `.`, `/` alone, with names that are neither
+ * empty, nor too long, nor begin with a dot: most are, and there is nothing wrong with them.
+ */
+function isPlain(
+  path: string,
+  { maxPathBytes, maxDepth }: { maxPathBytes: number; maxDepth: number },
+): boolean {
+  if (path.length > Math.min(maxPathBytes, MAX_NAME_BYTES)) return false;
+  let depth = 1;
+  let isFirst = true;
+  for (let at = 0; at < path.length; at += 1) {
+    const code = path.charCodeAt(at);
+    if (isFirst && (code === SLASH || code === DOT)) return false;
+    isFirst = code === SLASH;
+    if (isFirst) depth += 1;
+    if (PLAIN[code] !== 1) return false;
+  }
+  return !isFirst && depth <= maxDepth;
 }
 
 /**

@@ -58,7 +58,8 @@ export async function readTree(
     maxRatio: limits.maxRatio,
   };
   const rules = new TreeRules(input.subject, limits);
-  const hashes = new ContentHashes(options.expect?.size ?? input.size);
+  const isCertain = options.expect !== undefined;
+  const hashes = new ContentHashes(options.expect?.size ?? input.size, { isCertain });
   const collector = new Collector(rules, hashes, options.sink);
   const reader = new TarReader(input.subject, collector);
   try {

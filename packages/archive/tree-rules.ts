@@ -45,6 +45,8 @@ export class TreeRules {
   #first: string | undefined;
   #hasRoot = false;
   #last = '';
+  /** A folder that came: most paths have the parent of the one before. */
+  #parent = '.';
   #bytes = 0;
 
   constructor(subject: string, limits: ArchiveLimits) {
@@ -173,9 +175,12 @@ export class TreeRules {
       this.#last = path;
     }
     const parent = parentOf(path);
-    if (parent === '.') return;
+    if (parent === '.' || parent === this.#parent) return;
     const found = this.#seen.get(foldPath(parent));
-    if (found === `${parent}/`) return;
+    if (found === `${parent}/`) {
+      this.#parent = parent;
+      return;
+    }
     const state = found === parent ? 'is a file' : 'is not there';
     this.#report({
       path,

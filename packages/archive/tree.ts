@@ -48,7 +48,7 @@ export class TreeDigest {
   /** Adds the next entry in that order. */
   add(entry: Omit<ListingEntry, 'sha256'>, sha256: string): void {
     const type = entry.type === 'directory' ? 'd' : 'f';
-    const mode = entry.mode.toString(8).padStart(4, '0');
+    const mode = MODES.get(entry.mode) ?? octal(entry.mode);
     this.#lines += `${entry.path}\0${type}\0${mode}\0${entry.size}\0${sha256}\n`;
     if (this.#lines.length >= HASHED_AT_ONCE) this.#hashLines();
     this.#size += entry.size;
@@ -65,6 +65,15 @@ export class TreeDigest {
     this.#lines = '';
   }
 }
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0');
+}
+
+/** Those that travel. */
+const MODES: ReadonlyMap<number, string> = new Map(
+  [0o644, 0o755].map((mode) => [mode, octal(mode)]),
+);
 
 /** What `TreeDigest` tells of a listing in any order. */
 export function treeInfo(listing: readonly ListingEntry[]): TreeInfo {
