@@ -103,7 +103,7 @@ function judge(outcome: RoundOutcome, proof: Proof, signal: AbortSignal): RoundE
     throw new OtaError(error.code, error.message, toOptions(error));
   }
   const error = new UpdaterError('ROUND', `the process of this round ${how}`, {
-    hint: "what it left is settled by the next; 'journalctl -k' tells whether memory ran out",
+    hint: "what it left is settled by the next; 'journalctl -k' tells whether memory ran out or a disk hangs",
   });
   // Told to stop before it listened: nothing was begun.
   if (signal.aborted && begun === undefined) return { lookIn: LOOK_AGAIN_MS };

@@ -61,7 +61,10 @@ export class LookApart {
       return JSON.parse((await this.#ended) ?? '') as string[];
     } catch (error) {
       const what = `could not look at the release as '${name}': ${messageOf(error)}`;
-      throw new UpdaterError('WEB_USER', what, { cause: error });
+      throw new UpdaterError('WEB_USER', what, {
+        hint: "what runs stays, and a later check tries again; a process that is killed took five minutes, or memory ran out: 'journalctl -k'",
+        cause: error,
+      });
     } finally {
       clearTimeout(timer);
     }

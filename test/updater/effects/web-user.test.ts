@@ -121,7 +121,10 @@ describe('the gate as another user', () => {
     const user = await findUser('nobody');
     const look = async (): Promise<unknown> => user && apart.look(user, release().folder);
     const error = await errorOf(look);
-    expect(error).toMatchObject({ code: 'WEB_USER' });
+    expect(error).toMatchObject({
+      code: 'WEB_USER',
+      hint: expect.stringContaining('a later check tries again'),
+    });
     expect(error.message).toContain(
       "could not look at the release as 'nobody': it ended with SIGKILL",
     );
