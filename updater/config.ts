@@ -5,13 +5,12 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
-import { isChannelName } from '@landfall/manifest';
+import { isChannelName, z } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
 import { withholdVariables } from '@landfall/cli';
 import { mirrorConfigSchema, secretVariables } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
 import { parse as parseToml } from 'smol-toml';
-import { z } from '@landfall/manifest';
 import { windowSchema } from './config-pace.ts';
 import { checkSchema, quiesceSchema, snapshotSchema } from './config-hooks.ts';
 import {
