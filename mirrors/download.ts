@@ -40,6 +40,7 @@ export async function downloadArtifact(
       failed.push({ mirror: mirror.name, error });
       options.onMirrorFailed?.(mirror.name, error);
     },
+    reach: (bytes) => options.onHere?.(bytes, fd),
   };
   try {
     const frames = fitFrames(options);

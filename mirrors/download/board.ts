@@ -36,6 +36,7 @@ const LEAST_GAIN_MS = 500;
 const PATIENCE_MS = 1000;
 
 export class FrameBoard {
+  /** In the order of the file. */
   readonly #missing: Set<Frame>;
   readonly #sources = new Set<Source>();
   #bytes = 0;
@@ -52,6 +53,12 @@ export class FrameBoard {
   /** Whether somebody else is at work on it. */
   hasOthers(source: Source): boolean {
     return [...this.#sources].some((each) => each !== source && each.run.length > 0);
+  }
+
+  /** Bytes before the first frame that is missing; undefined when none is. */
+  get here(): number | undefined {
+    for (const { start } of this.#missing) return start;
+    return undefined;
   }
 
   isMissing(frame: Frame): boolean {

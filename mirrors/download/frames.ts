@@ -50,6 +50,7 @@ export async function downloadFrames(
 ): Promise<Served | undefined> {
   const missing = await findMissing(attempt, frames);
   crashPoint('download-looked');
+  attempt.reach(missing[0]?.start ?? attempt.options.size);
   if (missing.length === 0) return { mirror: undefined };
   return new FrameDownload(attempt, frames, missing).run();
 }
@@ -187,6 +188,7 @@ class FrameDownload {
     this.#here += bytes;
     this.#landed.set(mirror.name, (this.#landed.get(mirror.name) ?? 0) + bytes);
     this.#tell(mirror);
+    this.#attempt.reach(this.#board.here ?? this.#attempt.options.size);
     crashPoint('download-frame-counted');
     if (this.#board.isDone) this.#over.abort(new Error('all is here'));
     this.#wake();

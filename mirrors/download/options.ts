@@ -30,6 +30,11 @@ export interface DownloadOptions {
   /** Called with the bytes that are here so far, and who sent the last; may fall back when a mirror is left. */
   onProgress?: (bytes: number, mirror: string) => void;
   onMirrorFailed?: (mirror: string, error: MirrorError) => void;
+  /**
+   * Called with how many bytes from its start are here and right, when there are more, and with
+   * the descriptor that they were written to. Where only the whole is signed that is never known before the end.
+   */
+  onHere?: (bytes: number, fd: number) => void;
   signal?: AbortSignal;
 }
 
@@ -52,6 +57,8 @@ export interface Attempt {
   options: DownloadOptions;
   /** A mirror is left. */
   fail: (mirror: Mirror, error: MirrorError) => void;
+  /** So many bytes from the start are right. */
+  reach: (bytes: number) => void;
 }
 
 /**

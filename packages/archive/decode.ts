@@ -22,12 +22,16 @@ export type Unpack = (
   options: { name: string; maxBytes: number; signal: AbortSignal | undefined },
 ) => AsyncIterable<Buffer>;
 
+/** Bytes that tell what it is: a block of tar. */
+const START_BYTES = 512;
+
 /** By magic number, never by name. Refuses what is none of the three. */
-export function detectPacking(input: ArchiveInput): Packing {
-  const start = input.peek(512);
+export async function detectPacking(input: ArchiveInput): Promise<Packing> {
+  await input.arrive(START_BYTES);
+  const start = input.peek(START_BYTES);
   if (start.length >= 4 && start.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
   if (start.length >= 2 && start.readUInt16BE(0) === 0x1f8b) return 'gzip';
-  if (start.length === 512 && start.toString('latin1', 257, 262) === 'ustar') return 'none';
+  if (start.length === START_BYTES && start.toString('latin1', 257, 262) === 'ustar') return 'none';
   if (start.length === 0) throw damaged(input.subject, 'is empty');
   const what = 'is not an archive: expected zstd, gzip or tar, found something else';
   const hint = 'look at it with file(1); a proxy or a login page may have answered instead';
@@ -60,6 +64,7 @@ async function* readElsewhere(
   signal: AbortSignal | undefined,
   unpack: Unpack,
 ): AsyncGenerator<Buffer> {
+  await input.arrive(input.size);
   for await (const piece of unpack(input.fd, { name: input.name, maxBytes, signal })) {
     meter.count(piece.length, input.size);
     yield piece;
@@ -73,7 +78,7 @@ export async function* unpackArchive(
 ): AsyncGenerator<Buffer> {
   const input = new ArchiveInput(fd, name);
   const bounds = { maxBytes, maxRatio: DEFAULT_LIMITS.maxRatio };
-  yield* decode(input, detectPacking(input), bounds, {});
+  yield* decode(input, await detectPacking(input), bounds, {});
 }
 
 async function* readPlain(
@@ -83,6 +88,7 @@ async function* readPlain(
 ): AsyncGenerator<Buffer> {
   while (input.left > 0) {
     signal?.throwIfAborted();
+    await input.arrive(PLAIN_PIECE);
     const piece = input.peek(PLAIN_PIECE);
     meter.count(piece.length, input.position + piece.length);
     yield piece;

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fchmodSync, openSync, writeSync } from 'node:fs';
+import type { Arrival } from './arrival.ts';
 import { decode, detectPacking, type Unpack } from './decode.ts';
 import { ArchiveError, refused, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
@@ -26,13 +27,15 @@ export async function extractFile(
     contentSha256: string;
     contentSize: number;
     name?: string;
+    /** It is still coming in. */
+    arrival?: Arrival | undefined;
     signal?: AbortSignal;
     unpack?: Unpack | undefined;
   },
 ): Promise<void> {
   const { mode, contentSha256, contentSize } = options;
-  await withInput(source, options.name, async (input) => {
-    const packing = detectPacking(input);
+  await withInput(source, options, async (input) => {
+    const packing = await detectPacking(input);
     if (packing === 'none') {
       throw refused(input.subject, [{ path: undefined, what: 'is a tar, expected zstd or gzip' }]);
     }

@@ -11,6 +11,7 @@
  * the caller syncs the tree, or removes `directory` after any error or crash.
  */
 import { closeSync, writeSync } from 'node:fs';
+import type { Arrival } from './arrival.ts';
 import type { Unpack } from './decode.ts';
 import { ArchiveError, toArchiveError } from './errors.ts';
 import { withInput } from './input.ts';
@@ -38,6 +39,8 @@ export async function extractTree(
   options: {
     expect: TreeInfo;
     name?: string;
+    /** It is still coming in. */
+    arrival?: Arrival | undefined;
     limits?: Partial<ArchiveLimits>;
     signal?: AbortSignal;
     unpack?: Unpack | undefined;
@@ -47,7 +50,7 @@ export async function extractTree(
   },
 ): Promise<{ tree: TreeInfo; listing: ListingEntry[] }> {
   const { expect, signal, unpack } = options;
-  return withInput(source, options.name, async (input) => {
+  return withInput(source, options, async (input) => {
     const folder = openEmpty(directory);
     const sink = new DirectorySink(folder, input.subject, options);
     try {

@@ -35,7 +35,7 @@ export async function gateArchive(
     unpack?: Unpack | undefined;
   } = {},
 ): Promise<GateReport> {
-  return withInput(source, options.name, async (input) => {
+  return withInput(source, options, async (input) => {
     const { listing, packing } = await readTree(input, {
       limits: withDefaults(options.limits),
       signal: options.signal,

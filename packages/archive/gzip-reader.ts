@@ -35,12 +35,17 @@ export async function* readGzip(
   while (input.left > 0) {
     signal?.throwIfAborted();
     meter.countFrame();
+    // What is here is made use of before more is waited for.
+    if (input.isDry) yield* ahead.drain();
+    await input.arrive(MAX_HEADER);
     const header = parseHeader(input);
     if (header.memberSize === undefined) {
       yield* ahead.drain();
+      await input.arrive(input.left);
       input.skip(header.bytes);
       yield* streamMember(input, meter, signal);
     } else {
+      await input.arrive(header.memberSize);
       const member = readWhole(input, header.memberSize);
       const content = member.readUInt32LE(member.length - 4);
       if (content > FRAME_BYTES) {

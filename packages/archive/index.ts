@@ -6,6 +6,7 @@
  * (`gateArchive`, `extractTree`, `extractFile`, `digestTree`) share the rules of
  * what may travel and no code that reads or writes a format.
  */
+export type { Arrival } from './arrival.ts';
 export { ArchiveError, type Problem } from './errors.ts';
 export { checkListing } from './check-listing.ts';
 export { ContentHash } from './content-hash.ts';

@@ -5,28 +5,33 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { Arrival } from './arrival.ts';
 import { ArchiveError, damaged, toArchiveError } from './errors.ts';
 import { quotePath } from './names.ts';
 
 /** Bytes of the window; no single piece of any format read here is larger than a quarter of it. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** An open archive, with a window over its bytes that only moves on, unless told to `seek`. */
+/**
+ * An open archive, with a window over its bytes that only moves on, unless told to `seek`.
+ * Of one that is still coming in, what `arrive` has not waited for is not read.
+ */
 export class ArchiveInput {
   readonly fd: number;
   /** What messages call it; empty when nobody said. */
   readonly name: string;
   /** `archive 'web-ui.tar.zst'`, for messages. */
   readonly subject: string;
-  /** Bytes of the file when it was opened. */
+  /** Bytes of the file when it was opened, or that it will have. */
   readonly size: number;
+  readonly #arrival: Arrival | undefined;
   readonly #window: Buffer;
   /** Offset in the file of the window's first unread byte. */
   #position = 0;
   #start = 0;
   #end = 0;
 
-  constructor(fd: number, name: string) {
+  constructor(fd: number, name: string, arrival?: Arrival) {
     const subject = subjectOf(name);
     this.fd = fd;
     this.name = name;
@@ -37,8 +42,9 @@ export class ArchiveInput {
         hint: 'name the archive file itself',
       });
     }
-    this.size = stats.size;
-    this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, stats.size));
+    this.size = arrival?.size ?? stats.size;
+    this.#arrival = arrival;
+    this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, this.size));
   }
 
   get position(): number {
@@ -47,6 +53,17 @@ export class ArchiveInput {
 
   get left(): number {
     return this.size - this.#position;
+  }
+
+  /** Whether nothing more has come in yet. */
+  get isDry(): boolean {
+    return this.#arrival !== undefined && this.#arrival.here <= this.#position;
+  }
+
+  /** Waits until `bytes` from here, or all that are left, can be read. Throws why they never can. */
+  async arrive(bytes: number): Promise<void> {
+    const end = Math.min(this.size, this.#position + bytes);
+    if (this.#arrival !== undefined && this.#arrival.here < end) await this.#arrival.until(end);
   }
 
   /** Up to `most` bytes from here, fewer only at the end. A view that the next call may overwrite. */
@@ -88,7 +105,8 @@ export class ArchiveInput {
   }
 
   #read(offset: number): number {
-    const length = Math.min(this.#window.length - this.#end, this.size - offset);
+    const end = this.#arrival?.here ?? this.size;
+    const length = Math.min(this.#window.length - this.#end, Math.max(0, end - offset));
     try {
       return readSync(this.fd, this.#window, this.#end, length, offset);
     } catch (error) {
@@ -99,15 +117,15 @@ export class ArchiveInput {
 
 /**
  * Runs `use` on the archive at a path, or behind an open descriptor that stays
- * open. `name` is what messages call it.
+ * open. `name` is what messages call it; `arrival`: it is still coming in.
  */
 export async function withInput<T>(
   source: string | number,
-  name: string | undefined,
+  { name, arrival }: { name?: string | undefined; arrival?: Arrival | undefined },
   use: (input: ArchiveInput) => Promise<T>,
 ): Promise<T> {
   const shown = name ?? (typeof source === 'string' ? basename(source) : '');
-  if (typeof source === 'number') return use(new ArchiveInput(source, shown));
+  if (typeof source === 'number') return use(new ArchiveInput(source, shown, arrival));
   let fd: number;
   try {
     fd = openSync(source, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -115,7 +133,7 @@ export async function withInput<T>(
     throw toArchiveError(subjectOf(shown), error);
   }
   try {
-    return await use(new ArchiveInput(fd, shown));
+    return await use(new ArchiveInput(fd, shown, arrival));
   } finally {
     closeSync(fd);
   }

@@ -48,7 +48,7 @@ export async function readTree(
   options: ReadOptions,
 ): Promise<{ packing: Packing; listing: ListingEntry[] }> {
   const { limits } = options;
-  const packing = detectPacking(input);
+  const packing = await detectPacking(input);
   const { entries, size } = options.expect ?? {
     entries: limits.maxEntries,
     size: limits.maxTotalBytes,

@@ -6,6 +6,8 @@ import type { ArchiveInput } from './input.ts';
 export const MAX_BLOCK = 128 * 1024;
 /** Largest window of a streamed frame, as a power of two: `zstd -19` needs 2^23, `--ultra -20` 2^25. */
 export const WINDOW_LOG_MAX = 25;
+/** Most bytes of a header: magic number, descriptor, window, content size. */
+const MAX_HEADER = 14;
 
 export interface FrameHeader {
   /** Bytes of the header itself, magic number included. */
@@ -18,7 +20,8 @@ export interface FrameHeader {
 }
 
 /** The header at the input's position, which stays there. */
-export function parseHeader(input: ArchiveInput): FrameHeader {
+export async function parseHeader(input: ArchiveInput): Promise<FrameHeader> {
+  await input.arrive(MAX_HEADER);
   const descriptor = input.need(5).readUInt8(4);
   const single = (descriptor & 0x20) !== 0;
   if ((descriptor & 0x18) !== 0) throw damaged(input.subject, 'has a frame with reserved bits set');
@@ -57,21 +60,26 @@ function readWindowSize(descriptor: number): number {
  * The frame at the input's position in pieces: its header, each block, its
  * checksum. A piece unpacks to at most 128 KiB and is valid until the next.
  */
-export function* framePieces(input: ArchiveInput, header: FrameHeader): Generator<Buffer> {
-  const take = function* (bytes: number): Generator<Buffer> {
+export async function* framePieces(
+  input: ArchiveInput,
+  header: FrameHeader,
+): AsyncGenerator<Buffer> {
+  const take = async (bytes: number): Promise<Buffer> => {
+    await input.arrive(bytes);
     const piece = input.need(bytes);
     input.skip(bytes);
-    yield piece;
+    return piece;
   };
-  yield* take(header.bytes);
+  yield take(header.bytes);
   const maxBlock = Math.min(MAX_BLOCK, Math.max(header.windowSize, 1024));
   for (let last = false; !last;) {
+    await input.arrive(3);
     const block = input.need(3).readUIntLE(0, 3);
     last = (block & 1) === 1;
     const type = (block >> 1) & 3;
     const size = block >> 3;
     if (type === 3 || size > maxBlock) throw damaged(input.subject, 'has a damaged block');
-    yield* take(3 + (type === 1 ? 1 : size));
+    yield take(3 + (type === 1 ? 1 : size));
   }
-  if (header.checksum) yield* take(4);
+  if (header.checksum) yield take(4);
 }

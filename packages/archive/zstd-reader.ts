@@ -37,20 +37,24 @@ export async function* readZstd(
   const spare: Buffer[] = [];
   while (input.left > 0) {
     signal?.throwIfAborted();
+    // What is here is made use of before more is waited for.
+    if (input.isDry) yield* ahead.drain();
+    await input.arrive(4);
     const magic = input.need(4).readUInt32LE(0);
     if ((magic & 0xfffffff0) >>> 0 === 0x184d2a50) {
+      await input.arrive(input.left);
       readSeekTable(input, frames);
       break;
     }
     if (magic !== FRAME_MAGIC) throw damaged(input.subject, 'has other data where a frame starts');
     meter.countFrame();
     const start = input.position;
-    const header = parseHeader(input);
+    const header = await parseHeader(input);
     if (header.contentSize !== undefined && header.contentSize <= FRAME_BYTES) {
       const content = header.contentSize;
       const room =
         spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameBound(FRAME_BYTES), input.size));
-      const frame = readWhole(input, header, content, room);
+      const frame = await readWhole(input, header, content, room);
       meter.count(content, input.position);
       frames.push({ compressed: frame.length, content });
       const decoded = decodeWhole(input.subject, frame, content);
@@ -78,15 +82,15 @@ function frameBound(content: number): number {
 }
 
 /** The frame at the input's position, in `frame`, which has room for the largest. */
-function readWhole(
+async function readWhole(
   input: ArchiveInput,
   header: FrameHeader,
   content: number,
   frame: Buffer,
-): Buffer {
+): Promise<Buffer> {
   const bound = frameBound(content);
   let length = 0;
-  for (const piece of framePieces(input, header)) {
+  for await (const piece of framePieces(input, header)) {
     if (length + piece.length > bound) {
       throw damaged(input.subject, 'has a frame that is far larger than its content');
     }
@@ -127,7 +131,7 @@ async function* streamFrame(input: ArchiveInput, header: FrameHeader): AsyncGene
   );
   const { subject } = input;
   try {
-    for (const piece of framePieces(input, header))
+    for await (const piece of framePieces(input, header))
       yield* await codec(subject, inflater.feed(piece));
     yield* await codec(subject, inflater.finish());
     if (inflater.consumed !== inflater.written) {

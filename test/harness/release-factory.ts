@@ -138,13 +138,16 @@ export class ReleaseFactory {
     if (spec.archive !== undefined) {
       writeFileSync(path, spec.archive);
       const sha256 = createHash('sha256').update(spec.archive).digest('hex');
-      packed = { ...packed, size: spec.archive.length, sha256 };
+      const { tree } = packed;
+      packed = { tree, size: spec.archive.length, sha256 };
     }
     const { size, sha256, tree } = packed;
+    const frames = packed.frames?.map((frame) => ({ ...frame }));
+    const signed = { size, sha256, ...(frames === undefined ? {} : { frames }) };
     return {
       name: 'web-ui',
       kind: 'tree',
-      artifacts: [{ platform: 'any', file, size, sha256, tree: { ...tree }, deltas: [] }],
+      artifacts: [{ platform: 'any', file, ...signed, tree: { ...tree }, deltas: [] }],
     };
   }
 }

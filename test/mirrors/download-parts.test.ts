@@ -1,6 +1,6 @@
 /** Downloads that go on from what is there, and that come from several mirrors at once. */
 import { createHash } from 'node:crypto';
-import { closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Download,
@@ -174,6 +174,29 @@ describe('a download by frames', () => {
     const download = await run({ frames });
     // One that cuts off may be asked again at the end; here the others are there.
     expect(failures(download)).toEqual([`north: ${code}`]);
+  });
+
+  it.each([
+    ['from the start', Buffer.alloc(0), 0],
+    ['with frames that are here', BYTES.subarray(0, 4 * FRAME), 4 * FRAME],
+    ['with all that is here', BYTES, BYTES.length],
+  ])('tells what is right of it so far, %s', async (_, left, first) => {
+    const { run, to } = await scene({ fault: { kind: 'wrong-bytes' } }, {}, {});
+    writeFileSync(to, left);
+    const told: number[] = [];
+    const onHere = (bytes: number, fd: number): void => {
+      const found = Buffer.alloc(bytes);
+      readSync(fd, found, 0, bytes, 0);
+      expect(found.equals(BYTES.subarray(0, bytes))).toBe(true);
+      told.push(bytes);
+    };
+    await run({ frames, onHere });
+    expect(told[0]).toBe(first);
+    expect(told).toEqual(told.toSorted((a, b) => a - b));
+    expect(told.at(-1)).toBe(BYTES.length);
+    // Frame after frame, and not all at the end.
+    const steps = (BYTES.length - first) / FRAME;
+    expect(new Set(told).size).toBeGreaterThan(steps / 3);
   });
 
   it('goes on without a mirror that stalls, long before it is given up', async () => {

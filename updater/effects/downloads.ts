@@ -18,6 +18,11 @@ export function unverifiedPath(paths: Paths, file: string): string {
   return join(paths.downloads, `${file}${ENDING}`);
 }
 
+/** Removes what was downloaded of a file. */
+export function removeDownload(paths: Paths, file: string): void {
+  rmSync(unverifiedPath(paths, file), { force: true });
+}
+
 /** Removes what is no download of an artifact of `selected`, or of a delta to it, whatever it is. */
 export function keepDownloads(paths: Paths, selected: readonly Selected[]): void {
   const files = selected.flatMap(({ artifact }) => [artifact, ...deltasOf(artifact)]);

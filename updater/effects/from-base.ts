@@ -27,7 +27,7 @@ import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
 import { forgetDelta, mayTryDelta, recordDelta, takeBackDelta } from '../records/delta-file.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { type Base, Sharing } from './base.ts';
-import { bytesLeft, unverifiedPath } from './downloads.ts';
+import { bytesLeft, removeDownload } from './downloads.ts';
 import { fetchFile, type Source } from './fetch.ts';
 import { apartMemory, ApartInflater } from './inflate-apart.ts';
 import { makeFolder } from './make-folder.ts';
@@ -76,7 +76,7 @@ export async function stageFromBase(
   sharing.tell(host);
   const { platform, file, size, sha256 } = component.artifact;
   // What was downloaded of it before is not needed.
-  rmSync(unverifiedPath(host.paths, file), { force: true });
+  removeDownload(host.paths, file);
   return { name, kind, artifact: { platform, file, size, sha256 }, entries };
 }
 
@@ -144,7 +144,7 @@ async function byDelta(
   const { kind, artifact } = step.component;
   const whole = formatBytes(artifact.size);
   host.note(`downloading ${delta.file} (${formatBytes(delta.size)}, in place of ${whole})`);
-  const download = await fetchFile(host, source, delta);
+  const fd = await fetchFile(host, source, delta);
   try {
     crashPoint('stage-delta-downloaded');
     recordDelta(paths.deltas, delta, timestamp());
@@ -154,7 +154,7 @@ async function byDelta(
     const onNeed = (bytes: number): void =>
       requireMemory(host.config.sandbox ? apartMemory(bytes) : bytes);
     const how = { ...howOf(host, step), expect, onNeed };
-    const entries = await applyAsTold(host, download.fd, how).catch((error: unknown) => {
+    const entries = await applyAsTold(host, fd, how).catch((error: unknown) => {
       if (!isWrong(error)) tryTo(host, () => takeBackDelta(paths.deltas, delta));
       throw error;
     });
@@ -168,8 +168,8 @@ async function byDelta(
     );
     return entries;
   } finally {
-    closeSync(download.fd);
-    tryTo(host, download.remove);
+    closeSync(fd);
+    tryTo(host, () => removeDownload(paths, delta.file));
   }
 }
 
@@ -218,6 +218,6 @@ function tellFailure(host: Host, step: Step, delta: Delta | undefined, error: un
   host.note(`${what} is of no use${now}: ${problem}; taking the whole artifact`);
   host.journal.append({ at: timestamp(), delta: what, problem });
   if (delta === undefined) return;
-  rmSync(unverifiedPath(host.paths, delta.file), { force: true });
+  removeDownload(host.paths, delta.file);
   if (isWrong(error)) recordDelta(host.paths.deltas, delta, timestamp(), problem);
 }

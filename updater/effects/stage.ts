@@ -2,12 +2,13 @@
  * From a mirror's bytes to a whole deployment beside the one that runs.
  *
  * Bytes lie in `<file>.unverified` until their digest is that of the signed
- * manifest; the descriptor that was hashed is the one that is gated and
- * extracted. Files land in `.staging-<id>` and get their final name in one
+ * manifest; the file that was hashed, by descriptor, is the one that is gated and
+ * extracted: range after range while the rest is downloaded, where the manifest
+ * signs ranges. Files land in `.staging-<id>` and get their final name in one
  * rename, after every byte of them is synced. A crash before that rename
  * leaves only names that the next start removes, and downloads that it goes on with.
  */
-import { closeSync, lstatSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArchiveError, extractFile, extractTree, type ListingEntry } from '@landfall/archive';
@@ -18,13 +19,13 @@ import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
 import { beFrugal } from '../frugal.ts';
-import { stopIfTold, timestamp, tryTo, type Host } from '../host.ts';
+import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';
-import { bytesLeft, keepDownloads } from './downloads.ts';
+import { bytesLeft, keepDownloads, removeDownload } from './downloads.ts';
 import { isStaged } from './preflight.ts';
 import { type Base, findBase, Sharing } from './base.ts';
-import { fetchFile, type Source } from './fetch.ts';
+import { type Archive, readWhileFetched, type Source } from './fetch.ts';
 import { bytesToFetch, stageFromBase } from './from-base.ts';
 import { makeFolder } from './make-folder.ts';
 import { checkSpace } from './space.ts';
@@ -130,7 +131,7 @@ function checkSpaceForWhole(host: Host, left: readonly Selected[], base: Base): 
 
 /**
  * Downloads one component and unpacks it into the folder `staging`, checked
- * against what was signed.
+ * against what was signed. What is of no use is not kept.
  */
 export async function stageComponent(
   host: Host,
@@ -140,26 +141,15 @@ export async function stageComponent(
   how: Unpacking = {},
 ): Promise<InventoryComponent> {
   beFrugal();
-  const { signal } = host;
   const { name, kind } = component;
   const { platform, file, size, sha256 } = component.artifact;
   host.note(`downloading ${file} (${formatBytes(size)})`);
-  const download = await fetchFile(host, source, component.artifact);
-  let entries: ListingEntry[];
-  try {
-    crashPoint('stage-downloaded');
-    const target = join(staging, name);
-    entries = await unpack(host, component, download.fd, target, how).catch(blame(sha256));
-    crashPoint('stage-extracted');
-  } catch (error) {
-    // A disk that does not let go of it must not stand in for why it is of no use.
-    if (!signal.aborted) tryTo(host, download.remove);
-    throw error;
-  } finally {
-    closeSync(download.fd);
-  }
-  download.remove();
-  stopIfTold(signal);
+  const read = (archive: Archive): Promise<ListingEntry[]> =>
+    unpack(host, component, archive, join(staging, name), how).catch(blame(sha256));
+  const entries = await readWhileFetched(host, source, component.artifact, read);
+  crashPoint('stage-extracted');
+  removeDownload(host.paths, file);
+  stopIfTold(host.signal);
   return { name, kind, artifact: { platform, file, size, sha256 }, entries };
 }
 
@@ -174,11 +164,11 @@ function blame(artifact: string): (error: unknown) => never {
 async function unpack(
   host: Host,
   component: Selected,
-  fd: number,
+  { fd, arrival }: Archive,
   target: string,
   { sharing, sync }: Unpacking,
 ): Promise<ListingEntry[]> {
-  const how = { signal: host.signal, unpack: unpackAsTold(host) };
+  const how = { signal: host.signal, unpack: unpackAsTold(host), arrival };
   const { kind, artifact } = component;
   const name = artifact.file;
   if (kind === 'file') {
