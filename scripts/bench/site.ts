@@ -33,18 +33,20 @@ export interface SiteOptions {
   deltas?: boolean;
   /** Whether the node reads the mirror's folder itself; over HTTP unless told. */
   local?: boolean;
+  /** Bytes a second that the mirror sends on one connection; as many as it can unless told. */
+  rate?: number | undefined;
 }
 
 /** Ships both trees and lays the node out; nothing runs on it yet. */
 export async function makeSite(bench: Bench, options: SiteOptions): Promise<Site> {
-  const { trees, deltas = true, local = false } = options;
+  const { trees, deltas = true, local = false, rate } = options;
   const folder = join(bench.scratch, 'site');
   const [mirror, live] = [join(folder, 'mirror'), join(folder, 'live')];
   const root = join(bench.disk.path, 'node/root');
   mkdirSync(folder);
   run('mirrors', ['init', mirror], folder);
   point(live, mirror);
-  const web = await startWeb(join(folder, 'web'), [live, join(root, 'current/web-ui')]);
+  const web = await startWeb(join(folder, 'web'), [live, join(root, 'current/web-ui')], rate);
   const [url = '', page = ''] = web.urls;
   const keygen = run('release', ['keygen', '--no-password', '--out', 'release.key'], folder);
   const publicKey = /RW[A-Za-z0-9+/=]{54}/.exec(keygen)?.[0] ?? '';

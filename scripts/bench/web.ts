@@ -18,13 +18,20 @@ export interface Web {
 const WAIT_MS = 50;
 const PATIENCE = 100;
 
-/** Serves `roots`, each at a port of its own. `folder` is for nginx, and empty. */
-export async function startWeb(folder: string, roots: readonly string[]): Promise<Web> {
+/**
+ * Serves `roots`, each at a port of its own; the first sends `rate` bytes a second on each
+ * connection, if given. `folder` is for nginx, and empty.
+ */
+export async function startWeb(
+  folder: string,
+  roots: readonly string[],
+  rate?: number,
+): Promise<Web> {
   mkdirSync(join(folder, 'tmp'), { recursive: true });
   const ports: number[] = [];
   for (const _root of roots) ports.push(await freePort());
   const config = join(folder, 'nginx.conf');
-  writeFileSync(config, configuration(folder, roots, ports));
+  writeFileSync(config, configuration(folder, roots, ports, rate));
   const options = [
     '-c',
     config,
@@ -79,14 +86,19 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function configuration(folder: string, roots: readonly string[], ports: readonly number[]): string {
+function configuration(
+  folder: string,
+  roots: readonly string[],
+  ports: readonly number[],
+  rate: number | undefined,
+): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${join(folder, 'tmp', name)};`,
   );
-  const servers = roots.map(
-    (root, index) =>
-      `  server { listen 127.0.0.1:${ports[index]}; root ${root}; index index.html; }`,
-  );
+  const servers = roots.map((root, index) => {
+    const limit = index === 0 && rate !== undefined ? ` limit_rate ${rate};` : '';
+    return `  server { listen 127.0.0.1:${ports[index]}; root ${root}; index index.html;${limit} }`;
+  });
   return [
     process.getuid?.() === 0 ? 'user www-data;' : '',
     'worker_processes 1;',

@@ -5,7 +5,6 @@ import { refuseCorrupt } from '../corrupt.ts';
 import type { Host } from '../host.ts';
 import { judgeMirrors } from '../judgement.ts';
 import type { Wish } from '../offer.ts';
-import { followUpdater } from '../self/follow.ts';
 import { settle } from '../settle.ts';
 import { rehearse, update } from '../update.ts';
 import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
@@ -67,6 +66,8 @@ async function settleAndUpdate(context: Context, host: Host, wish: Wish): Promis
     return ExitCode.failed;
   }
   const result = await update(host, state, wish);
+  // Not before the switch, which need not wait for its code.
+  const { followUpdater } = await import('../self/follow.ts');
   await followUpdater(host, result.state);
   const { lines, data, exit } = tellUpdate(result, wish.byHand);
   context.result(data, lines);

@@ -14,16 +14,23 @@ import { webUi } from '../workloads.ts';
 import { singleExecutable } from './start.ts';
 
 const PEER = 'curl, minisign -V, tar, sync -f, mv';
+/** A line of 100 Mbit/s, in bytes a second. */
+const LINE = 12_500_000;
 
 export const update: Group = {
   name: 'update',
   title: 'Whole update, download to switch',
   async run(bench) {
     const { single } = await singleExecutable(bench);
-    return [
-      await race(bench, single, { step: 'update, full', to: 'new', atMost: 1.1 }),
-      await race(bench, single, { step: 'update, by delta', to: 'small', atMost: 0.5 }),
-    ];
+    const full = { step: 'update, full', to: 'new', atMost: 1.1 } as const;
+    const delta = { step: 'update, by delta', to: 'small', atMost: 0.5 } as const;
+    const figures: Figure[] = [];
+    for (const row of [full, delta]) {
+      figures.push(await race(bench, single, row));
+      const step = `${row.step}, 100 Mbit/s`;
+      figures.push(await race(bench, single, { ...row, step, rate: LINE }));
+    }
+    return figures;
   },
 };
 
@@ -31,12 +38,18 @@ interface Row {
   step: string;
   to: 'new' | 'small';
   atMost: number;
+  /** Of the line to the mirror, in bytes a second. */
+  rate?: number;
 }
 
-async function race(bench: Bench, single: string, { step, to, atMost }: Row): Promise<Figure> {
+async function race(
+  bench: Bench,
+  single: string,
+  { step, to, atMost, rate }: Row,
+): Promise<Figure> {
   bench.say(step);
   const trees = { old: webUi('old', bench), new: webUi(to, bench) };
-  const site = await makeSite(bench, { trees, deltas: to === 'small' });
+  const site = await makeSite(bench, { trees, deltas: to === 'small', rate });
   try {
     const runs = await compare([applyOn(site, single), theirs(site)], { rounds: bench.rounds });
     return figureOf(runs, {
