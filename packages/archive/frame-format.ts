@@ -12,20 +12,29 @@
 import { constants, crc32, createDeflateRaw, createZstdCompress } from 'node:zlib';
 import type { DeflateRaw, ZstdCompress } from 'node:zlib';
 import { giveBack } from './give-back.ts';
-import { FRAME_BYTES } from './limits.ts';
+import { FRAME_BYTES, STRONG_FRAME_BYTES } from './limits.ts';
 
 export type Compression = 'zstd' | 'gzip';
 
 export const DEFAULT_LEVELS: Readonly<Record<Compression, number>> = { zstd: 3, gzip: 6 };
 
+/** From this level of zstd on a frame takes seconds, and tables of 100 MB. */
+const STRONG_ZSTD_LEVEL = 13;
+
+/** Whether somebody asked for few bytes, whatever it takes to make them. */
+export function isStrong(compression: Compression, level: number): boolean {
+  return compression === 'zstd' && level >= STRONG_ZSTD_LEVEL;
+}
+
 /**
  * Content of one frame, in bytes. A gzip member loses little by being smaller,
- * and takes long enough that two processors must end together.
+ * and takes long enough that two processors must end together. What repeats is found
+ * within a frame alone, so at the strong levels of zstd, where bytes count, it holds more.
  */
-export const CONTENT_BYTES: Readonly<Record<Compression, number>> = {
-  zstd: FRAME_BYTES,
-  gzip: FRAME_BYTES / 2,
-};
+export function contentBytes(compression: Compression, level: number): number {
+  if (compression === 'gzip') return FRAME_BYTES / 2;
+  return isStrong(compression, level) ? STRONG_FRAME_BYTES : FRAME_BYTES;
+}
 
 const GZIP_HEADER_BYTES = 20;
 const GZIP_TRAILER_BYTES = 8;

@@ -1,6 +1,6 @@
 /**
  * A compressed file of independent frames, each made by one one-shot call over
- * at most `CONTENT_BYTES` of input, so that its bytes depend on the input alone.
+ * at most `contentBytes` of input, so that its bytes depend on the input alone.
  * Few are compressed at a time and they are written in order.
  *
  * The output stands under a temporary name until `finish` renames it: a crash
@@ -9,7 +9,13 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { FrameDigests, type FrameRange } from './frame-digests.ts';
-import { type Compression, compressFrame, CONTENT_BYTES, seekTable } from './frame-format.ts';
+import {
+  type Compression,
+  compressFrame,
+  contentBytes,
+  isStrong,
+  seekTable,
+} from './frame-format.ts';
 import { giveBack } from './give-back.ts';
 
 /**
@@ -17,9 +23,8 @@ import { giveBack } from './give-back.ts';
  * take, so that none is idle while the next buffer is filled.
  */
 const IN_FLIGHT = 3;
-/** Where a frame takes seconds, and tables of 100 MB, the wait is nothing. */
-const SLOW_IN_FLIGHT = 2;
-const SLOW_ZSTD_LEVEL = 13;
+/** Where a frame takes seconds, and much memory, the wait is nothing. */
+const STRONG_IN_FLIGHT = 2;
 
 interface Pending {
   input: Buffer;
@@ -59,9 +64,8 @@ export class FrameWriter {
     this.#compression = compression;
     this.#level = level;
     this.#signal = signal;
-    this.#contentBytes = CONTENT_BYTES[compression];
-    const isSlow = compression === 'zstd' && level >= SLOW_ZSTD_LEVEL;
-    this.#inFlight = isSlow ? SLOW_IN_FLIGHT : IN_FLIGHT;
+    this.#contentBytes = contentBytes(compression, level);
+    this.#inFlight = isStrong(compression, level) ? STRONG_IN_FLIGHT : IN_FLIGHT;
     for (const old of [path, this.#temporary]) rmSync(old, { force: true });
     this.#fd = openSync(this.#temporary, 'wx', 0o644);
   }

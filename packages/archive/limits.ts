@@ -32,6 +32,8 @@ export const MAX_ALL_PATH_BYTES = 16 * 1024 * 1024;
 
 /** Bytes of tar that one frame of ours holds at most. */
 export const FRAME_BYTES = 8 * 1024 * 1024;
+/** The same at the strong levels of zstd. A frame that tells more is not unpacked whole. */
+export const STRONG_FRAME_BYTES = 24 * 1024 * 1024;
 
 export function withDefaults(limits: Partial<ArchiveLimits> | undefined): ArchiveLimits {
   return { ...DEFAULT_LIMITS, ...limits };

@@ -2,7 +2,7 @@
 import { damaged, refused } from './errors.ts';
 import { RATIO_FREE_BYTES } from './limits.ts';
 
-/** Frames or members of one archive. Ours hold 4 or 8 MiB each; setting up a decoder takes longer than an empty frame. */
+/** Frames or members of one archive. Ours hold 4, 8 or 24 MiB each; setting up a decoder takes longer than an empty frame. */
 const MAX_FRAMES = 8192;
 
 export class Meter {

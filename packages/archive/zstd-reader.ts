@@ -3,7 +3,7 @@
  * that every byte of it is accounted for: frames, then at most the seek table
  * of zstd's seekable format, then the end.
  *
- * Frames that tell a content size of at most `FRAME_BYTES` are decoded whole,
+ * Frames that tell a content size of at most `STRONG_FRAME_BYTES` are decoded whole,
  * some ahead of the reader; others are streamed through a decoder of their own
  * with a bounded window.
  */
@@ -12,7 +12,7 @@ import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
 import { damaged } from './errors.ts';
 import { Inflater } from './inflater.ts';
 import type { ArchiveInput } from './input.ts';
-import { FRAME_BYTES } from './limits.ts';
+import { STRONG_FRAME_BYTES } from './limits.ts';
 import type { Meter } from './meter.ts';
 import { Ahead } from './read-ahead.ts';
 import { type FrameSizes, readSeekTable } from './seek-table.ts';
@@ -50,10 +50,10 @@ export async function* readZstd(
     meter.countFrame();
     const start = input.position;
     const header = await parseHeader(input);
-    if (header.contentSize !== undefined && header.contentSize <= FRAME_BYTES) {
+    if (header.contentSize !== undefined && header.contentSize <= STRONG_FRAME_BYTES) {
       const content = header.contentSize;
       const room =
-        spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameBound(FRAME_BYTES), input.size));
+        spare.pop() ?? Buffer.allocUnsafeSlow(Math.min(frameBound(STRONG_FRAME_BYTES), input.size));
       const frame = await readWhole(input, header, content, room);
       meter.count(content, input.position);
       frames.push({ compressed: frame.length, content });

@@ -56,6 +56,17 @@ describe('a hostile archive costs neither time nor memory', () => {
       /250 times its size/,
     ],
     [
+      'a bomb of the largest frames that are unpacked whole',
+      () =>
+        fileOf(
+          Buffer.concat([
+            zstdFrame(header(4 * GIB)),
+            ...Array.from({ length: 170 }, () => zeroFrame(24 * MIB, zeros(24 * MIB))),
+          ]),
+        ),
+      /250 times its size/,
+    ],
+    [
       'a gzip bomb',
       () => fileOf(gzipSync(Buffer.concat([header(128 * MIB), Buffer.alloc(128 * MIB)]))),
       /250 times its size/,
