@@ -10,6 +10,7 @@ export class ArrivingFile implements Arrival {
   readonly size: number;
   here = 0;
   readonly #opened = Promise.withResolvers<number>();
+  #isOpen = false;
   #changed = Promise.withResolvers<void>();
   #failure: { reason: unknown } | undefined;
 
@@ -27,9 +28,13 @@ export class ArrivingFile implements Arrival {
 
   /** So many bytes from its start, behind `fd`, are right. Throws what keeps it from being opened. */
   reach(bytes: number, fd: number): void {
-    if (bytes <= this.here) return;
-    if (this.here === 0) this.#opened.resolve(openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY));
-    this.here = bytes;
+    // Of an empty file nothing is all of it.
+    if (bytes === 0 && this.size > 0) return;
+    if (!this.#isOpen) {
+      this.#opened.resolve(openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY));
+      this.#isOpen = true;
+    }
+    this.here = Math.max(this.here, bytes);
     this.#wake();
   }
 
