@@ -20,6 +20,8 @@ export interface Nginx {
   pidFile: string;
   /** What nginx wrote to its error log so far. */
   errors(): string;
+  /** Has it read its configuration anew, and waits until no worker of before is left. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,11 +59,23 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
     config,
     pidFile: join(options.folder, 'nginx.pid'),
     errors: () => readFileSync(join(options.folder, 'logs/error.log'), 'utf8'),
+    reload: () => reload(child.pid ?? 0),
     stop: () => stop(child),
   };
   onTestFinished(() => nginx.stop());
   await untilListening(port, child, nginx);
   return nginx;
+}
+
+async function reload(pid: number): Promise<void> {
+  const workers = (): string[] =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const before = new Set(workers());
+  process.kill(pid, 'SIGHUP');
+  for (let tries = 0; workers().some((each) => before.has(each)); tries += 1) {
+    if (tries > 500) throw new Error('nginx does not read its configuration anew');
+    await sleep(20);
+  }
 }
 
 /** A TCP port on loopback that was free a moment ago. */

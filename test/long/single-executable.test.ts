@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HOUSE } from '../../scripts/build/bundle.ts';
+import { findRuntime, PLATFORMS } from '../../scripts/build/runtime.ts';
 import { hashFile } from '../../updater/deployments.ts';
 import { runCommand } from '../harness/command.ts';
 import { exampleWebUi } from '../harness/release-factory.ts';
@@ -33,6 +34,8 @@ describe('the single executable', () => {
   let own: string;
   let built: string;
   beforeAll(() => {
+    // With all of the environment: what npm needs to get through to its registry may be in it.
+    for (const platform of PLATFORMS) findRuntime(platform);
     own = mkdtempSync(join(tmpdir(), 'landfall-single-'));
     built = build(own, '022', 'linux-x64');
   }, BUILT_MS);

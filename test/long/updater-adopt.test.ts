@@ -41,14 +41,14 @@ describe('adopt', () => {
     expect((await node.updater(['adopt'])).code).toBe(1);
     const config = readFileSync(nginx.config, 'utf8');
     writeFileSync(nginx.config, config.replace(`root ${ui};`, `root ${node.root}/current/web-ui;`));
-    process.kill(nginx.pid, 'SIGHUP');
+    await nginx.reload();
     const adopted = await node.updater(['adopt']);
     expect(adopted.code, adopted.stderr).toBe(0);
     const early = await node.updater(['adopt', '--undo']);
     expect(early.code).toBe(3);
     expect(early.stderr).toContain('the web server still serves');
     writeFileSync(nginx.config, config);
-    process.kill(nginx.pid, 'SIGHUP');
+    await nginx.reload();
     expect((await node.updater(['adopt', '--undo'])).code).toBe(0);
 
     // Another folder than the one that is served: nothing tells the visitors, and all is taken back.
