@@ -51,6 +51,7 @@ export class HashThread {
   #left = 0;
   #at = 0;
   #fd = -1;
+  #isLarge = false;
   /** In the slot that is being filled. */
   #bytes = 0;
   #parts = 0;
@@ -95,6 +96,7 @@ export class HashThread {
     this.#left = size;
     this.#at = 0;
     this.#fd = fd;
+    this.#isLarge = size > SLOT_BYTES;
     this.#waiting.push({ into, fd });
   }
 
@@ -138,9 +140,13 @@ export class HashThread {
     for (const { fd } of this.#waiting.splice(0)) if (fd >= 0) closeSync(fd);
   }
 
-  /** To which descriptor the thread is to write `part`, if any: while it is busy, it is written here. */
+  /**
+   * To which descriptor the thread is to write `part`, if any: while it is busy, it is written
+   * here. So are all parts of a file that has many: two who write one file only wait for each other.
+   */
   #writer(part: Buffer): number {
-    if (this.#fd < 0 || SLOTS - this.#slotsFree() < BUSY_SLOTS) return this.#fd;
+    const isBusy = SLOTS - this.#slotsFree() >= BUSY_SLOTS;
+    if (this.#fd < 0 || (!this.#isLarge && !isBusy)) return this.#fd;
     try {
       for (let at = 0; at < part.length;) {
         at += writeSync(this.#fd, part, at, part.length - at, this.#at + at);
