@@ -1,5 +1,5 @@
 /** The guard of one read: whom it blames, and when. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { boundedBody, collect, ReadGuard } from '../../mirrors/bounded.ts';
 import { errorOf } from '../harness/errors.ts';
@@ -51,6 +51,35 @@ it('blames a source that was fast once and then trickles', async () => {
   const error = await errorOf(() => collect(boundedBody(guard, trickling(), same)));
   expect(error.code).toBe('TOO_SLOW');
   expect(guard.total).toBeGreaterThanOrEqual(15_000);
+});
+
+/** As a write to a slow disk does, or a frame with thousands of files. */
+function keepBusy(ms: number): void {
+  const started = performance.now();
+  while (performance.now() - started < ms);
+}
+
+it('does not blame the source while this process is at something else, and does after that', async () => {
+  const limits = { ...LIMITS, minRate: 1000, rateWindowMs: 100 };
+  // Like what a socket tells of, it is there only after timers had their turn.
+  const prompt = async function* (): AsyncGenerator<Uint8Array> {
+    for (let turns = 0; turns < 3; turns += 1) await nextTurn();
+    yield* source(2);
+  };
+  const body = boundedBody(new ReadGuard('north', 'x', limits), prompt(), same);
+  const first = body.next();
+  keepBusy(1300);
+  expect(await first).toMatchObject({ done: false });
+  expect(await body.next()).toMatchObject({ done: false });
+
+  const silent: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }),
+  };
+  const read = errorOf(() =>
+    collect(boundedBody(new ReadGuard('north', 'x', limits), silent, same)),
+  );
+  keepBusy(1300);
+  expect((await read).code).toBe('TOO_SLOW');
 });
 
 it('counts what is sent as keeping up the rate', async () => {
