@@ -1,7 +1,8 @@
 /**
  * Runs a program of the node that must come to an end: no shell, bounded in
  * time and in what is kept of its output. Whatever it started is ended with it,
- * so that nothing of a check or a hook outlives it.
+ * so that nothing of a check or a hook outlives it; but for what made itself a
+ * daemon, in a session of its own, which is not waited for.
  */
 import { spawn } from 'node:child_process';
 import { childEnvironment, formatDuration } from '@landfall/cli';
@@ -9,12 +10,16 @@ import { messageOf } from '@landfall/errors';
 
 /** What is kept of standard output and standard error together. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
+/** For what it printed last, when it has ended or was told to; something else may hold its pipes for ever. */
+const GRACE_MS = 1000;
 
 export interface BoundedOptions {
   timeoutMs: number;
   /** Added to this process's own environment, which goes without secrets. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
+  /** Standard error is kept, unless told. */
+  errors?: 'kept' | 'ignored';
   /** Ends it early. */
   signal?: AbortSignal;
 }
@@ -29,13 +34,13 @@ export interface BoundedResult {
 /** Runs `argv` to its end. Never throws. */
 export async function runBounded(
   argv: readonly string[],
-  { timeoutMs, env = {}, cwd = '/', signal }: BoundedOptions,
+  { timeoutMs, env = {}, cwd = '/', errors = 'kept', signal }: BoundedOptions,
 ): Promise<BoundedResult> {
   const [program = '', ...args] = argv;
   const child = spawn(program, args, {
     cwd,
     env: { ...childEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', errors === 'kept' ? 'pipe' : 'ignore'],
     // A group of its own: it is ended with all that hangs on it.
     detached: true,
   });
@@ -45,14 +50,16 @@ export async function runBounded(
     if (room > 0) pieces.push(piece.subarray(0, room));
     room -= piece.length;
   };
-  child.stdout.on('data', keep);
-  child.stderr.on('data', keep);
+  const pipes = [child.stdout, child.stderr];
+  for (const pipe of pipes) pipe?.on('data', keep);
 
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  let ended: string | undefined;
+  let problem: string | undefined;
   const end = (why: string): void => {
-    ended ??= why;
+    problem ??= why;
     killGroup(child.pid);
+    // Not even then does one end that waits for a disk that hangs.
+    setTimeout(() => resolve(problem), GRACE_MS).unref();
   };
   const timer = setTimeout(() => {
     end(`'${program}' was still running after ${formatDuration(timeoutMs)}`);
@@ -61,14 +68,18 @@ export async function runBounded(
   signal?.addEventListener('abort', stop);
   if (signal?.aborted === true) stop();
   child.once('error', (error) => resolve(`cannot run '${program}': ${messageOf(error)}`));
-  // What it left running holds its pipes: end it, so that 'close' comes.
-  child.once('exit', () => killGroup(child.pid));
-  child.once('close', (code, signalName) => {
-    resolve(ended ?? (code === 0 ? undefined : `'${program}' ended with ${signalName ?? code}`));
+  child.once('exit', (code, killed) => {
+    clearTimeout(timer);
+    if (code !== 0) problem ??= `'${program}' ended with ${killed ?? code}`;
+    killGroup(child.pid);
+    setTimeout(() => resolve(problem), GRACE_MS).unref();
   });
-  const problem = await promise;
+  child.once('close', () => resolve(problem));
+  problem = await promise;
   clearTimeout(timer);
   signal?.removeEventListener('abort', stop);
+  for (const pipe of pipes) pipe?.destroy();
+  child.unref();
   const output = Buffer.concat(pieces).toString('utf8');
   return problem === undefined ? { output } : { problem, output };
 }

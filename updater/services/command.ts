@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { childEnvironment } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
+import { runBounded } from './bounded-command.ts';
 
 /** How it ended, in words; undefined: exit code 0. */
 export async function runProgram(
@@ -40,18 +41,6 @@ export async function readProgram(
   argv: readonly string[],
   timeoutMs: number,
 ): Promise<string | undefined> {
-  const [program = '', ...args] = argv;
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const child = spawn(program, args, {
-    env: childEnvironment(),
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: timeoutMs,
-  });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    if (text.length < 65_536) text += chunk;
-  });
-  child.once('error', () => resolve(undefined));
-  child.once('close', (code) => resolve(code === 0 ? text.trim() : undefined));
-  return promise;
+  const { problem, output } = await runBounded(argv, { timeoutMs, errors: 'ignored' });
+  return problem === undefined ? output.trim() : undefined;
 }

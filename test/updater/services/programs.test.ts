@@ -104,4 +104,31 @@ describe('a command that must end', () => {
     expect((await running).problem).toContain('was ended, as told');
     expect(await isGone()).toBe(true);
   });
+
+  it.each([
+    ['that ended well', 'exit 0', undefined],
+    ['that ended badly', 'exit 3', "'sh' ended with 3"],
+  ])(
+    '%s is not waited for longer because it left a daemon with its output',
+    async (_, end, problem) => {
+      const file = join(temporaryFolder(), 'pid');
+      const script = `echo done; setsid sh -c 'echo $$ > ${file}; exec sleep 60' & while [ ! -s ${file} ]; do sleep 0.01; done; ${end}`;
+      const began = performance.now();
+      const result = await runBounded(['sh', '-c', script], { timeoutMs: 30_000 });
+      process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+      expect(result.problem).toBe(problem);
+      expect(result.output).toBe('done\n');
+      expect(performance.now() - began).toBeLessThan(20_000);
+    },
+  );
+
+  it('is not waited for either when it is ended itself, and a daemon keeps its output', async () => {
+    const file = join(temporaryFolder(), 'pid');
+    const script = `setsid sh -c 'echo $$ > ${file}; exec sleep 60' & while [ ! -s ${file} ]; do sleep 0.01; done; sleep 60`;
+    const began = performance.now();
+    const result = await runBounded(['sh', '-c', script], { timeoutMs: 3000 });
+    process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+    expect(result.problem).toBe("'sh' was still running after 3.0 s");
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
 });
