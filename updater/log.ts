@@ -3,8 +3,9 @@
  * for each activation. For people; nothing is decided from it, and a disk that
  * does not take it must not stop a rollback.
  */
-import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { nextTime, pruneFolders } from './dated-folders.ts';
 
 /** Folders that are kept. */
 const KEPT_LOGS = 20;
@@ -49,10 +50,7 @@ export class ActivationLog {
   /** Removes the oldest folders. */
   prune(): void {
     try {
-      const folders = readdirSync(this.#logs).toSorted();
-      for (const name of folders.slice(0, Math.max(0, folders.length - KEPT_LOGS))) {
-        rmSync(join(this.#logs, name), { recursive: true, force: true });
-      }
+      pruneFolders(this.#logs, KEPT_LOGS);
     } catch {
       // As above.
     }
@@ -60,8 +58,7 @@ export class ActivationLog {
 
   #path(name: string): string {
     if (this.#folder === undefined) {
-      const time = new Date().toISOString().replaceAll(':', '-');
-      this.#folder = join(this.#logs, time);
+      this.#folder = join(this.#logs, nextTime(this.#logs));
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     }
     return join(this.#folder, `${name}.log`);

@@ -6,6 +6,7 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -46,6 +47,21 @@ describe('whatever was done to what runs', () => {
     expect((await node.updater(['history'])).stdout).toMatch(/restored +1\.0\.0 +\d+ of its files/);
     const again = await node.updater(['once']);
     expect(again.stderr, 'nothing is left to do').not.toContain('restored');
+  });
+
+  it('is kept aside also where a clock ran ahead once, and has gone back', async () => {
+    const { node } = await runningNode();
+    for (let day = 10; day < 30; day += 1) {
+      mkdirSync(join(node.root, 'aside', `2999-01-${day}T00-00-00.000Z-1.0.0`), {
+        recursive: true,
+      });
+    }
+    writeFileSync(ui(node, 'uploaded.txt'), 'of an operator');
+    expect((await node.updater(['heal'])).code).toBe(0);
+    const folders = readdirSync(join(node.root, 'aside'));
+    expect(folders).toHaveLength(20);
+    const kept = join(node.root, 'aside', folders.toSorted().at(-1) ?? '', 'web-ui/uploaded.txt');
+    expect(readFileSync(kept, 'utf8')).toBe('of an operator');
   });
 
   it('again and again is repaired three times within an hour, then left alone and said', async () => {

@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { contentDigest } from '@landfall/manifest';
+import { nextTime, pruneFolders } from '../dated-folders.ts';
 import { deploymentPath, listDeployment, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
@@ -19,7 +20,7 @@ import { type Inventory, readInventory, writeInventory } from '../records/invent
 import { countRepairs, isWithin, leaveAlone, mayRepair } from './bounds.ts';
 import { entriesOf, type Finding, type Look, lookAt } from './findings.ts';
 import { checkFolders } from './folders.ts';
-import { pruneAside, type Round } from './repair.ts';
+import type { Round } from './repair.ts';
 import { repairAll } from './repairs.ts';
 import { describeProblems, remember } from './tell.ts';
 
@@ -29,6 +30,8 @@ const FULL_EVERY_MS = 6 * 3_600_000;
 const BUDGET_BYTES = 512 * 1024 * 1024;
 /** Mirrors that could not help are asked again after this time. */
 const ASK_EVERY_MS = 10 * 60_000;
+/** Folders that are kept below `<root>/aside`. */
+const KEPT_ASIDE = 20;
 /** What is in a folder's place hides what is wrong below it. */
 const MAX_PASSES = 3;
 
@@ -101,8 +104,7 @@ async function healEntries(
   const now = Date.now();
   const { id } = inventory.deployment;
   const directory = deploymentPath(paths, id);
-  const name = `${timestamp().replaceAll(':', '-')}-${id}`;
-  const round: Round = { directory, aside: join(paths.aside, name) };
+  const round: Round = { directory, aside: join(paths.aside, `${nextTime(paths.aside)}-${id}`) };
   const entries = entriesOf(inventory);
   const byHand = options.byHand === true;
   const reading = isFull ? (byHand ? undefined : before.reading) : undefined;
@@ -133,7 +135,7 @@ async function healEntries(
     found = look(undefined).findings;
     if (host.signal.aborted) break;
   }
-  if (existsSync(paths.aside)) pruneAside(paths.aside);
+  if (existsSync(paths.aside)) pruneFolders(paths.aside, KEPT_ASIDE);
   report.problems.push(...describeProblems(found, failed, file, host.config.heal.extra));
   return settleFile(countRepairs(file, report.repaired, now), {
     first,

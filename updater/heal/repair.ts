@@ -4,7 +4,7 @@
  * `<root>/aside`. A crash between two repairs leaves some done and some not:
  * the next look finds those.
  */
-import { chmodSync, linkSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import {
@@ -18,9 +18,6 @@ import {
 } from '@landfall/durable';
 import { messageOf } from '@landfall/errors';
 import type { Expected, Finding } from './findings.ts';
-
-/** Folders that are kept below `<root>/aside`. */
-const KEPT_ASIDE = 20;
 
 /** One round of repairs on the deployment at `directory`; `aside` is made when something goes there. */
 export interface Round {
@@ -70,14 +67,6 @@ export function restoreContent(round: Round, expected: Expected, sources: readon
     'WRITE_FAILED',
     `no copy of it can be had${why === undefined ? '' : `: ${why}`}`,
   );
-}
-
-/** Removes the oldest folders below `<root>/aside`. */
-export function pruneAside(aside: string): void {
-  const folders = readdirSync(aside).toSorted();
-  for (const name of folders.slice(0, Math.max(0, folders.length - KEPT_ASIDE))) {
-    rmSync(join(aside, name), { recursive: true, force: true });
-  }
 }
 
 function moveAside(round: Round, path: string): void {
