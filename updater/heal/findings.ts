@@ -63,14 +63,19 @@ export function lookAt(
 ): Look {
   const look: Look = { findings: [], read: 0, stoppedAt: undefined };
   const names = new Set(entries.map((each) => each.path));
+  const { fullFrom } = options;
+  /** Of the first that a full reading has still to read. One that is not there any more: all of them. */
+  const from =
+    fullFrom === undefined
+      ? entries.length
+      : entries.findIndex(({ path }) => path === fullFrom) + 1;
   let left = options.budget;
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
     const finding = guarded(entry, () => {
       const stats = lstatSync(`${directory}/${entry.path}`, { throwIfNoEntry: false });
       const plain = comparePlainly(entry, stats);
       if (plain !== undefined || stats === undefined || entry.type === 'directory') return plain;
-      const full = options.fullFrom !== undefined && entry.path > options.fullFrom;
-      const isDue = full && look.stoppedAt === undefined;
+      const isDue = index >= from && look.stoppedAt === undefined;
       if (!isDue && !isSuspect(entry, stats, options)) return undefined;
       look.read += 1;
       if (isDue) {
