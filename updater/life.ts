@@ -10,8 +10,8 @@
  * is given up here. What it left is settled by the next, as after any kill.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Paths } from './paths.ts';
 
 /** A round that is at work writes or downloads something more often than this. */
@@ -146,12 +146,37 @@ function startWatch(
   return watch;
 }
 
-/** Changes whenever the work gets on: journal, downloads, what is being extracted, logs of services and probes. */
-function traceOf({ journal, downloads, deployments, logs }: Paths): string {
+/**
+ * Changes whenever the work gets on: journal, downloads, what is being extracted or removed,
+ * logs of services and probes, and what is touched while nothing of that changes (`trace.ts`).
+ */
+function traceOf({ journal, downloads, deployments, logs, state }: Paths): string {
   const newestLog = listFolder(logs).toSorted().at(-1);
   const folders = [downloads, deployments, ...(newestLog === undefined ? [] : [newestLog])];
   const files = folders.flatMap((folder) => [folder, ...listFolder(folder)]);
-  return [journal, ...files].map(describeFile).join('\n');
+  const unfinished = files.filter((file) => basename(file).startsWith('.'));
+  return [...[state, journal, ...files].map(describeFile), ...unfinished.map(describeTree)].join(
+    '\n',
+  );
+}
+
+/** How much is below `folder`, at any depth. */
+function describeTree(folder: string): string {
+  const left = [folder];
+  let [files, bytes] = [0, 0];
+  try {
+    for (let path = left.pop(); path !== undefined; path = left.pop()) {
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        const below = join(path, entry.name);
+        if (entry.isDirectory()) left.push(below);
+        files += 1;
+        bytes += lstatSync(below).size;
+      }
+    }
+  } catch {
+    // Something of it went just now: that is a trace, too.
+  }
+  return `${folder} ${files} ${bytes}`;
 }
 
 function listFolder(folder: string): string[] {

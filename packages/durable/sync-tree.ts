@@ -50,13 +50,16 @@ export async function syncTree(directory: string): Promise<void> {
  */
 export class TreeSync {
   readonly #directory: string;
+  readonly #onSynced: () => void;
   #program: Promise<string | undefined> | undefined;
   #written = 0;
   #early: Promise<void> | undefined;
   #error: unknown;
 
-  constructor(directory: string) {
+  /** `onSynced` is called whenever a file or folder was synced by itself, which keeps all else waiting. */
+  constructor(directory: string, onSynced: () => void = () => {}) {
     this.#directory = directory;
+    this.#onSynced = onSynced;
   }
 
   /** So many bytes more were written. */
@@ -76,7 +79,10 @@ export class TreeSync {
     const directory = this.#directory;
     const program = hasMany(directory) ? await this.#believedProgram() : undefined;
     if (program !== undefined) return syncAll(program, directory);
-    for (const { path, isFile } of pathsBelow(directory)) (isFile ? syncFile : syncDirectory)(path);
+    for (const { path, isFile } of pathsBelow(directory)) {
+      (isFile ? syncFile : syncDirectory)(path);
+      this.#onSynced();
+    }
   }
 
   /** Once: a second one would wait for the first, and the one at the end is due soon. */

@@ -9,6 +9,7 @@ import { beginWatch } from '../probation.ts';
 import { readGolden } from '../records/golden-file.ts';
 import { windowLeft } from '../records/marker-file.ts';
 import { runChecks } from './checks.ts';
+import { whileAtWork } from '../trace.ts';
 import { postpone } from '../waiting.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
@@ -29,6 +30,23 @@ export async function carryOut(
   effect: Effect,
   offer: Offer | undefined,
 ): Promise<Event | undefined> {
+  // What is downloaded leaves traces of its own, and is not to be believed to get on without.
+  if (effect.kind === 'stage') return stageAndCheck(host, need(offer));
+  return whileAtWork(host.paths, async () => carryOutAtOnce(host, effect, offer));
+}
+
+async function stageAndCheck(host: Host, offer: Offer): Promise<Event> {
+  await stage(host, offer);
+  await whileAtWork(host.paths, async () => runChecks(host, offer));
+  return { name: 'staged' };
+}
+
+/** All but `stage`: what other programs do in it has a bound of its own. */
+async function carryOutAtOnce(
+  host: Host,
+  effect: Exclude<Effect, { kind: 'stage' }>,
+  offer: Offer | undefined,
+): Promise<Event | undefined> {
   const { config, store } = host;
   switch (effect.kind) {
     case 'preflight': {
@@ -37,10 +55,6 @@ export async function carryOut(
       const baseline = from === undefined ? undefined : await probeBaseline(host, from);
       return { name: 'cleared', baseline };
     }
-    case 'stage':
-      await stage(host, need(offer));
-      await runChecks(host, need(offer));
-      return { name: 'staged' };
     case 'write-marker':
       store.writeMarker(effect.marker, config.probe.window);
       return effect.marker.phase === 'prepared' ? { name: 'marked' } : undefined;

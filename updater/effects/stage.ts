@@ -28,6 +28,7 @@ import { type Base, findBase, Sharing } from './base.ts';
 import { type Archive, readWhileFetched, type Source } from './fetch.ts';
 import { bytesToFetch, stageFromBase } from './from-base.ts';
 import { makeFolder } from './make-folder.ts';
+import { traceOfWork, whileAtWork } from '../trace.ts';
 import { checkSpace } from './space.ts';
 import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
@@ -82,7 +83,7 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
   const staging = join(paths.deployments, `${STAGING_PREFIX}${id}`);
   rmSync(staging, { recursive: true, force: true });
   makeFolder(staging);
-  const sync = new TreeSync(staging);
+  const sync = new TreeSync(staging, traceOfWork(paths));
   const components: InventoryComponent[] = [];
   const base = findBase(host, id);
   // It takes as long to start as to look: while what came is unpacked.
@@ -106,7 +107,7 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
     crashPoint('stage-inventoried');
   };
   const looked = checkTree(host, offer, staging, webUser);
-  const ends = await Promise.allSettled([looked, sync.finish(), list()]);
+  const ends = await whileAtWork(paths, () => Promise.allSettled([looked, sync.finish(), list()]));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
   store.recordStaged(deployment, timestamp());
