@@ -25,12 +25,18 @@ export async function main(program: Program, argv: readonly string[]): Promise<E
 }
 
 /**
- * Runs `program` as this process: its arguments in, its exit code out. Never
+ * Runs `program` as this process: its arguments in, its exit code out. Nobody may listen
+ * any more to what it prints (`| head`, a terminal that is gone): the work goes on. Never
  * rejects; not to be awaited at the top of a file, which could not be bundled as
  * CommonJS then.
  */
 export async function runAsProcess(program: Program): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', passOver);
   process.exitCode = await main(program, process.argv.slice(2));
+}
+
+function passOver(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 }
 
 async function dispatch(program: Program, argv: readonly string[]): Promise<ExitCode> {

@@ -293,4 +293,42 @@ describe('two updaters', () => {
     expect((await node.updater(['verify'])).code).toBe(0);
     expect(existsSync(join(node.state, 'pending-verification.json'))).toBe(false);
   });
+
+  it('at boot wait for each other: the look at boot does not fail because a service had failed', async () => {
+    const { node } = await readyForUpdate({ probe: { window: '60s' } });
+    node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 503 } : undefined);
+    const isBegun = (): boolean => marker(node)?.['phase'] === 'restarted';
+    const running = await startUntil(node, ['apply'], isBegun);
+    const boot = startCommand('updater', ['verify', '--boot', '--config', node.config]);
+    await expect.poll(() => boot.output().stderr).toContain('waiting: ');
+    node.web.fault = () => undefined;
+    expect((await running.done).code).toBe(0);
+    expect((await boot.done).code).toBe(0);
+    expect(boot.output().stdout).toContain('1.1.0 runs');
+  });
+});
+
+describe('an operator whose connection is lost', () => {
+  it('gets a verdict all the same: nobody listens to what is told', async () => {
+    const { node } = await readyForUpdate({ probe: { window: '1s' } });
+    node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 500 } : undefined);
+    const isBegun = (): boolean => marker(node) !== undefined;
+    const running = await startUntil(node, ['apply'], isBegun);
+    running.child.stdout?.destroy();
+    running.child.stderr?.destroy();
+    running.child.kill('SIGHUP');
+    expect(await running.done).toMatchObject({ code: 1, signal: null });
+    expect(node.current()).toMatch(/^1\.0\.0-/);
+    expect(node.hasMarker()).toBe(false);
+    expect(node.quarantined()).toStrictEqual(['1.1.0']);
+  });
+
+  it('gets the release, though its notes could not be told from the start', async () => {
+    const { node } = await readyForUpdate();
+    const running = startCommand('updater', ['apply', '--config', node.config]);
+    running.child.stdout?.destroy();
+    running.child.stderr?.destroy();
+    expect(await running.done).toMatchObject({ code: 0, signal: null });
+    expect(node.current()).toMatch(/^1\.1\.0-/);
+  });
 });

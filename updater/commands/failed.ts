@@ -5,7 +5,6 @@
  * An updater that is at work has the first word: this waits for it, and then
  * goes by what is true by then. What it has rolled back runs again.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, CliError, type Context } from '@landfall/cli';
 import { DurableError } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
@@ -14,11 +13,8 @@ import type { Host } from '../host.ts';
 import { serviceFailed } from '../service-failed.ts';
 import { findFailure } from '../services/manager.ts';
 import { toUnitName } from '../units/systemd.ts';
-import { settleMs } from '../units/timing.ts';
-import { DRY_RUN, openToLook, readConfig, untilToldToStop, withLock } from './session.ts';
+import { DRY_RUN, openToLook, readConfig, untilToldToStop, withLockInTurn } from './session.ts';
 import { describeState } from './words.ts';
-
-const POLL_MS = 500;
 
 export const failed: Command = {
   name: 'failed',
@@ -39,29 +35,22 @@ export const failed: Command = {
   },
 };
 
-/** Takes the lock as soon as the updater that holds it is done; leaves it to that one when it takes too long. */
+/** Leaves it to the updater that is at work when that takes too long. */
 async function waitForTurn(
   context: Context,
   config: Config,
   service: ServiceConfig,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const deadline = performance.now() + settleMs(config);
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      return await withLock(context, config, 'failed', signal, (host) =>
-        judge(context, host, service),
-      );
-    } catch (error) {
-      if (!(error instanceof DurableError) || error.code !== 'LOCKED') throw error;
-      if (signal.aborted || performance.now() > deadline) {
-        const what = `left to the updater that is at work: ${error.message}`;
-        context.result({ outcome: 'left-to-other' }, what);
-        return ExitCode.done;
-      }
-      if (isFirst) context.note(`waiting: ${error.message}`);
-      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
-    }
+  try {
+    return await withLockInTurn(context, config, 'failed', signal, (host) =>
+      judge(context, host, service),
+    );
+  } catch (error) {
+    if (!(error instanceof DurableError) || error.code !== 'LOCKED') throw error;
+    const what = `left to the updater that is at work: ${error.message}`;
+    context.result({ outcome: 'left-to-other' }, what);
+    return ExitCode.done;
   }
 }
 

@@ -30,10 +30,13 @@ export const run: Command = {
   async run(context) {
     const life = beginLife((line) => context.note(line));
     try {
-      await untilToldToStop(async (signal) => {
-        signal.addEventListener('abort', () => life.stopping());
-        await loop(context, signal, life);
-      });
+      await untilToldToStop(
+        async (signal) => {
+          signal.addEventListener('abort', () => life.stopping());
+          await loop(context, signal, life);
+        },
+        { outlivesTerminal: false },
+      );
     } finally {
       await life.end();
     }

@@ -2,19 +2,24 @@
  * What the commands share: the configuration they read, the lock they hold,
  * and how they are told to stop.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, OptionSpec } from '@landfall/cli';
-import { makeDirectoryDurably } from '@landfall/durable';
+import { DurableError, makeDirectoryDurably } from '@landfall/durable';
 import { loadConfig, type Config } from '../config.ts';
+import { UpdaterError } from '../errors.ts';
 import { openHost, tryTo, type Host } from '../host.ts';
 import { lockNode } from '../lock.ts';
 import { pathsOf } from '../paths.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
 import { confirmUpdater } from '../self/confirm.ts';
 import { secureState } from '../state-folder.ts';
+import { settleMs } from '../units/timing.ts';
 import { untilToldToStop } from './told-to-stop.ts';
 
 export { untilToldToStop };
 
+/** Between two tries to get the lock. */
+const POLL_MS = 500;
 /** What an updater that took over must have done once before the one it took over from may go. */
 const WORK = new Set(['apply', 'once', 'run', 'verify']);
 
@@ -54,11 +59,41 @@ export async function withLock<T>(
     const note = (line: string): void => context.note(line);
     const live = (line: string | undefined): boolean => context.live(line);
     const host = openHost(config, { signal, note, live, preserve: true });
-    const result = await work(host).finally(() => tryTo(host, () => host.journal.flush()));
-    if (WORK.has(purpose)) confirmUpdater(host);
-    return result;
+    const confirm = (): void => {
+      if (WORK.has(purpose)) confirmUpdater(host);
+    };
+    try {
+      const result = await work(host).finally(() => tryTo(host, () => host.journal.flush()));
+      confirm();
+      return result;
+    } catch (error) {
+      // The mirrors are to blame: all else of the work was done by then.
+      if (error instanceof UpdaterError && error.code === 'NO_MANIFEST') confirm();
+      throw error;
+    }
   } finally {
     lock.release();
+  }
+}
+
+/** The same as soon as the updater that is at work is done. Throws LOCKED when that takes longer than it may. */
+export async function withLockInTurn<T>(
+  context: Context,
+  config: Config,
+  purpose: string,
+  signal: AbortSignal,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + settleMs(config);
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await withLock(context, config, purpose, signal, work);
+    } catch (error) {
+      const isLocked = error instanceof DurableError && error.code === 'LOCKED';
+      if (!isLocked || signal.aborted || performance.now() > deadline) throw error;
+      if (isFirst) context.note(`waiting: ${error.message}`);
+      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+    }
   }
 }
 

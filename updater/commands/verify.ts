@@ -3,7 +3,14 @@ import type { Command } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { refuseCorrupt } from '../corrupt.ts';
 import { settle } from '../settle.ts';
-import { DRY_RUN, openToLook, withHost } from './session.ts';
+import {
+  DRY_RUN,
+  openToLook,
+  readConfig,
+  untilToldToStop,
+  withLock,
+  withLockInTurn,
+} from './session.ts';
 import { describeState } from './words.ts';
 
 export const verify: Command = {
@@ -31,11 +38,15 @@ export const verify: Command = {
       context.result({ dryRun: true, marker: marker ?? null, state }, what);
       return ExitCode.done;
     }
-    const { state, left } = await withHost(context, 'verify', (host) =>
-      settle(host, { online: false }),
+    const isBoot = context.flag('boot');
+    // A service that is given up at boot has the updater called, too: what comes first makes the other wait.
+    const lock = isBoot ? withLockInTurn : withLock;
+    const config = readConfig(context);
+    const { state, left } = await untilToldToStop((signal) =>
+      lock(context, config, 'verify', signal, (host) => settle(host, { online: false })),
     );
     context.result({ state, left: left?.version ?? null }, describeState(state));
-    const isFine = left === undefined || context.flag('boot');
+    const isFine = left === undefined || isBoot;
     return isFine && state.name !== 'degraded' ? ExitCode.done : ExitCode.failed;
   },
 };

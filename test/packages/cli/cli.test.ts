@@ -105,6 +105,28 @@ describe('main', () => {
   });
 });
 
+describe('a program as a process', () => {
+  it('goes on when nobody listens, and says nothing of it', () => {
+    const script = join(temporaryFolder(), 'program.mts');
+    writeFileSync(
+      script,
+      `import { setTimeout } from 'node:timers/promises';
+       import { runAsProcess } from ${source('cli')};
+       void runAsProcess({
+         name: 'tool', version: '1.2.3', summary: 'does things', options: {},
+         commands: { talk: () => ({ name: 'talk', summary: 'talks', options: {},
+           run: async (c) => {
+             for (let line = 0; line < 200; line += 1) { c.result(line, 'x'.repeat(10_000)); await setTimeout(1); }
+             return 4;
+           } }) },
+       });`,
+    );
+    const line = `{ ${process.execPath} ${script} talk; echo "ended with $?" >&2; } | head -c 10`;
+    const result = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+    expect(result).toMatchObject({ status: 0, stdout: 'x'.repeat(10), stderr: 'ended with 4\n' });
+  });
+});
+
 describe('formats', () => {
   it('writes sizes and durations as people read them', () => {
     expect([0, 1023, 1024, 1536, 10 * 1024 ** 2, 3 * 1024 ** 3].map(formatBytes)).toEqual([
