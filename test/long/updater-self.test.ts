@@ -1,7 +1,7 @@
 /** The updater is updated as a component like any other: only by one that proved itself. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { visited } from '../harness/chaos.ts';
@@ -160,6 +160,32 @@ describe('a new updater', () => {
     expect(link()).toBe(launcherOf('updater'));
     expect((await linked('once')).stderr).toMatch(/stays out: no mirror/);
     expect(node.read('updater.json')).toMatchObject({ candidates: [{ tries: 0 }] });
+  });
+
+  it.each([
+    ['NO_SPACE', 'not enough space', 0],
+    ['WRITE_FAILED', 'cannot write', 0],
+  ])('that says %s is tried again: the disk is to blame', async (code, message, tries) => {
+    const { node, bring, link, linked } = await makeScene();
+    const said = JSON.stringify({ error: { code, message } });
+    await bring('1.0.0', writeProgram(`#!/bin/sh\necho '${said}'\nexit 1\n`));
+    for (let time = 0; time < 4; time += 1) {
+      expect((await linked('once')).stderr).toContain(`stays out: ${message}`);
+      expect(link()).toBe(launcherOf('updater'));
+      expect(node.read('updater.json')).toMatchObject({ candidates: [{ tries }] });
+    }
+  });
+
+  it('that took over is not put back for mirrors that do not answer', async () => {
+    const { node, bring, link, previous, linked, mirror } = await makeScene();
+    await bring('1.0.0', await makeUpdater('one'));
+    const taken = `deployments/${node.current()}/updater`;
+    expect(previous()).toBe(launcherOf('updater'));
+    renameSync(mirror, `${mirror}.away`);
+    expect((await linked('once')).stderr).toContain('no mirror shows a release');
+    failStart(node);
+    expect(link()).toBe(taken);
+    expect(previous()).toBeUndefined();
   });
 
   it('that proved itself and does not start gives way to the one before it', async () => {

@@ -116,8 +116,8 @@ async function tryOut(host: Host, newcomer: Newcomer): Promise<boolean> {
   removeRehearsals(paths.state);
   if (host.signal.aborted) return false;
   if (proof.outcome === 'failed') {
-    if (proof.again) candidate.tries -= 1;
-    tell(proof.again ? undefined : 'failed', proof.reason);
+    if (proof.again === 'freely') candidate.tries -= 1;
+    tell(proof.again === 'never' ? 'failed' : undefined, proof.reason);
     return false;
   }
   crashPoint('updater-proved');

@@ -16,8 +16,16 @@ const MAX_OUTPUT = 1024 * 1024;
 
 export type ProofResult =
   | { outcome: 'proved'; version: string }
-  /** `again`: the mirrors were to blame, not the program. */
-  | { outcome: 'failed'; reason: string; again: boolean };
+  | { outcome: 'failed'; reason: string; again: Again };
+
+/**
+ * Whether it may prove itself another time: `freely` where the mirrors or the disk
+ * were to blame, `counted` where the machine may have been too slow or too full, or the program at fault.
+ */
+export type Again = 'freely' | 'counted' | 'never';
+
+/** What stands against any program here. */
+const NOT_ITS_FAULT = ['NO_MANIFEST', 'NO_SPACE', 'WRITE_FAILED'];
 
 /** What a command prints with `--json` when it ends with an error. */
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
@@ -29,17 +37,17 @@ export async function prove(host: Host, file: string, sha256: string): Promise<P
   const challenge = randomBytes(16).toString('hex');
   const args = ['self-check', '--json', '--challenge', challenge, '--config', config.file];
   const ended = await run(file, args, timeoutMs, host.signal);
-  if ('problem' in ended) return { outcome: 'failed', reason: ended.problem, again: false };
+  if ('problem' in ended) return { outcome: 'failed', reason: ended.problem, again: ended.again };
   const said = parse(ended.stdout);
   if (ended.code !== 0) {
     const told = errorSchema.safeParse(said);
     const reason = told.success ? told.data.error.message : `it ended with ${ended.code}`;
-    const again = told.success && told.data.error.code === 'NO_MANIFEST';
-    return { outcome: 'failed', reason, again };
+    const isExcused = told.success && NOT_ITS_FAULT.includes(told.data.error.code);
+    return { outcome: 'failed', reason, again: isExcused ? 'freely' : 'never' };
   }
   const proof = selfCheckSchema.safeParse(said);
   if (!proof.success) {
-    return { outcome: 'failed', reason: 'it ended with 0 and gave no proof', again: false };
+    return { outcome: 'failed', reason: 'it ended with 0 and gave no proof', again: 'never' };
   }
   const { data } = proof;
   const problem =
@@ -48,7 +56,7 @@ export async function prove(host: Host, file: string, sha256: string): Promise<P
       : data.program !== sha256
         ? `it says it is ${data.program.slice(0, 12)}, expected ${sha256.slice(0, 12)}`
         : findDisagreement(knowledgeOf(host), data.knowledge);
-  if (problem !== undefined) return { outcome: 'failed', reason: problem, again: false };
+  if (problem !== undefined) return { outcome: 'failed', reason: problem, again: 'never' };
   return { outcome: 'proved', version: data.version };
 }
 
@@ -60,7 +68,9 @@ function parse(text: string): unknown {
   }
 }
 
-type Ended = { code: number | NodeJS.Signals | null; stdout: string } | { problem: string };
+type Ended =
+  | { code: number | NodeJS.Signals | null; stdout: string }
+  | { problem: string; again: Again };
 
 async function run(
   file: string,
@@ -77,22 +87,25 @@ async function run(
     stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
   });
-  const end = (problem: string): void => {
-    resolve({ problem });
+  const end = (problem: string, again: Again): void => {
+    resolve({ problem, again });
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     } catch {
       // It ended this very moment.
     }
   };
-  const onAbort = (): void => end('the proof was interrupted');
+  const onAbort = (): void => end('the proof was interrupted', 'counted');
   signal.addEventListener('abort', onAbort);
-  const timer = setTimeout(() => end(`no proof within ${formatDuration(timeoutMs)}`), timeoutMs);
+  const late = `no proof within ${formatDuration(timeoutMs)}`;
+  const timer = setTimeout(() => end(late, 'counted'), timeoutMs);
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
-    if (stdout.length > MAX_OUTPUT) end('it printed more than a proof');
+    if (stdout.length > MAX_OUTPUT) end('it printed more than a proof', 'never');
   });
-  child.once('error', (error) => resolve({ problem: `it does not start: ${messageOf(error)}` }));
+  child.once('error', (error) =>
+    resolve({ problem: `it does not start: ${messageOf(error)}`, again: 'counted' }),
+  );
   child.once('close', (code, killed) => resolve({ code: code ?? killed, stdout }));
   return promise.finally(() => {
     clearTimeout(timer);
