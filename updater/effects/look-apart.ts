@@ -94,15 +94,17 @@ function outputOf(child: ChildProcess): Promise<string> {
   return promise;
 }
 
-/** The other side: waits for its task, gives up its rights, looks, prints a JSON list of problems. */
+/** The other side: waits for its task, lays down its rights, looks, prints a JSON list of problems. */
 export function runLook(): void {
   const text = readFileSync(INPUT, 'utf8');
   // Whoever started it has no use for it any more.
   if (text === '') return;
   const { uid, groups, folder } = JSON.parse(text) as Task;
   process.setgroups?.(groups);
-  process.setgid?.(groups[0] ?? -1);
-  process.setuid?.(uid);
+  // What it may open is the user's to say, from now on. The process itself stays root's: a
+  // web server that was taken over must not end the look that comes before its repair.
+  process.setegid?.(groups[0] ?? -1);
+  process.seteuid?.(uid);
   process.stdout.write(JSON.stringify(findUnreadable(folder, { enter: true })));
 }
 

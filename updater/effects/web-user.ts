@@ -1,6 +1,6 @@
 /**
  * The mode gate on the finished tree, as the user the web server runs as: a
- * process of its own that gives up its rights, then really goes from the root
+ * process of its own that lays down its rights, then really goes from the root
  * of the file system to every file and opens it. Root could read anything, so
  * asking root proves nothing.
  */

@@ -1,6 +1,6 @@
 /** The mode gate as the web server's user: really opened, by a process without root's rights. */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LookApart } from '../../../updater/effects/look-apart.ts';
@@ -106,6 +106,38 @@ describe('the gate as another user', () => {
     chmodSync(join(folder, 'index.html'), 0o600);
     const error = await errorOf(() => gateAsWebUser(host(), folder, user, apart));
     expect(error.message).toContain("'index.html'");
+  });
+
+  it('cannot be ended by that user: a web server that was taken over keeps no repair away', async () => {
+    const { folder } = release();
+    for (let index = 0; index < 3000; index += 1) writeFileSync(join(folder, `f${index}`), '');
+    const user = await findUser('nobody');
+    const apart = new LookApart();
+    apart.start();
+    const [, pid = ''] =
+      /^(\d+) /m.exec(
+        execFileSync('pgrep', ['--parent', String(process.pid), '-f', '-a', '--', GATE_FLAG], {
+          encoding: 'utf8',
+        }),
+      ) ?? [];
+    const attack = `
+      const answers = new Set();
+      process.stdout.write('ready\\n');
+      for (let code = ''; code !== 'ESRCH'; answers.add(code)) {
+        try { process.kill(${pid}, 'SIGKILL'); code = 'ended'; } catch (error) { code = error.code; }
+      }
+      process.stdout.write([...answers].join());`;
+    const attacker = spawn(process.execPath, ['-e', attack], {
+      uid: user?.uid,
+      gid: user?.groups[0],
+    });
+    const isReady = new Promise((resolve) => attacker.stdout.once('data', resolve));
+    let said = '';
+    attacker.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await isReady;
+    expect(await (user && apart.look(user, folder))).toStrictEqual([]);
+    await new Promise((resolve) => attacker.once('close', resolve));
+    expect(said).toBe('ready\nEPERM,ESRCH');
   });
 
   it('ends without a word when nobody tells it anything, and can be ended', async () => {
