@@ -49,7 +49,8 @@ export function bytesLeft(paths: Paths, { artifact }: Selected): number {
 function isRecent(paths: Paths, name: string): boolean {
   if (!name.endsWith(ENDING)) return false;
   const info = lstatSync(join(paths.downloads, name), { throwIfNoEntry: false });
-  return info?.isFile() === true && Math.abs(Date.now() - info.mtimeMs) < LONGEST_MS;
+  // Ahead of the clock, too: a machine without one of its own starts in the past.
+  return info?.isFile() === true && Date.now() - info.mtimeMs < LONGEST_MS;
 }
 
 function removeOthers(paths: Paths, isKept: (name: string) => boolean): void {

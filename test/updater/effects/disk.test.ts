@@ -102,14 +102,24 @@ describe('tidying', () => {
     mkdirSync(join(paths.deployments, '.removing-0.9.0-0123456789ab'));
     mkdirSync(join(paths.deployments, 'of-somebody-else'));
     mkdirSync(paths.downloads);
-    for (const name of ['old.zst.unverified', 'new.zst.unverified', 'else']) {
+    for (const name of [
+      'old.zst.unverified',
+      'new.zst.unverified',
+      'late.zst.unverified',
+      'else',
+    ]) {
       writeFileSync(join(paths.downloads, name), 'x');
     }
-    const old = Date.now() / 1000 - 8 * 86_400;
-    utimesSync(join(paths.downloads, 'old.zst.unverified'), old, old);
+    const [old, late] = [-8, 8].map((days) => Date.now() / 1000 + days * 86_400);
+    utimesSync(join(paths.downloads, 'old.zst.unverified'), old ?? 0, old ?? 0);
+    // Written before a clock without a battery went back.
+    utimesSync(join(paths.downloads, 'late.zst.unverified'), late ?? 0, late ?? 0);
     tidy(host);
     expect(kept(host)).toStrictEqual(['1.0.0', 'of-somebody-else']);
-    expect(readdirSync(paths.downloads)).toStrictEqual(['new.zst.unverified']);
+    expect(readdirSync(paths.downloads)).toStrictEqual([
+      'late.zst.unverified',
+      'new.zst.unverified',
+    ]);
     removeLeftovers(host, true);
     expect(readdirSync(paths.downloads)).toStrictEqual([]);
   });
