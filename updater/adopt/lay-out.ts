@@ -14,6 +14,7 @@ import { UpdaterError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { writeInventory } from '../records/inventory-file.ts';
 import type { AdoptPlan } from './plan.ts';
+import { readSource } from './source.ts';
 
 /**
  * Copies what `plan` names into its deployment, with the modes of a release.
@@ -31,15 +32,7 @@ export async function layOut(host: Host, plan: AdoptPlan): Promise<void> {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging);
   chmodSync(staging, 0o755);
-  for (const { name, kind, entries, source } of plan.components) {
-    for (const { path: at, type, mode } of entries) {
-      const to = kind === 'file' ? join(staging, name) : join(staging, name, at);
-      if (type === 'directory') mkdirSync(to);
-      else
-        copyFileSync(kind === 'file' ? source : join(source, at), to, constants.COPYFILE_FICLONE);
-      chmodSync(to, mode);
-    }
-  }
+  for (const component of plan.components) copyTo(staging, component);
   crashPoint('adopt-copied');
   const ui = join(staging, host.config.probe.component);
   await gateAsWebUser(host, ui, await findWebUser(host));
@@ -52,5 +45,17 @@ export async function layOut(host: Host, plan: AdoptPlan): Promise<void> {
   removeDeployment(host, deployment.id);
   throw new UpdaterError('ADOPTION', `${plan.wish.source} changed while it was copied: ${damage}`, {
     hint: 'run it again; what keeps writing there must stop first',
+  });
+}
+
+function copyTo(staging: string, component: AdoptPlan['components'][number]): void {
+  const { name, kind, entries } = component;
+  readSource(component, (read) => {
+    for (const { path, type, mode } of entries) {
+      const to = kind === 'file' ? join(staging, name) : join(staging, name, path);
+      if (type === 'directory') mkdirSync(to);
+      else read(path, (from) => copyFileSync(from, to, constants.COPYFILE_FICLONE));
+      chmodSync(to, mode);
+    }
   });
 }

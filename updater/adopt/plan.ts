@@ -15,6 +15,7 @@ import type { Host } from '../host.ts';
 import { describePaths } from '../heal/tell.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { compareWithRelease, type Comparison } from './compare.ts';
+import { readSource } from './source.ts';
 
 /** The version of what no release and no operator gives a name. Any release is newer. */
 const NO_VERSION = '0.0.0-adopted';
@@ -116,13 +117,15 @@ function planFolder({ source, leave }: AdoptWish): TreePlan {
 }
 
 function listFolder(name: string, source: string, tree: TreePlan): InventoryComponent {
-  const entries = tree.entries.map(({ path, type, mode, size }) => ({
-    path,
-    type,
-    mode,
-    size,
-    sha256: type === 'file' ? hashFile(join(source, path)) : '',
-  }));
+  const entries = readSource({ kind: 'tree', source }, (read) =>
+    tree.entries.map(({ path, type, mode, size }) => ({
+      path,
+      type,
+      mode,
+      size,
+      sha256: type === 'file' ? read(path, hashFile) : '',
+    })),
+  );
   return { name, kind: 'tree', entries };
 }
 
@@ -140,14 +143,12 @@ function listFile({
     });
   }
   const mode = (stat.mode & 0o111) === 0 ? 0o644 : 0o755;
-  const entry = {
-    path: '.',
-    type: 'file' as const,
-    mode,
-    size: stat.size,
-    sha256: hashFile(source),
+  const sha256 = readSource({ kind: 'file', source }, (read) => read('.', hashFile));
+  return {
+    name: component,
+    kind: 'file',
+    entries: [{ path: '.', type: 'file', mode, size: stat.size, sha256 }],
   };
-  return { name: component, kind: 'file', entries: [entry] };
 }
 
 function findingsOf(wish: AdoptWish, tree: TreePlan, comparison: Comparison | undefined): string[] {
