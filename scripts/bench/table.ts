@@ -2,6 +2,8 @@
 import { formatBytes, formatTable } from '@landfall/cli';
 import { type Figure, type Goal, verdictOf, type What } from './figures.ts';
 
+/** Between the ratio of the medians and the median of the ratios. */
+const UNEVEN = 0.1;
 const HEADER = ['STEP', '', 'OURS', 'PEER', 'PEER’S', 'RATIO', 'CPU', 'GOAL', ''];
 
 /** Lines for a terminal: a header and a line for each figure; notes below. */
@@ -31,7 +33,7 @@ function cellsOf(figure: Figure): string[] {
     valueOf(what, ours),
     peer,
     valueOf(what, theirs),
-    ratioText(ratio),
+    ratioText(ratio, goal?.of === 'ratio' ? goal.atMost : undefined),
     ratioText(cpu),
     goal === undefined ? '' : goalText(what, goal),
     verdictOf(figure),
@@ -39,8 +41,10 @@ function cellsOf(figure: Figure): string[] {
 }
 
 function notesOf(figures: readonly Figure[]): string[] {
-  return figures.flatMap(({ step, what, note }) =>
-    note === undefined ? [] : [`${step}, ${what}: ${note}`],
+  return figures.flatMap((figure) =>
+    [figure.note, unevenNote(figure)].flatMap((note) =>
+      note === undefined ? [] : [`${figure.step}, ${figure.what}: ${note}`],
+    ),
   );
 }
 
@@ -57,9 +61,19 @@ export function valueOf(what: What, value: number | undefined): string {
   return what === 'growth' ? value.toFixed(2) : formatBytes(value);
 }
 
-/** `1.10×`; `–` for none. */
-export function ratioText(value: number | undefined): string {
-  return value === undefined ? '–' : `${value.toFixed(value < 0.1 ? 3 : 2)}×`;
+/** `1.10×`; `–` for none. With a digit more where it would read as `goal`, and is above it. */
+export function ratioText(value: number | undefined, goal?: number): string {
+  if (value === undefined) return '–';
+  const digits = value < 0.1 ? 3 : 2;
+  const isClose = goal !== undefined && value > goal && Number(value.toFixed(digits)) <= goal;
+  return `${value.toFixed(isClose ? digits + 1 : digits)}×`;
+}
+
+/** A reader who divides the medians gets another number than the median of the ratios. */
+function unevenNote({ ours, theirs, ratio }: Figure): string | undefined {
+  if (ours === undefined || theirs === undefined || ratio === undefined) return undefined;
+  const isEven = Math.abs(ours / theirs / ratio - 1) <= UNEVEN;
+  return isEven ? undefined : 'rounds differed widely; the ratio is the median of theirs';
 }
 
 /** Three digits say as much as was measured. */

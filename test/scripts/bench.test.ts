@@ -6,7 +6,7 @@ import { nearestTo } from '../../scripts/bench/packages.ts';
 import { slopeRatio } from '../../scripts/bench/groups/growth.ts';
 import { withPart } from '../../scripts/bench/page.ts';
 import { plotOf } from '../../scripts/bench/plot.ts';
-import { markdownOf, tableOf } from '../../scripts/bench/table.ts';
+import { markdownOf, ratioText, tableOf } from '../../scripts/bench/table.ts';
 
 const run = (wall: number, cpu: number, memory = 0): Run => ({ wall, cpu, memory, more: {} });
 const runs = new Map([
@@ -45,7 +45,17 @@ it('tells goals that are met from those that are not, not built, or not measured
     'build  memory  200 B   rauc    –       –       –      ≤ 1.00×  not measured',
     'one    size    50 B    node    100 B   0.50×   –',
     'one    size    50 B    node    100 B   0.50×   –',
+    'build, time: rounds differed widely; the ratio is the median of theirs',
     'one, size: of another year',
+  ]);
+  const goal = { of: 'ratio', atMost: 0.13 } as const;
+  const near = [0.1302, 0.1299, 0.1351].map((ours) =>
+    plainFigure({ ...size, ours, theirs: 1, goal }),
+  );
+  expect(near.map((figure) => [ratioText(figure.ratio, 0.13), verdictOf(figure)])).toEqual([
+    ['0.130×', 'NOT MET'],
+    ['0.13×', 'met'],
+    ['0.14×', 'NOT MET'],
   ]);
   expect(markdownOf([{ ...time, peer: 'tar | zstd' }])[2]).toBe(
     '| build | time | 1.30 s | tar \\| zstd | 1.00 s | 0.90× | 1.00× | ≤ 0.90× | met |',
