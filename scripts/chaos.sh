@@ -16,6 +16,8 @@ export LANDFALL_MATRIX
 # was not synced. It does after 30 seconds, unless told.
 expire=/proc/sys/vm/dirty_expire_centisecs
 before=$(cat "$expire")
+# Of a run that was killed, or goes on beside this one: what Linux has unless told.
+[ "$before" != 360000 ] || before=3000
 restore() {
   rm -rf "$LANDFALL_MATRIX"
   echo "$before" >"$expire" || true
