@@ -13,13 +13,17 @@ export class Inflater {
   #output: Buffer[] = [];
   #written = 0;
   /** A codec's error destroys the stream without answering the write under way. */
-  readonly #failed: Promise<never>;
+  #failure: Error | undefined;
+  /** Of whoever waits for the stream: nothing that is kept as long as this may grow with each piece. */
+  #reject: ((error: Error) => void) | undefined;
 
   constructor(stream: InflateRaw | ZstdDecompress) {
     this.#stream = stream;
     stream.on('data', (chunk: Buffer) => this.#output.push(chunk));
-    this.#failed = new Promise((_, reject) => stream.on('error', reject));
-    this.#failed.catch(() => {});
+    stream.on('error', (error: Error) => {
+      this.#failure ??= error;
+      this.#reject?.(error);
+    });
   }
 
   /** Bytes handed in that the format took. Fewer than `written`: the format ended. */
@@ -34,19 +38,24 @@ export class Inflater {
   /** What `piece` unpacks to. The piece is copied. Throws the codec's error. */
   async feed(piece: Buffer): Promise<Buffer[]> {
     this.#written += piece.length;
-    const fed = new Promise<void>((resolve) => {
-      this.#stream.write(Buffer.from(piece), () => resolve());
-    });
-    await Promise.race([this.#failed, fed]);
+    const copy = Buffer.from(piece);
+    await this.#answer((resolve) => this.#stream.write(copy, () => resolve()));
     return this.#take();
   }
 
   /** The rest, once all was fed. Throws when the format says that more must come. */
   async finish(): Promise<Buffer[]> {
-    const ended = new Promise<void>((resolve) => this.#stream.on('end', resolve));
-    this.#stream.end();
-    await Promise.race([this.#failed, ended]);
+    await this.#answer((resolve) => this.#stream.on('end', resolve).end());
     return this.#take();
+  }
+
+  /** Until the stream has answered what it is asked, or has failed. */
+  #answer(ask: (resolve: () => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure);
+      this.#reject = reject;
+      ask(resolve);
+    });
   }
 
   #take(): Buffer[] {
