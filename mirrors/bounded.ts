@@ -6,6 +6,7 @@
 import { formatBytes, formatDuration } from '@landfall/cli';
 import { MirrorError } from './errors.ts';
 import type { ReadOptions } from './mirror.ts';
+import { Pieces } from './pieces.ts';
 
 const DEFAULT_RATE_WINDOW_MS = 10_000;
 /** A window that ends so late ends late because this process was at something else, like a slow disk. */
@@ -207,7 +208,7 @@ export function boundedBody(
 
 /** All bytes of a body that is already bounded. */
 export async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  const pieces = new Pieces();
+  for await (const chunk of body) pieces.add(chunk);
+  return Buffer.concat(pieces.take());
 }

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { crashPoint } from '@landfall/cli';
+import { Pieces } from '../pieces.ts';
 import type { Frame } from './board.ts';
 import { writePieces } from './disk.ts';
 
@@ -19,8 +20,7 @@ export class TakenFrame {
   readonly #hash = createHash('sha256');
   readonly #isFirst: boolean;
   #isMuted = false;
-  #pieces: Uint8Array[] = [];
-  #held = 0;
+  readonly #held = new Pieces();
   #at: number;
   #writing: Promise<void> = Promise.resolve();
 
@@ -36,9 +36,8 @@ export class TakenFrame {
   take(piece: Uint8Array): number {
     this.#hash.update(piece);
     if (this.#isMuted) return 0;
-    this.#pieces.push(piece);
-    this.#held += piece.length;
-    return this.#isFirst ? this.#held : 0;
+    this.#held.add(piece);
+    return this.#isFirst ? this.#held.bytes : 0;
   }
 
   /** In hex; once. */
@@ -50,11 +49,10 @@ export class TakenFrame {
   async flush(fd: number): Promise<void> {
     await this.#writing;
     if (this.#isMuted) return;
-    this.#writing = writeHeld(fd, this.#pieces, this.#at);
+    const { bytes } = this.#held;
+    this.#writing = writeHeld(fd, this.#held.take(), this.#at);
     this.#writing.catch(() => undefined);
-    this.#at += this.#held;
-    this.#pieces = [];
-    this.#held = 0;
+    this.#at += bytes;
   }
 
   /** Writes the rest of a frame that is right. False when another came before. */
@@ -77,7 +75,7 @@ export class TakenFrame {
 
   async #mute(): Promise<void> {
     this.#isMuted = true;
-    this.#pieces = [];
+    this.#held.take();
     await this.#writing.catch(() => undefined);
   }
 }
