@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { access, chmod, type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, writeFileDurably } from '@landfall/durable';
@@ -29,6 +29,7 @@ import type {
   WritableMirror,
   WriteCheck,
 } from './mirror.ts';
+import { readRegular } from './regular-file.ts';
 
 /** Readers are other users: the web server, the node that mounts the stick. */
 const FILE_MODE = 0o644;
@@ -99,7 +100,7 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));
       makeDirectoryDurably(dirname(target), DIRECTORY_MODE);
-      if (!(await isSame(target, bytes))) writeFileDurably(target, bytes, { mode: FILE_MODE });
+      if (!isSame(target, bytes)) writeFileDurably(target, bytes, { mode: FILE_MODE });
       crashPoint('mirror-index-file-written');
     }
     // Another publisher may have written at the same time.
@@ -123,29 +124,48 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
   }
 }
 
+/** Whether the artifact's bytes stand there already. Not more of them is read than it has, and nothing is waited for. */
 async function hasContent(path: string, expected: UploadOptions): Promise<boolean> {
-  const info = await stat(path).catch(() => undefined);
-  if (info?.isFile() !== true || info.size !== expected.size) return false;
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { signal: expected.signal })) {
-    hash.update(chunk as Uint8Array);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (handle === undefined) return false;
+  try {
+    const info = await handle.stat();
+    if (!info.isFile() || info.size !== expected.size) return false;
+    const hash = createHash('sha256');
+    const end = info.size - 1;
+    const content = createReadStream('', {
+      fd: handle,
+      start: 0,
+      end,
+      autoClose: false,
+      signal: expected.signal,
+    });
+    for await (const chunk of content) hash.update(chunk as Uint8Array);
+    return hash.digest('hex') === expected.sha256;
+  } finally {
+    await handle.close();
   }
-  return hash.digest('hex') === expected.sha256;
 }
 
-async function isSame(path: string, bytes: Uint8Array): Promise<boolean> {
-  const found = await readFile(path).catch(() => undefined);
-  return found !== undefined && found.equals(bytes);
+/** What stands there and cannot be read is replaced, as other bytes are. */
+function isSame(path: string, bytes: Uint8Array): boolean {
+  try {
+    return readRegular(path, bytes.length, { follow: false })?.equals(bytes) === true;
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    return false;
+  }
 }
 
 /**
  * Copies `from` to `to` and syncs it; its digest. `to` is not truncated first: two
  * publishers that write the same digest write the same bytes to the same
- * places, so neither can spoil what the other has finished.
+ * places, so neither can spoil what the other has finished. A fifo of that name is
+ * an error at once, not waited for.
  */
 async function copySynced(from: string, to: string, options: UploadOptions): Promise<string> {
-  const { O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
-  const output = await open(to, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600);
+  const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
+  const output = await open(to, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
   try {
     const digest = await copyInto(output, from, options);
     await output.truncate(options.size);

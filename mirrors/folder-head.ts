@@ -4,19 +4,20 @@
  * tells of files which are not there yet: readers then ask for every file, and
  * the next run completes it. Never one that tells of files which are gone.
  */
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, removeDurably, writeFileDurably } from '@landfall/durable';
 import { systemCode } from '@landfall/errors';
 import { haltPath, indexPath, isChannelName, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import { digestOf, formatHead, HEAD_PATH, isCovered } from './head.ts';
+import { readRegular } from './regular-file.ts';
 
 /** Writes the head of what `root` holds when `files` (path on the index branch → bytes) have been written to it. */
 export function writeHead(root: string, files: ReadonlyMap<string, Uint8Array>): void {
   const found = new Map<string, string>();
   for (const path of coveredPaths(root)) {
-    const bytes = readRegular(join(root, path));
+    const bytes = readServed(join(root, path));
     if (bytes !== undefined) found.set(path, digestOf(bytes));
   }
   for (const [path, bytes] of files) if (isCovered(path)) found.set(path, digestOf(bytes));
@@ -28,7 +29,7 @@ function replaceHead(target: string, head: Uint8Array | undefined): void {
   // A channel of that name has it.
   if (before?.isDirectory() === true) return;
   if (head === undefined) return removeDurably(target);
-  if (before !== undefined && readRegular(target)?.equals(head) === true) return;
+  if (before !== undefined && readServed(target)?.equals(head) === true) return;
   makeDirectoryDurably(join(target, '..'), 0o755);
   const mtime = before === undefined ? {} : { mtime: laterSecond(before.mtimeMs) };
   writeFileDurably(target, head, { mode: 0o644, ...mtime });
@@ -57,9 +58,6 @@ function namesIn(folder: string): string[] {
 }
 
 /** As a web server finds it; no larger than any file of the index. */
-function readRegular(path: string): Buffer | undefined {
-  const info = statSync(path, { throwIfNoEntry: false });
-  return info?.isFile() === true && info.size <= MAX_MANIFEST_BYTES
-    ? readFileSync(path)
-    : undefined;
+function readServed(path: string): Buffer | undefined {
+  return readRegular(path, MAX_MANIFEST_BYTES, { follow: true });
 }

@@ -6,19 +6,20 @@
  * without their manifest, which the next run completes.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { MAX_MANIFEST_BYTES, ManifestError, parseManifest } from '@landfall/manifest';
 import { MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import { historyPath } from './layout.ts';
+import { readRegular } from './regular-file.ts';
 
 const MODES = { mode: 0o644 };
 
 /** Keeps what stands at `path` below `root`, unless it is `bytes`, is no manifest, or is kept already. */
 export function keepEarlier(root: string, path: string, bytes: Uint8Array): void {
-  const old = readSmall(join(root, path), MAX_MANIFEST_BYTES);
+  const old = readRegular(join(root, path), MAX_MANIFEST_BYTES, { follow: false });
   if (old === undefined || old.equals(bytes)) return;
   const sequence = sequenceOf(old);
   if (sequence === undefined) return;
@@ -38,16 +39,11 @@ function signaturesOf(manifest: string): Map<string, Buffer> {
   const found = new Map<string, Buffer>();
   for (const name of readdirSync(dirname(manifest))) {
     if (!name.startsWith(`${basename(manifest)}.`) || !name.endsWith('.minisig')) continue;
-    const text = readSmall(join(dirname(manifest), name), MAX_SIGNATURE_FILE_BYTES);
+    const path = join(dirname(manifest), name);
+    const text = readRegular(path, MAX_SIGNATURE_FILE_BYTES, { follow: false });
     if (text !== undefined) found.set(name.slice(basename(manifest).length), text);
   }
   return found;
-}
-
-/** A regular file that is not too large. */
-function readSmall(path: string, maxBytes: number): Buffer | undefined {
-  const info = lstatSync(path, { throwIfNoEntry: false });
-  return info?.isFile() === true && info.size <= maxBytes ? readFileSync(path) : undefined;
 }
 
 /** Believed only for a name. */

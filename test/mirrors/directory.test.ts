@@ -1,5 +1,14 @@
 /** The `directory` mirror: the conformance suite from the disk and over HTTP, and what is its own. */
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openMirrors } from '@landfall/mirrors';
@@ -12,6 +21,8 @@ import { temporaryFolder } from '../harness/temporary.ts';
 import { describeMirror, makeArtifact } from './conformance.ts';
 
 const LIMITS = { maxBytes: 1_000_000, deadlineMs: 10_000 };
+/** Files of an index. */
+const INDEX = ['releases/manifest.json', 'releases/manifest.json.minisig', 'releases/halt.json'];
 
 describeMirror('directory, from the disk by its path', async () => directorySubject(emptyMirror()));
 
@@ -87,6 +98,36 @@ describe('a directory mirror', () => {
       const error = await errorOf(() => reader?.openArtifact('1.0.0', file, LIMITS));
       expect(error.message).toContain('is not a regular file');
     }
+  });
+
+  it.each([
+    ['a fifo', (path: string) => void execFileSync('mkfifo', [path])],
+    ['a link to what has no end', (path: string) => symlinkSync('/dev/zero', path)],
+  ])('is published to past %s in the place of its files', async (_, put) => {
+    const path = emptyMirror();
+    const folder = join(path, 'releases/download/v1.0.0');
+    mkdirSync(folder, { recursive: true });
+    const artifact = makeArtifact('a.tar.zst', 100);
+    const index = [...INDEX, 'releases/head.json'].map((file) => join(path, file));
+    for (const each of [...index, join(folder, artifact.file)]) put(each);
+    const writer = directoryWriter(path);
+    await writer.uploadArtifact('1.0.0', artifact.path, artifact);
+    await writer.writeIndex({ files: new Map(INDEX.map((file) => [file, Buffer.from('{}')])) }, {});
+    expect(readFileSync(join(folder, artifact.file))).toEqual(artifact.bytes);
+    for (const file of INDEX) expect(readFileSync(join(path, file), 'utf8')).toBe('{}');
+    expect(statSync(join(path, 'releases/head.json')).size).toBeLessThan(1000);
+  });
+
+  it('does not wait for a fifo in the place of an upload that was cut off', async () => {
+    const path = emptyMirror();
+    const folder = join(path, 'releases/download/v1.0.0');
+    mkdirSync(folder, { recursive: true });
+    const artifact = makeArtifact('a.tar.zst', 100);
+    execFileSync('mkfifo', [join(folder, `.a.tar.zst.${artifact.sha256.slice(0, 12)}.part`)]);
+    const error = await errorOf(() =>
+      directoryWriter(path).uploadArtifact('1.0.0', artifact.path, artifact),
+    );
+    expect(error.code).toBe('NOT_WRITABLE');
   });
 
   it('says that it cannot be written when a folder is a file', async () => {
