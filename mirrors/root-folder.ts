@@ -3,7 +3,15 @@
  * it), and folders of steps (`root-<N>.json` with theirs): what a node keeps, and
  * what maintainers keep in their repository. Whatever is read is verified anew.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  readdirSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '@landfall/errors';
 import { rootPath } from '@landfall/manifest';
@@ -19,9 +27,20 @@ export interface KeptRoots {
   problem?: OtaError;
 }
 
-/** The document at `file`, chosen by a person. Throws `MirrorError` CONFIG, and what `verifyFirstRoot` throws. */
-export async function readPin(file: string, app: string): Promise<SignedRoot> {
-  const found = await gatherFirstRoot(basename(file), app, readerOf(dirname(file)));
+/**
+ * The document at `file`, chosen by a person. `accept` looks at the open file before it is read.
+ * Throws `MirrorError` CONFIG, what `verifyFirstRoot` throws, and what `accept` does.
+ */
+export async function readPin(
+  file: string,
+  app: string,
+  accept?: (info: Stats) => void,
+): Promise<SignedRoot> {
+  const document = basename(file);
+  const read = readerOf(dirname(file), (name, info) => {
+    if (name === document) accept?.(info);
+  });
+  const found = await gatherFirstRoot(document, app, read);
   if (found !== undefined) return found;
   throw new MirrorError('CONFIG', '', `root document '${file}': no such file`, {
     hint: 'it comes from the maintainers, with its signatures (.minisig) beside it',
@@ -93,12 +112,18 @@ function versionsIn(folder: string): number[] {
   });
 }
 
-function readerOf(folder: string): ReadIndexFile {
-  return (name, maxBytes) => Promise.resolve(readSmall(join(folder, name), maxBytes));
+/** `look` is told of each file when it is open. */
+function readerOf(folder: string, look?: (name: string, info: Stats) => void): ReadIndexFile {
+  return async (name, maxBytes) =>
+    readSmall(join(folder, name), maxBytes, (info) => look?.(name, info));
 }
 
 /** Only regular files, and never more than they may hold. */
-function readSmall(path: string, maxBytes: number): Uint8Array | undefined {
+function readSmall(
+  path: string,
+  maxBytes: number,
+  look: (info: Stats) => void,
+): Uint8Array | undefined {
   const wrong = (what: string): MirrorError =>
     new MirrorError('CONFIG', '', `'${path}': ${what}`, { hint: 'look at the file' });
   let fd: number;
@@ -109,7 +134,9 @@ function readSmall(path: string, maxBytes: number): Uint8Array | undefined {
     throw wrong(`cannot be read: ${systemCode(error) ?? 'for a reason unknown'}`);
   }
   try {
-    if (!fstatSync(fd).isFile()) throw wrong('expected a regular file');
+    const info = fstatSync(fd);
+    look(info);
+    if (!info.isFile()) throw wrong('expected a regular file');
     const bytes = Buffer.alloc(maxBytes + 1);
     let length = 0;
     for (;;) {

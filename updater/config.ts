@@ -3,7 +3,7 @@
  * everything but the app, the mirrors and the public keys. Unknown keys are
  * refused: a misspelt `probation` must not quietly be the default.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
 import { isChannelName, z } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
@@ -23,6 +23,7 @@ import {
   serviceName,
 } from './config-values.ts';
 import { UpdaterError } from './errors.ts';
+import { requireOwn } from './own-file.ts';
 import { isLoopbackHost } from './probe/loopback.ts';
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
@@ -271,16 +272,16 @@ function policyOf(config: FileConfig, file: string): TrustPolicy | undefined {
   return { keys, threshold };
 }
 
+/** What was looked at and what is read is one descriptor. */
 function readConfig(file: string): string {
+  let fd: number | undefined;
   try {
-    const { size, mode } = statSync(file);
-    if (size > MAX_CONFIG_BYTES) throw wrong(file, `is larger than ${MAX_CONFIG_BYTES} bytes`);
-    if ((mode & 0o022) !== 0) {
-      throw new UpdaterError('CONFIG', `configuration '${file}' can be written by others`, {
-        hint: `it names commands to run: chmod go-w ${file}`,
-      });
-    }
-    return readFileSync(file, 'utf8');
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const info = fstatSync(fd);
+    requireOwn(info, { file, what: 'configuration', why: 'it names commands to run' });
+    if (!info.isFile()) throw wrong(file, 'is not a regular file');
+    if (info.size > MAX_CONFIG_BYTES) throw wrong(file, `is larger than ${MAX_CONFIG_BYTES} bytes`);
+    return readFileSync(fd, 'utf8');
   } catch (error) {
     if (error instanceof UpdaterError) throw error;
     const what = describeSystemError(error)?.what ?? messageOf(error);
@@ -288,6 +289,8 @@ function readConfig(file: string): string {
       hint: "write one with 'updater init', or name it with --config FILE",
       cause: error,
     });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

@@ -1,6 +1,14 @@
 /** Wrong input, each with one clear line, a hint and an exit code; and `updater init`. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { runCommand } from '../harness/command.ts';
@@ -78,13 +86,20 @@ describe('wrong configuration', () => {
     expect(node.current()).toBeUndefined();
   });
 
-  it('that is not there, or not to be read, or writable by others: exit code 2', async () => {
+  it("that is not there, not to be read, somebody else's, writable by others: exit code 2", async () => {
     const { node } = await makeWorld();
     chmodSync(node.config, 0o666);
     const open = await node.updater(['status']);
     expect(open.stderr).toContain('can be written by others');
     expect(open.code).toBe(2);
     chmodSync(node.config, 0o600);
+    chownSync(node.config, 1234, 1234);
+    for (const args of [['status'], ['apply']]) {
+      const foreign = await node.updater(args);
+      expect(foreign.stderr).toContain('belongs to user 1234, expected 0');
+      expect(foreign.code).toBe(2);
+    }
+    chownSync(node.config, 0, 0);
     const denied = await node.updater(['status'], { uid: 65_534, gid: 65_534 });
     expect(denied.stderr).toContain('permission denied');
     expect(denied.code).toBe(2);

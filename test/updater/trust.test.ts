@@ -1,5 +1,5 @@
 /** What a node believes while keys come and go: the stories of rotation, and what thieves and mirrors try. */
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readRootFile } from '../../updater/records/root-file.ts';
@@ -355,6 +355,7 @@ describe('the pin', () => {
     ['is missing', (scene) => rmSync(scene.pin), 'no such file'],
     ['lost its signature', (scene) => rmSync(`${scene.pin}.minisig`), 'not signed by enough'],
     ['can be written by others', (scene) => chmodSync(scene.pin, 0o664), 'written by others'],
+    ['belongs to somebody else', (scene) => chownSync(scene.pin, 1234, 0), 'belongs to user 1234'],
     ['is no root document', (scene) => writeFileSync(scene.pin, '{"schema":1}'), 'schema'],
     [
       'is of another app',

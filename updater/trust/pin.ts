@@ -3,20 +3,28 @@
  * configuration with its signatures. It is written once, by `updater init`;
  * signatures go first, so a crash leaves no document, or a whole one.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writeFileDurably } from '@landfall/durable';
 import { ExitCode, messageOf, OtaError } from '@landfall/errors';
 import { rootPath } from '@landfall/manifest';
 import { readPin, type SignedRoot } from '@landfall/mirrors';
 import { UpdaterError } from '../errors.ts';
+import { requireOwn } from '../own-file.ts';
 
-/** The document at `file`. Throws `UpdaterError` CONFIG when it is missing or signed by too few of its own keys. */
-export async function readTrustedRoot(file: string, app: string): Promise<SignedRoot> {
+/**
+ * The document at `file`; `accept` is told of the open file before it is read. Throws
+ * `UpdaterError` CONFIG when it is missing or signed by too few of its own keys.
+ */
+export async function readTrustedRoot(
+  file: string,
+  app: string,
+  accept?: (info: Stats) => void,
+): Promise<SignedRoot> {
   try {
-    return await readPin(file, app);
+    return await readPin(file, app, accept);
   } catch (error) {
-    if (!(error instanceof OtaError)) throw error;
+    if (!(error instanceof OtaError) || error instanceof UpdaterError) throw error;
     throw new UpdaterError('CONFIG', `'${file}' cannot be trusted: ${messageOf(error)}`, {
       cause: error,
       hint: error.hint ?? 'get it from the maintainers again, with its signatures beside it',
@@ -25,13 +33,11 @@ export async function readTrustedRoot(file: string, app: string): Promise<Signed
   }
 }
 
-/** The node's pin. Throws `UpdaterError` CONFIG also when others can write it. */
+/** The node's pin. Throws `UpdaterError` CONFIG also when others own it or can write it. */
 export async function readPinnedRoot(file: string, app: string): Promise<SignedRoot> {
-  const pin = await readTrustedRoot(file, app);
-  if ((statSync(file).mode & 0o022) === 0) return pin;
-  throw new UpdaterError('CONFIG', `root document '${file}' can be written by others`, {
-    hint: `it says who is believed: chmod go-w ${file}, after a look at what is in it`,
-  });
+  return readTrustedRoot(file, app, (info) =>
+    requireOwn(info, { file, what: 'root document', why: 'it says who is believed' }),
+  );
 }
 
 /** Puts the pin at `path`. Throws `UpdaterError` CONFIG when another document is there. */
