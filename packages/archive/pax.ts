@@ -3,6 +3,7 @@
  * strictly. `path` and `size` are used; times and comments are let through and
  * ignored; anything else is refused, because it would change what an entry is.
  */
+import { quotePath } from './names.ts';
 import { HeaderProblem } from './tar-header.ts';
 
 /** What a pax header may change of the entry that follows it. */
@@ -27,9 +28,7 @@ export function parsePax(body: Buffer): PaxFields {
     if (key === 'path') fields.path = value;
     else if (key === 'size') fields.size = parseSize(value);
     else if (!IGNORED.has(key)) {
-      throw new HeaderProblem(
-        `has the pax record ${JSON.stringify(key.slice(0, 60))}, expected path or size`,
-      );
+      throw new HeaderProblem(`has the pax record ${quotePath(key)}, expected path or size`);
     }
   }
   return fields;
@@ -50,7 +49,8 @@ function parseRecord(body: Buffer, at: number): { key: string; value: string; en
   try {
     const key = decoder.decode(body.subarray(space + 1, equals));
     const value = decoder.decode(body.subarray(equals + 1, end - 1));
-    if (value.includes('\0')) throw new HeaderProblem(`has the pax record '${key}' with a NUL`);
+    if (value.includes('\0'))
+      throw new HeaderProblem(`has the pax record ${quotePath(key)} with a NUL`);
     return { key, value, end };
   } catch (error) {
     if (error instanceof HeaderProblem) throw error;

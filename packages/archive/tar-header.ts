@@ -5,6 +5,7 @@
  * exactly as the format says is refused: where two readers could differ, an
  * archive can mean two things.
  */
+import { quotePath } from './names.ts';
 
 /** What one header block says, before any pax record changes it. */
 export interface RawHeader {
@@ -99,7 +100,7 @@ function number(
   if (next === end && hasDigits) return value;
   if (mayBeEmpty && isZero(block, at, end)) return 0;
   const raw = block.toString('latin1', at, end);
-  const found = JSON.stringify(raw.replaceAll('\0', ' ').trim());
+  const found = quotePath(raw.replaceAll('\0', ' ').trim());
   throw new HeaderProblem(`has a bad ${field} field: expected octal digits, found ${found}`);
 }
 

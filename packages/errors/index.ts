@@ -51,16 +51,31 @@ export function messageOf(error: unknown): string {
   return text.replaceAll(/\s*\n\s*/g, '; ');
 }
 
-/** A zod issue list as one line: `a.b: expected string, found number; …` (at most three, then a count). */
+/** What a terminal would obey, or would show in another order. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Words of others as one line that a terminal only shows: line ends as spaces, other control characters as `?`. */
+export function plainLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll(OBEYED, '?');
+}
+
+/** Characters of one issue: names of unknown keys are as long as whoever wrote them likes. */
+const ISSUE_CHARACTERS = 300;
+
+/**
+ * A zod issue list as one line: `a.b: expected string, found number; …` (at most three, then a count).
+ * What is looked at may be anybody's, and issues name its keys: nothing in the line is obeyed by a terminal.
+ */
 export function describeIssues(
   issues: readonly { path: readonly PropertyKey[]; message: string }[],
 ): string {
   const lines = issues.slice(0, 3).map((issue) => {
     const where = issue.path.map(String).join('.');
-    return where === '' ? issue.message : `'${where}': ${issue.message}`;
+    const line = plainLine(where === '' ? issue.message : `'${where}': ${issue.message}`);
+    return line.length > ISSUE_CHARACTERS ? `${line.slice(0, ISSUE_CHARACTERS)}…` : line;
   });
   if (issues.length > lines.length) lines.push(`and ${issues.length - lines.length} more`);
-  return lines.join('; ').replaceAll('\n', ' ');
+  return lines.join('; ');
 }
 
 /** Disk and permission errors in words; `undefined` when `error` is of another kind. */

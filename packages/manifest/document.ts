@@ -6,7 +6,7 @@
  * ignored, so that an older node can read a newer document; an unknown
  * `schema` is refused.
  */
-import { describeIssues } from '@landfall/errors';
+import { describeIssues, plainLine } from '@landfall/errors';
 import { z } from './zod.ts';
 import { ManifestError, type ManifestErrorCode } from './errors.ts';
 import { isChannelName, isFileName, isSlug } from './names.ts';
@@ -99,7 +99,7 @@ function refuseOtherSchema<T>(value: unknown, kind: DocumentKind<T>): void {
     return;
   throw new ManifestError(
     kind.otherSchema,
-    `${kind.name} is of another schema: expected 1, found ${JSON.stringify(value.schema)?.slice(0, 40)}`,
+    `${kind.name} is of another schema: expected 1, found ${plainLine(JSON.stringify(value.schema)?.slice(0, 40) ?? 'nothing')}`,
     {
       hint: 'update the updater on this node first: this release was made for a newer one',
     },

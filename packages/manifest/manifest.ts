@@ -17,6 +17,7 @@ import {
   slugField,
   timestampField,
   versionField,
+  wordsField,
 } from './document.ts';
 import { artifactFiles, MAX_DELTAS } from './files.ts';
 import { isPlatform } from './names.ts';
@@ -86,12 +87,12 @@ const manifestSchema = z
     previous: z.nullable(
       z.looseObject({ sequence: z.int().check(z.minimum(1)), sha256: sha256Field }),
     ),
-    commit: z.string().check(z.maxLength(64)),
+    commit: wordsField(64),
     notes: z.string().check(z.maxLength(65_536)),
     components: z.array(component).check(z.minLength(1), z.maxLength(64)),
     requires: z.looseObject({
-      updater: z.optional(z.string().check(z.maxLength(128))),
-      from: z.optional(z.string().check(z.maxLength(128))),
+      updater: z.optional(wordsField(128)),
+      from: z.optional(wordsField(128)),
     }),
     rollout: z.looseObject({ steps: z.array(z.looseObject({})) }),
     withdrawn: z.array(versionField).check(z.maxLength(10_000)),

@@ -5,12 +5,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Manifest, parseHalt } from '@landfall/manifest';
+import { type Manifest, parseHalt, parseManifest, parseRolloutSteps } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
 import { parseRoot } from '@landfall/trust';
 import { describe, expect, it } from 'vitest';
 import { type Attacked, attackedNode, refused, underAttack } from '../harness/attacked-node.ts';
 import { exampleHalt } from '../harness/halts.ts';
+import { exampleManifest } from '../harness/manifests.ts';
 import { testKey } from '../harness/minisign-keys.ts';
 import { type Release, ReleaseFactory } from '../harness/release-factory.ts';
 import { rootFiles, rootOf, signRoot, type SignedRoot } from '../harness/roots.ts';
@@ -178,8 +179,13 @@ describe('words of a thief', () => {
   ])('with %s never reach a terminal', (_, reason) => {
     const root = rootOf(1, { root: [testKey()], release: [testKey()] });
     const { halted, ...halt } = exampleHalt();
+    const manifest = exampleManifest();
     const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
     const read = [
+      (words: string): unknown => parseManifest(encode({ ...manifest, commit: words })),
+      (words: string): unknown =>
+        parseManifest(encode({ ...manifest, requires: { updater: words } })),
+      (words: string): unknown => parseManifest(encode({ ...manifest, requires: { from: words } })),
       (words: string): unknown => parseRoot(encode({ ...root, reason: words })),
       (words: string): unknown =>
         parseHalt(encode({ ...halt, halted: halted.map((each) => ({ ...each, reason: words })) })),
@@ -187,6 +193,14 @@ describe('words of a thief', () => {
     for (const each of read) {
       expect(() => each(reason)).toThrow('expected one line without control characters');
       expect(each('grüße: it answers 500')).toBeDefined();
+    }
+    // What is not known is named, and what does not fit is shown.
+    const steps = [{ percent: 1, at: '2026-01-01T00:00:00Z', [reason.repeat(1000)]: 1 }];
+    for (const refuse of [
+      () => parseRolloutSteps(steps),
+      () => parseManifest(encode({ ...manifest, schema: reason })),
+    ]) {
+      expect(refuse).toThrow(/^[^\p{Cc}\p{Cf}]{1,500}$/u);
     }
   });
 });

@@ -84,6 +84,11 @@ export const PAX_ROWS: readonly Row[] = [
     "pax record 'path' with a NUL",
   ],
   [
+    'pax record with NUL and a name that a terminal obeys',
+    tar([ROOT, pax({ '\u001B[2J': 'a\0b' }), file('./a', '')]),
+    String.raw`pax record '\u{1b}[2J' with a NUL`,
+  ],
+  [
     'empty pax path',
     tar([ROOT, pax({ path: '' }), file('./a', '')]),
     /root directory is spelled ''|'' is a file/,
@@ -91,9 +96,9 @@ export const PAX_ROWS: readonly Row[] = [
   [
     'pax link path',
     tar([ROOT, pax({ linkpath: '/etc' }), file('./a', '')]),
-    '"linkpath", expected path or size',
+    "'linkpath', expected path or size",
   ],
-  ['pax owner', tar([ROOT, pax({ uid: '1000' }), file('./a', '')]), '"uid", expected path or size'],
+  ['pax owner', tar([ROOT, pax({ uid: '1000' }), file('./a', '')]), "'uid', expected path or size"],
   [
     'GNU sparse in pax',
     tar([ROOT, pax({ 'GNU.sparse.major': '1' }), file('./a', '')]),

@@ -75,7 +75,7 @@ export const LINK_ROWS: readonly Row[] = [
   [
     'a symbolic link by pax',
     tar([ROOT, pax({ linkpath: '/etc' }), link('./a', 'harmless')]),
-    '"linkpath", expected path or size',
+    "'linkpath', expected path or size",
   ],
   [
     'a device of the kernel',
