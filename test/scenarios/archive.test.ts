@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -227,6 +228,26 @@ describe('an archive that GNU tar made', () => {
       }
     },
   );
+
+  it('as docs/formats.md says is read, whatever names sort like, and is what we pack', async () => {
+    const docs = readFileSync(join(import.meta.dirname, '../../docs/formats.md'), 'utf8');
+    const recipe = /With GNU tar:\n\n((?: {4}.*\n)+)/.exec(docs)?.[1] ?? '';
+    expect(recipe).toContain('tar ');
+    const names = {
+      'about.html': '',
+      'about/index.html': '',
+      'about-us/x': '',
+      '-x': '',
+      'a b': '',
+    };
+    const folder = folderOf({ ...files, ...names });
+    const { tree } = await pack(folder);
+    const place = temporaryFolder();
+    renameSync(folder, join(place, 'dist'));
+    chmodSync(join(place, 'dist'), 0o700);
+    execFileSync('sh', ['-euc', recipe], { cwd: place });
+    expect((await gateArchive(join(place, 'web-ui.tar.gz'))).tree).toEqual(tree);
+  });
 
   it('in its own format is read where no name is long', async () => {
     const folder = folderOf(WEB_UI);
