@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inTheField, isLink } from '../harness/field-node.ts';
 import { startLoad } from '../harness/load.ts';
+import type { TestNode } from '../harness/node.ts';
 import { exampleWebUi } from '../harness/release-factory.ts';
+
+/** The command that `status` advises. */
+async function advised(node: TestNode): Promise<string | undefined> {
+  const { stdout } = await node.updater(['status', '--json']);
+  return (JSON.parse(stdout) as { advice: { command?: string } }).advice.command;
+}
 
 describe('adopt', () => {
   it('takes a node into the layout and back under load, without a failed request', async () => {
@@ -39,7 +46,9 @@ describe('adopt', () => {
     expect(node.floor(), 'what is adopted raises no floor').toBe(0);
     expect(existsSync(`${ui}.bak/index.html`)).toBe(true);
     expect((await node.updater(['adopt'])).code).toBe(3);
+    expect(await advised(node)).toBe('updater once');
     expect((await node.updater(['once'])).stdout).toContain('1.0.0 runs already');
+    expect(await advised(node), 'what is advised changes what is advised').toBeUndefined();
 
     await ship('1.1.0');
     expect((await node.updater(['once'])).code).toBe(0);

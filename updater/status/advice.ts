@@ -84,7 +84,13 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
 
 /** It runs what it should; what about the next release? */
 function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Date): Advice {
-  if (lastCheck === null) return { what: 'ask the mirrors', command: 'updater check' };
+  if (lastCheck === null) {
+    // Not `check`, which writes nothing down: the advice would be the same afterwards.
+    return {
+      what: 'see whether the timer is on, and ask the mirrors',
+      command: 'updater once',
+    };
+  }
   const quiet = now.getTime() - Date.parse(lastCheck.at);
   if (quiet > QUIET_MS) {
     return {
