@@ -3,7 +3,7 @@
  * They become times when the manifest is signed, whose `published` is `now`.
  * Pure.
  */
-import { CliError, type OptionSpec, parseDuration } from '@landfall/cli';
+import { CliError, type OptionSpec, parseDuration, parseTime } from '@landfall/cli';
 import { messageOf, OtaError } from '@landfall/errors';
 import { type Manifest, parseRolloutSteps, type RolloutStep } from '@landfall/manifest';
 import { toSeconds } from './time.ts';
@@ -64,11 +64,11 @@ function readStep(text: string): PlannedStep {
   if (when === 'now') return { percent, when: { afterMs: 0 } };
   const afterMs = when.startsWith('+') ? parseDuration(when.slice(1)) : undefined;
   if (afterMs !== undefined) return { percent, when: { afterMs } };
-  const at = new Date(when);
-  if (Number.isNaN(at.getTime()) || !/^\d{4}-.*Z$/.test(when)) {
+  const at = when.endsWith('Z') ? parseTime(when) : undefined;
+  if (at === undefined) {
     throw wrong(`expected 'now', +24h or 2026-04-22T19:00:00Z, found '${when}'`);
   }
-  return { percent, when: { at: toSeconds(at) } };
+  return { percent, when: { at: toSeconds(new Date(at)) } };
 }
 
 function wrong(what: string): CliError {

@@ -46,6 +46,21 @@ export function parseDuration(text: string): number | undefined {
   return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
 }
 
+const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)$/;
+
+/**
+ * `2026-04-22T19:00Z`, `2026-04-22T19:00+02:00`, or `2026-04-22 19:00` in local time, to milliseconds since
+ * the epoch; undefined for anything else, also for a day that its month does not have.
+ */
+export function parseTime(text: string): number | undefined {
+  const [, day = '', time = ''] = TIME.exec(text) ?? [];
+  // Date.parse takes 31 November for 1 December.
+  const midnight = Date.parse(`${day}T00:00Z`);
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
+  const ms = Date.parse(`${day}T${time}`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 /** A table with a header line, columns as wide as their widest cell, no borders. */
 export function formatTable(
   header: readonly string[],

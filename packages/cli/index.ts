@@ -11,7 +11,7 @@
 export { main, runAsProcess } from './main.ts';
 export { type Command, type Context, type OptionSpec, type Program } from './command.ts';
 export { CliError } from './command.ts';
-export { formatBytes, formatDuration, formatTable, parseDuration } from './format.ts';
+export { formatBytes, formatDuration, formatTable, parseDuration, parseTime } from './format.ts';
 export { Transfer } from './transfer.ts';
 export { crashPoint } from './crash-point.ts';
 export { interruptible } from './interrupt.ts';

@@ -13,6 +13,7 @@ it('a hold stops installing, is never unnoticed, and neither a rollback nor a ve
     [['--for', '2h'], 'expected why'],
     [['--for', '15d', '--reason', 'x'], 'expected an end within 14 d'],
     [['--until', '2020-01-01T00:00Z', '--reason', 'x'], 'expected an end that lies ahead'],
+    [['--until', '2026-11-31T10:00Z', '--reason', 'x'], '--until: expected a time such as'],
   ] as const) {
     const wrong = await node.updater(['hold', ...args]);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining(words) as string });

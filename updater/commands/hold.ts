@@ -1,5 +1,12 @@
 /** `updater hold` and `updater unhold`: install nothing for a while, with a reason and an end. */
-import { type Command, CliError, type Context, formatDuration, parseDuration } from '@landfall/cli';
+import {
+  type Command,
+  CliError,
+  type Context,
+  formatDuration,
+  parseDuration,
+  parseTime,
+} from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { timestamp } from '../host.ts';
 import { describeHeld } from '../policy/judge.ts';
@@ -97,7 +104,9 @@ function durationOf(context: Context): number {
     throw usage('expected an end: either --for or --until');
   }
   const ms =
-    length === undefined ? Date.parse(until ?? '') - Date.now() : (parseDuration(length) ?? NaN);
+    length === undefined
+      ? (parseTime(until ?? '') ?? NaN) - Date.now()
+      : (parseDuration(length) ?? NaN);
   if (Number.isNaN(ms)) {
     throw usage(
       length === undefined

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatBytes, formatDuration, formatTable, parseDuration } from '@landfall/cli';
+import { formatBytes, formatDuration, formatTable, parseDuration, parseTime } from '@landfall/cli';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../harness/temporary.ts';
 
@@ -153,6 +153,18 @@ describe('formats', () => {
     ]);
     expect(['', '90', 's', '-1s', '1.5h', '1 h', '1w'].map(parseDuration)).toEqual(
       Array(7).fill(undefined),
+    );
+  });
+
+  it('reads times, and none of a day that is not in the calendar', () => {
+    const noon = Date.UTC(2028, 1, 29, 12);
+    const told = ['2028-02-29T12:00Z', '2028-02-29 12:00:00.000Z', '2028-02-29T14:00+02:00'];
+    expect(told.map(parseTime)).toEqual([noon, noon, noon]);
+    expect(parseTime('2028-02-29T12:00')).toBe(new Date(2028, 1, 29, 12).getTime());
+    expect(parseTime('2028-02-28T24:00Z')).toBe(noon - 12 * 3_600_000);
+    const wrong = ['2026-11-31T10:00Z', '2026-02-29T10:00', '2026-04-22T25:00Z', '2026-04-22', '5'];
+    expect([...wrong, 'tomorrow', 'Nov 30 2026 10:00', ''].map(parseTime)).toEqual(
+      Array(8).fill(undefined),
     );
   });
 
