@@ -12,7 +12,7 @@ import { closeSync, constants, fstatSync, openSync, rmSync } from 'node:fs';
 import { formatBytes } from '@landfall/cli';
 import { MirrorError } from './errors.ts';
 import { downloadFrames, fitFrames } from './download/frames.ts';
-import type { Attempt, Download, DownloadOptions } from './download/options.ts';
+import { type Attempt, type Download, type DownloadOptions, hintOf } from './download/options.ts';
 import { downloadWhole } from './download/whole.ts';
 import type { Mirror } from './mirror.ts';
 
@@ -73,7 +73,7 @@ function openTarget(to: string): number {
 
 function noneServes(options: DownloadOptions, failed: Download['failed']): MirrorError {
   const what = `'${options.file}' (${formatBytes(options.size)})`;
-  const hint = "'mirrors status' shows which mirrors are up and complete";
+  const hint = hintOf(options);
   // Of a mirror that was asked again, the last word.
   const last = new Map(failed.map(({ mirror, error }) => [mirror, error]));
   const errors = [...last.values()];

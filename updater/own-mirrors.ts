@@ -8,6 +8,10 @@ import {
 } from '@landfall/mirrors';
 import type { Config } from './config.ts';
 
+/** What to do about mirrors that do not serve a file: a node has no configuration for `mirrors status`. */
+export const MIRRORS_HINT =
+  "'updater check' shows which mirrors are up; ask whoever keeps them to complete one";
+
 /** Opens them, in the order of the configuration. `bandwidth` bounds the artifacts of all of them together. */
 export function openOwnMirrors(
   { mirrors, bandwidth }: Pick<Config, 'mirrors' | 'bandwidth'>,

@@ -35,6 +35,8 @@ export interface DownloadOptions {
    * the descriptor that they were written to. Where only the whole is signed that is never known before the end.
    */
   onHere?: (bytes: number, fd: number) => void;
+  /** What to do about mirrors that do not serve it; for who has the configuration of `mirrors` unless told. */
+  hint?: string;
   signal?: AbortSignal;
 }
 
@@ -82,7 +84,7 @@ export async function openAt(
   });
   if (stream === undefined) {
     throw new MirrorError('NOT_FOUND', mirror.name, `has no '${file}' of release ${version}`, {
-      hint: `'mirrors status' shows which mirrors are complete`,
+      hint: hintOf(options),
     });
   }
   if (stream.size === undefined || stream.size === size) return stream;
@@ -102,6 +104,11 @@ function limitsOf(
     deadlineMs: Math.min(LONGEST_MS, GRACE_MS + (bytes / minRate) * 1000),
     ...(patient ? options.patientLimits : options.limits),
   };
+}
+
+/** What to do when a mirror does not have the file, or none serves it. */
+export function hintOf({ hint }: DownloadOptions): string {
+  return hint ?? "'mirrors status' shows which mirrors are up and complete";
 }
 
 /** The error of bytes that are not those that were signed. */

@@ -143,6 +143,19 @@ describe('a download', () => {
     expect(existsSync(to)).toBe(false);
   });
 
+  it.each([[undefined], ['ask whoever keeps them']])(
+    'says what to do when none could serve it, in words for whoever asked: %s',
+    async (hint) => {
+      const expected = hint ?? "'mirrors status' shows which mirrors are up and complete";
+      const lacks = { kind: 'status', status: 404 } as const;
+      for (const faults of [[lacks], [lacks, lacks]]) {
+        const { run } = await scene(...faults);
+        const error = await errorOf(() => run(hint === undefined ? {} : { hint }));
+        expect(error.hint).toBe(expected);
+      }
+    },
+  );
+
   it('reads never more than was signed', async () => {
     const { run, bytes } = await scene(undefined);
     const error = await errorOf(() => run({ size: bytes.length - 1 }));

@@ -224,6 +224,8 @@ describe('a mirror that is wrong about the artifact', () => {
     const outcome = await node.updater(['apply']);
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toContain(`no mirror has '${file}' of release 1.1.0`);
+    // A command that a node has; `mirrors status` asks for a configuration that is not there.
+    expect(outcome.stderr).toContain("hint: 'updater check' shows which mirrors are up");
     expect(node.page()).toContain('version 1.0.0');
     expect(node.hasMarker()).toBe(false);
     expect(node.quarantined()).toStrictEqual([]);

@@ -10,6 +10,7 @@ import type { Artifact } from '@landfall/manifest';
 import { downloadArtifact, type DownloadOptions } from '@landfall/mirrors';
 import { timestamp, tryTo, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
+import { MIRRORS_HINT } from '../own-mirrors.ts';
 import { ArrivingFile } from './arriving-file.ts';
 import { removeDownload, unverifiedPath } from './downloads.ts';
 import { startProgress } from './progress.ts';
@@ -58,6 +59,7 @@ export async function fetchFile(
     },
     onProgress: (bytes) => progress.at(bytes),
     ...(onHere === undefined ? {} : { onHere }),
+    hint: MIRRORS_HINT,
     signal,
   }).finally(() => progress.end());
   onFetched?.();

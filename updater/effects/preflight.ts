@@ -9,6 +9,7 @@ import type { ServiceConfig } from '../config.ts';
 import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
+import { MIRRORS_HINT } from '../own-mirrors.ts';
 import { isKnown, isStuck } from '../services/manager.ts';
 import { findBase } from './base.ts';
 import { bytesToFetch } from './from-base.ts';
@@ -119,7 +120,7 @@ async function checkArtifacts(host: Host, { verified, selected, mirrors }: Offer
   throw new UpdaterError(
     'ARTIFACT_MISSING',
     `no mirror has ${missing.map((file) => `'${file}'`).join(', ')} of release ${version}`,
-    { hint: "'mirrors status' shows which mirrors are complete" },
+    { hint: MIRRORS_HINT },
   );
 }
 

@@ -112,6 +112,14 @@ describe('a release of which ranges are signed', () => {
     expect(left()).toEqual([release.deployment.id]);
   });
 
+  it('that the mirror does not have is left with a hint at a command of a node', async () => {
+    const { host, release, server } = await scene();
+    server.rules.push({ path: DOWNLOAD, fault: { kind: 'status', status: 404 } });
+    const error = await errorOf(() => stage(host, release));
+    expect(error.message).toContain("mirror 'far': has no 'web-ui-1.0.0.tar.zst'");
+    expect(error.hint).toContain("'updater check'");
+  });
+
   it('is refused before all of it came, and nothing of it is kept', async () => {
     // What is compressed begins as it should, and does not go on so.
     const { host, release, server, ranges, left } = await scene((archive) =>
