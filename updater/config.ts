@@ -10,7 +10,7 @@ import { parsePublicKey } from '@landfall/minisign';
 import { withholdVariables } from '@landfall/cli';
 import { mirrorConfigSchema, secretVariables } from '@landfall/mirrors';
 import type { TrustPolicy } from '@landfall/trust';
-import { parse as parseToml } from 'smol-toml';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { windowSchema } from './config-pace.ts';
 import { checkSchema, quiesceSchema, snapshotSchema } from './config-hooks.ts';
 import {
@@ -230,7 +230,7 @@ export function parseConfig(text: string, file: string): Config {
   try {
     value = parseToml(text);
   } catch (error) {
-    throw wrong(file, `is not TOML: ${messageOf(error).split(';')[0]}`, error);
+    throw wrong(file, describeToml(error), error);
   }
   const result = configSchema.safeParse(value);
   if (!result.success) throw wrong(file, describeIssues(result.error.issues), result.error);
@@ -270,6 +270,14 @@ function policyOf(config: FileConfig, file: string): TrustPolicy | undefined {
     );
   }
   return { keys, threshold };
+}
+
+/** What keeps it from being TOML, and where; the lines that the parser shows are left out. */
+function describeToml(error: unknown): string {
+  if (!(error instanceof TomlError)) return `is not TOML: ${messageOf(error)}`;
+  const { line, column, message } = error;
+  const [what = ''] = message.replace(/^Invalid TOML document: /, '').split('\n');
+  return `is not TOML at line ${line}, column ${column}: ${what}`;
 }
 
 /** What was looked at and what is read is one descriptor. */

@@ -83,6 +83,15 @@ describe('the configuration', () => {
     expect(error.message).toContain(key);
   });
 
+  it.each([
+    ['keep = \n', 'line 6, column 8: invalid value'],
+    ['[heal]\nenabled = true\nenabled = false', 'line 8, column 1: trying to redefine'],
+  ])('says where %j is not TOML, on one line', async (text, where) => {
+    const { message } = await errorOf(() => parseConfig(`${SMALLEST}${text}`, 'f'));
+    expect(message).toContain(`configuration 'f': is not TOML at ${where}`);
+    expect(message).toMatch(/^[^\n]*[a-z]$/);
+  });
+
   it('trusts keys or a root document, and never both', async () => {
     const rooted = SMALLEST.replace(/^public_keys.*$/m, 'trusted_root = "/etc/landfall/root.json"');
     const config = parseConfig(rooted, 'f');
