@@ -152,7 +152,8 @@ const updaterSchema = z.strictObject({
   proof_timeout: z.prefault(duration, '2m'),
 });
 
-const configSchema = z.strictObject({
+/** All that may stand in the file; `init/template.ts` names each key of it. */
+export const configSchema = z.strictObject({
   app: component,
   channel: z.optional(
     z.string().check(z.refine(isChannelName, 'expected a channel name such as stable')),

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { configText, EXAMPLE } from '../../updater/init/template.ts';
 import { runCommand } from '../harness/command.ts';
 import { startTlsServer } from '../harness/tls-server.ts';
 import { WebServer } from '../harness/web-server.ts';
@@ -240,6 +241,23 @@ describe('updater init', () => {
     expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
     expect(outcome.stdout).toContain('with a certificate of its own');
     expect(readFileSync(config, 'utf8')).toMatch(/^tls = "sha256:[0-9a-f]{64}"$/m);
+  });
+
+  it('that a hint names shows every key, also where a configuration stands', async () => {
+    const { node } = await makeWorld();
+    writeFileSync(node.config, 'keep = \n', { mode: 0o600 });
+    const wrong = await node.updater(['status']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(
+      /is not TOML at line 1, column 8: .*\n  hint: .*'updater init --dry-run'/,
+    );
+    const shown = await node.updater(['init', '--dry-run']);
+    expect(shown).toMatchObject({ code: 0, stdout: configText(EXAMPLE) });
+    expect(shown.stderr).toContain('an example');
+    expect(readFileSync(node.config, 'utf8')).toBe('keep = \n');
+    // What is made up in it is not taken for an answer.
+    writeFileSync(node.config, shown.stdout);
+    expect((await node.updater(['status'])).stderr).toContain("'public_keys.0': ");
   });
 
   it.each([

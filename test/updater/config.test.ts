@@ -136,13 +136,4 @@ describe('the configuration', () => {
       services: [{ name: 'nginx', manager: 'systemd', action: 'restart' }],
     });
   });
-
-  it('that init writes names every key that may stand in it', () => {
-    const text = configText({ app: 'a', trust: { keys: [KEY] }, mirrors: [], services: [] });
-    for (const key of Object.keys(parseConfig(SMALLEST, 'f').probe))
-      expect(text).toContain(`${key} =`);
-    for (const key of ['interval', 'jitter', 'keep', 'probation', 'web_user', 'channel', 'root']) {
-      expect(text).toContain(`${key} =`);
-    }
-  });
 });

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Command, CliError, type Context } from '@landfall/cli';
+import { type Command, CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
@@ -21,49 +21,61 @@ import {
   mirrorCandidates,
   pickMirror,
 } from '../init/detect.ts';
-import { configText, type Answers } from '../init/template.ts';
+import { configText, EXAMPLE, type Answers } from '../init/template.ts';
 import { placePin, readTrustedRoot } from '../trust/pin.ts';
 import { DRY_RUN, untilToldToStop } from './session.ts';
+
+const ANSWERS: Readonly<Record<string, OptionSpec>> = {
+  app: { value: 'NAME', help: 'the app whose releases this node takes' },
+  mirror: {
+    value: 'URL',
+    multiple: true,
+    help: 'a Gitea repository, or a folder in our layout: https://, file:// or a path; repeatable',
+  },
+  key: { value: 'RW…', multiple: true, help: "the maintainer's public key; repeatable" },
+  'trusted-root': {
+    value: 'FILE',
+    help: 'in place of keys: the root document, with its signatures beside it; copied to root.json',
+  },
+  threshold: { value: 'N', help: 'how many of the keys must have signed; 1 unless told' },
+  channel: { value: 'NAME', help: 'a channel other than the default one' },
+  root: { value: 'DIR', help: 'where releases go; /opt/<app> unless told' },
+  state: {
+    value: 'DIR',
+    help: 'where the updater keeps what it knows; /var/lib/landfall unless told',
+  },
+  'probe-url': {
+    value: 'URL',
+    help: 'where this machine serves the web UI; looked for unless told',
+  },
+  'web-user': { value: 'NAME', help: 'the user the web server runs as; looked for unless told' },
+  service: {
+    value: 'NAME',
+    multiple: true,
+    help: 'a service to restart after a switch; repeatable',
+  },
+};
 
 export const init: Command = {
   name: 'init',
   summary: "write this node's configuration and make its folders",
-  options: {
-    app: { value: 'NAME', help: 'the app whose releases this node takes' },
-    mirror: {
-      value: 'URL',
-      multiple: true,
-      help: 'a Gitea repository, or a folder in our layout: https://, file:// or a path; repeatable',
-    },
-    key: { value: 'RW…', multiple: true, help: "the maintainer's public key; repeatable" },
-    'trusted-root': {
-      value: 'FILE',
-      help: 'in place of keys: the root document, with its signatures beside it; copied to root.json',
-    },
-    threshold: { value: 'N', help: 'how many of the keys must have signed; 1 unless told' },
-    channel: { value: 'NAME', help: 'a channel other than the default one' },
-    root: { value: 'DIR', help: 'where releases go; /opt/<app> unless told' },
-    state: {
-      value: 'DIR',
-      help: 'where the updater keeps what it knows; /var/lib/landfall unless told',
-    },
-    'probe-url': {
-      value: 'URL',
-      help: 'where this machine serves the web UI; looked for unless told',
-    },
-    'web-user': { value: 'NAME', help: 'the user the web server runs as; looked for unless told' },
-    service: {
-      value: 'NAME',
-      multiple: true,
-      help: 'a service to restart after a switch; repeatable',
-    },
-    ...DRY_RUN,
-  },
+  options: { ...ANSWERS, ...DRY_RUN },
   details: [
-    'The configuration explains itself: every key stands in it, with its default. --dry-run prints it.',
+    'The configuration explains itself: every key stands in it, with its default. --dry-run prints it;',
+    'with nothing else it prints an example, also on a node that has a configuration.',
   ],
   async run(context) {
     const file = context.text('config') ?? DEFAULT_CONFIG_PATH;
+    const isAnswered = Object.keys(ANSWERS).some((name) => context.values[name] !== undefined);
+    if (context.flag('dry-run') && !isAnswered) {
+      const [text, findings] = [
+        configText(EXAMPLE),
+        ['an example: app, key and mirror are made up'],
+      ];
+      context.note(findings.join());
+      context.result({ dryRun: true, file, text, findings }, text.trimEnd());
+      return ExitCode.done;
+    }
     if (existsSync(file)) {
       throw new UpdaterError('CONFIG', `'${file}' is there already, and is not overwritten`, {
         hint: 'edit it, or move it away first',

@@ -1,4 +1,7 @@
-/** The configuration that `updater init` writes: what was told or found, and every other key with its default, as a comment. */
+/**
+ * The configuration that `updater init` writes: what was told or found, and every other key with its
+ * default, as a comment. Every such line is TOML once its `# ` is gone.
+ */
 import type { MirrorConfig } from '@landfall/mirrors';
 
 export interface Answers {
@@ -14,6 +17,14 @@ export interface Answers {
   tls?: string | undefined;
   services: readonly { name: string; manager: string }[];
 }
+
+/** Made up, for whoever wants to see every key; the key is none, so that nobody starts a node with it. */
+export const EXAMPLE: Answers = {
+  app: 'app',
+  trust: { keys: ['RW…'] },
+  mirrors: [{ type: 'directory', url: 'https://mirror.example.org/app' }],
+  services: [],
+};
 
 /** The text of the file: TOML with comments. */
 export function configText(answers: Answers): string {
@@ -50,6 +61,10 @@ export function configText(answers: Answers): string {
     '# share_files = true',
     '# Only what changed is downloaded, by deltas where maintainers publish them.',
     '# deltas = true',
+    "# Before a switch: are the shared libraries of the release's programs there?",
+    '# library_check = true',
+    '# Before a switch: `nginx -t`. Unset: where nginx is one of the services. Or a command: ["nginx", "-t"].',
+    '# nginx_test = true',
     '',
     '# The verdict. Only this machine is ever asked.',
     '[probe]',
@@ -83,6 +98,7 @@ export function configText(answers: Answers): string {
     '# interval = "30s"                 # for `updater run`',
     '# extra = "aside"                  # foreign files are moved to <root>/aside; "report" leaves them',
     ...ITSELF,
+    ...MIRRORS,
     ...mirrors.flatMap((mirror) => ['', '[[mirrors]]', ...mirrorLines(mirror)]),
     ...serviceLines(services),
     ...AROUND_A_SWITCH,
@@ -120,28 +136,50 @@ const WINDOWS = [
 const AROUND_A_SWITCH = [
   '',
   '# Run in a release that was unpacked, before anything is stopped: its folder is LANDFALL_DEPLOYMENT.',
-  '# One that fails leaves the node as it is. Built in: the programs of the release can be loaded here,',
-  '# and `nginx -t` where nginx is a service (at the top: library_check = false, nginx_test = false).',
+  '# One that fails leaves the node as it is. Built in: library_check and nginx_test, at the top.',
   '# [[checks]]',
   '# name = "says-its-version"',
   '# command = ["./server", "--version"]',
-  '# expect_version = true            # its output must name the version',
+  '# expect_version = false           # with true, its output must name the version',
   '# timeout = "30s"',
   '',
   '# Stopped before a switch and started after it, in reverse, if it ran: a worker that writes to the data.',
   '# [[quiesce]]',
   '# name = "archipelago-worker"',
-  '# manager = "systemd"              # or "openrc", or "command" with stop = [...] and start = [...]',
+  '# manager = "systemd"              # or "openrc", or "command" with stop and start',
+  '# stop = ["/usr/local/bin/worker", "stop"]     # for "command": may be run twice, as start may',
+  '# start = ["/usr/local/bin/worker", "start"]',
   '# timeout = "30s"',
   '',
   '# A snapshot of the data (never of the releases) before each switch. It is brought back only by',
   '# `updater rollback --restore-snapshot`.',
   '# [snapshot]',
-  '# type = "btrfs"                   # or "zfs" with dataset = "tank/data",',
-  '# subvolume = "/srv/archipelago"   # or "command" with create, restore and remove = ["program", …]',
+  '# type = "btrfs"                   # or "zfs" with dataset, or "command" with create, restore and remove',
+  '# subvolume = "/srv/archipelago"   # for "btrfs"',
+  '# snapshots = "/srv/.landfall-snapshots"        # for "btrfs": where they go; beside the subvolume unless set',
+  '# dataset = "tank/data"            # for "zfs"',
+  '# create = ["/usr/local/bin/snapshot", "create"]    # for "command": each gets LANDFALL_SNAPSHOT, a name',
+  '# restore = ["/usr/local/bin/snapshot", "restore"]',
+  '# remove = ["/usr/local/bin/snapshot", "remove"]',
   '# keep = 3',
   '# required = true                  # without one nothing is installed',
   '# timeout = "5m"',
+];
+
+const MIRRORS = [
+  '',
+  '# Where releases come from. One mirror each, two or more if you can. Keys that stand beside its address:',
+  '# [[mirrors]]',
+  '# type = "gitea"                   # or "directory": a folder in our layout, wherever it is served',
+  '# name = "north"                   # in messages; the host or the folder unless set',
+  '# url = "https://git.example.org"  # of a directory also http:// and file://',
+  '# repository = "owner/name"        # for "gitea"',
+  '# branch = "main"                  # for "gitea"',
+  '# path = "/srv/mirror"             # for "directory", in place of url',
+  '# readToken = { env = "READ_TOKEN" }           # for "gitea", if not everybody may read; or a file',
+  '# auth = { user = "node", password = { file = "/etc/landfall/password" } }    # in place of readToken',
+  '# ca = "/etc/landfall/ca.pem"      # further authorities for TLS',
+  '# allowOrigins = ["https://objects.example.org"]    # where it may redirect reads to',
 ];
 
 const ITSELF = [
@@ -165,9 +203,11 @@ function serviceLines(services: readonly { name: string; manager: string }[]): s
     '# Restarted after every switch. A component names the file that the new process must run.',
     '# [[services]]',
     '# name = "archipelago"',
-    '# manager = "systemd"              # or "openrc", or "command" with restart = ["program", "argument"]',
+    '# manager = "systemd"              # or "openrc", or "command" with restart',
     '# action = "restart"               # or "reload"',
+    '# restart = ["/usr/local/bin/archipelago", "restart"]    # for "command"',
     '# component = "server"',
+    '# pid_file = "/run/archipelago.pid"            # with component, where systemd is not the manager',
     '# timeout = "30s"',
   ];
   const chosen = services.flatMap(({ name, manager }) => [
