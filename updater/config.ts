@@ -152,14 +152,23 @@ const updaterSchema = z.strictObject({
   proof_timeout: z.prefault(duration, '2m'),
 });
 
-/** All that may stand in the file; `init/template.ts` names each key of it. */
-export const configSchema = z.strictObject({
+const publicKey = z.string().check(
+  z.superRefine((text, context) => {
+    try {
+      parsePublicKey(text);
+    } catch (error) {
+      context.addIssue(messageOf(error));
+    }
+  }),
+);
+
+const everyKey = z.strictObject({
   app: component,
   channel: z.optional(
     z.string().check(z.refine(isChannelName, 'expected a channel name such as stable')),
   ),
   public_keys: z.optional(
-    z.array(z.string()).check(z.minLength(1, 'expected at least one public key (RW…)')),
+    z.array(publicKey).check(z.minLength(1, 'expected at least one public key (RW…)')),
   ),
   /** Of `public_keys`; 1 unless told. */
   threshold: z.optional(z.int().check(z.minimum(1))),
@@ -205,6 +214,23 @@ export const configSchema = z.strictObject({
   heal: z.prefault(healSchema, {}),
 });
 
+/** All that may stand in the file; `init/template.ts` names each key of it. */
+export const configSchema = everyKey.check(
+  z.superRefine(({ public_keys: keys, threshold, trusted_root: root }, context) => {
+    if (root !== undefined && (keys ?? threshold) !== undefined) {
+      const other = keys === undefined ? 'threshold' : 'public_keys';
+      context.addIssue(
+        `expected 'public_keys' or 'trusted_root', found both 'trusted_root' and '${other}'`,
+      );
+    } else if (root === undefined && keys === undefined) {
+      context.addIssue("expected 'public_keys' or 'trusted_root', found neither");
+    } else if (keys !== undefined && (threshold ?? 1) > keys.length) {
+      const message = `expected at most the number of public keys (${keys.length}), found ${threshold}`;
+      context.addIssue({ code: 'custom', path: ['threshold'], message });
+    }
+  }),
+);
+
 type FileConfig = z.infer<typeof configSchema>;
 export type ProbeConfig = FileConfig['probe'];
 export type ServiceConfig = FileConfig['services'][number];
@@ -239,38 +265,13 @@ export function parseConfig(text: string, file: string): Config {
   return {
     ...config,
     root: config.root ?? `/opt/${config.app}`,
-    policy: policyOf(config, file),
+    policy: policyOf(config),
     file,
   };
 }
 
-function policyOf(config: FileConfig, file: string): TrustPolicy | undefined {
-  const { public_keys: listed, threshold = 1, trusted_root: root } = config;
-  if (root !== undefined) {
-    const other = listed !== undefined ? 'public_keys' : 'threshold';
-    if (listed === undefined && config.threshold === undefined) return undefined;
-    throw wrong(
-      file,
-      `expected 'public_keys' or 'trusted_root', found both 'trusted_root' and '${other}'`,
-    );
-  }
-  if (listed === undefined) {
-    throw wrong(file, "expected 'public_keys' or 'trusted_root', found neither");
-  }
-  const keys = listed.map((text, index) => {
-    try {
-      return parsePublicKey(text);
-    } catch (error) {
-      throw wrong(file, `'public_keys.${index}': ${messageOf(error)}`, error);
-    }
-  });
-  if (threshold > keys.length) {
-    throw wrong(
-      file,
-      `'threshold': expected at most the number of public keys (${keys.length}), found ${threshold}`,
-    );
-  }
-  return { keys, threshold };
+function policyOf({ public_keys: listed, threshold = 1 }: FileConfig): TrustPolicy | undefined {
+  return listed && { keys: listed.map((text) => parsePublicKey(text)), threshold };
 }
 
 /** What keeps it from being TOML, and where; the lines that the parser shows are left out. */

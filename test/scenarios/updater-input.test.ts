@@ -198,6 +198,8 @@ describe('a machine that refuses', () => {
   });
 });
 
+const WELL = ['--app', 'archipelago', '--mirror', '/m', '--key', 'KEY'];
+
 describe('updater init', () => {
   it('writes a configuration that works, says what it found, and never overwrites', async () => {
     const { node, ship, factory, mirror } = await makeWorld();
@@ -264,9 +266,16 @@ describe('updater init', () => {
     [['--mirror', '/m', '--key', 'KEY'], '--app: expected a value'],
     [['--app', 'archipelago', '--key', 'KEY'], '--mirror: expected a value'],
     [['--app', 'archipelago', '--mirror', '/m'], '--key: expected a value'],
-    [['--app', 'Archi Pelago', '--mirror', '/m', '--key', 'KEY'], "'app': expected the name"],
-    [['--app', 'archipelago', '--mirror', 'ftp://x/', '--key', 'KEY'], 'http'],
+    [['--app', 'Archi Pelago', '--mirror', '/m', '--key', 'KEY'], '--app: expected the name'],
+    [[...WELL, '--mirror', 'ftp://x/'], "http:// or https:// or file://, found 'ftp://x/'"],
     [['--app', 'archipelago', '--mirror', '/m', '--key', 'RWnope'], '--key 1'],
+    [[...WELL, '--threshold', '2'], '--threshold: expected at most the number of public keys (1)'],
+    [[...WELL, '--root', 'opt'], "--root: expected an absolute path, found 'opt'"],
+    [[...WELL, '--state', 'lib'], "--state: expected an absolute path, found 'lib'"],
+    [[...WELL, '--channel', 'a b'], '--channel: expected a channel name such as stable'],
+    [[...WELL, '--web-user', 'A'], "--web-user: expected the name of a user, found 'A'"],
+    [[...WELL, '--probe-url', 'http://example.org/'], '--probe-url: expected an address of this'],
+    [[...WELL, '--service', 'nginx', '--service', 'a b'], '--service: expected the name'],
   ])('%j: exit code 2', async (args, words) => {
     const { node, factory } = await makeWorld();
     const config = join(node.folder, 'new.toml');
@@ -274,6 +283,8 @@ describe('updater init', () => {
     const outcome = await runCommand('updater', ['init', '--config', config, ...given]);
     expect(outcome.stderr).toContain(words);
     expect(outcome.stderr).toMatch(ONE_LINE);
+    // There is no such file that could be corrected.
+    expect(outcome.stderr).not.toContain('new.toml');
     expect(outcome.code).toBe(2);
     expect(existsSync(config)).toBe(false);
   });

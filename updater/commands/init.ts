@@ -10,11 +10,12 @@ import { ExitCode } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
 import type { MirrorConfig, SignedRoot } from '@landfall/mirrors';
 import type { TrustPolicy, VerifiedRoot } from '@landfall/trust';
-import { parseConfig, type Config } from '../config.ts';
+import type { Config } from '../config.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
 import { detectWebUser, isRoot } from '../effects/web-user.ts';
 import { UpdaterError } from '../errors.ts';
 import { pathsOf } from '../paths.ts';
+import { checkAnswers } from '../init/check-answers.ts';
 import {
   detectServer,
   detectServiceManager,
@@ -85,7 +86,7 @@ export const init: Command = {
       gather(context, file, signal),
     );
     const text = configText(answers);
-    const config = parseConfig(text, file);
+    const config = checkAnswers(answers, file);
     if (context.flag('dry-run')) {
       context.result({ dryRun: true, file, text, findings }, text.trimEnd());
       return ExitCode.done;
@@ -111,46 +112,42 @@ async function gather(
   const app = need('app', context.text('app'));
   const { trust, believed, pin } = await readTrust(context, app, file);
   const texts = requireSome(context, 'mirror');
-  const channel = context.text('channel');
+  const manager = detectServiceManager();
+  const told: Answers = {
+    app,
+    trust,
+    channel: context.text('channel'),
+    mirrors: texts.flatMap(mirrorCandidates),
+    root: context.text('root'),
+    state: context.text('state'),
+    webUser: context.text('web-user'),
+    probeUrl: context.text('probe-url'),
+    services: context.list('service').map((name) => ({ name, manager })),
+  };
+  // A first reading without the network: what cannot be right is told before anybody is asked.
+  checkAnswers(told, file);
   const findings: string[] = [];
   const mirrors: MirrorConfig[] = [];
   for (const text of texts) {
-    // A first reading without the network: what cannot be right is told before anybody is asked.
-    parseConfig(
-      configText({ app, trust, mirrors: mirrorCandidates(text), services: [] }),
-      '--mirror',
-    );
     const { config, finding } = await pickMirror(text, {
       app,
-      channel,
+      channel: told.channel,
       trust: believed,
       signal,
     });
     mirrors.push(config);
     findings.push(`mirror ${text} (${config.type}): ${finding}`);
   }
-  const server = await detectServer(context.text('probe-url'), signal);
+  const server = await detectServer(told.probeUrl, signal);
   findings.push(server?.finding ?? 'no web server answers on this machine yet: set [probe].url');
-  const webUser =
-    context.text('web-user') ?? (isRoot() ? (await detectWebUser())?.name : undefined);
+  const webUser = told.webUser ?? (isRoot() ? (await detectWebUser())?.name : undefined);
   findings.push(
     webUser === undefined
       ? "web user: not known; set 'web_user' to the user the web server runs as"
       : `web user: ${webUser}`,
   );
-  const manager = detectServiceManager();
-  const answers: Answers = {
-    app,
-    trust,
-    channel,
-    mirrors,
-    root: context.text('root'),
-    state: context.text('state'),
-    webUser,
-    probeUrl: server?.url ?? context.text('probe-url'),
-    tls: server?.tls,
-    services: context.list('service').map((name) => ({ name, manager })),
-  };
+  const probeUrl = server?.url ?? told.probeUrl;
+  const answers = { ...told, mirrors, webUser, probeUrl, tls: server?.tls };
   return { answers, findings, pin };
 }
 
