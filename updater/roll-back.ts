@@ -109,7 +109,7 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
     wish.to === undefined
       ? pickPrevious(host, others)
       : others.find((each) => each.version === wish.to || each.id === wish.to);
-  if (target === undefined) return declineTarget(wish.to, others);
+  if (target === undefined) return declineTarget(host, wish.to, others);
   const quarantined = findQuarantined(store.quarantine, target);
   if (quarantined !== undefined && !wish.liftQuarantine) {
     return {
@@ -145,14 +145,24 @@ function pickPrevious({ store }: Host, others: readonly Deployment[]): Deploymen
   );
 }
 
-function declineTarget(wanted: string | undefined, others: readonly Deployment[]): RollbackDecline {
+/** Without `state.json` nobody knows any more what passed here: an operator may, and names it. */
+function declineTarget(
+  { store }: Host,
+  wanted: string | undefined,
+  others: readonly Deployment[],
+): RollbackDecline {
   const kept = others.map((each) => each.version).join(', ');
+  const listed =
+    kept === '' ? 'no other release is kept on this node' : `kept on this node: ${kept}`;
+  if (wanted !== undefined) {
+    return { code: 'no-target', reason: `${wanted} is not on the disk`, hint: listed };
+  }
+  const nameable = others.find((each) => !findQuarantined(store.quarantine, each));
+  const command = `'updater rollback --to ${nameable?.version} --reason …'`;
   return {
     code: 'no-target',
     reason:
-      wanted === undefined
-        ? 'there is nothing to roll back to: no other release that passed here is on the disk'
-        : `${wanted} is not on the disk`,
-    hint: kept === '' ? 'no other release is kept on this node' : `kept on this node: ${kept}`,
+      'there is nothing to roll back to: no other release on the disk is known to have passed here',
+    hint: nameable === undefined ? listed : `${listed}; ${command} goes to that one all the same`,
   };
 }

@@ -214,6 +214,12 @@ describe('a corrupt file', () => {
     await node.updater(['apply']);
     writeFileSync(join(node.state, 'state.json'), 'rubbish');
     expect((await node.updater(['once'])).code).toBe(3);
+    const unnamed = await node.updater(['rollback', '--reason', 'blank']);
+    expect(unnamed.code).toBe(3);
+    expect(unnamed.stdout).toContain('no other release on the disk is known to have passed here');
+    expect(unnamed.stdout).toContain(
+      "kept on this node: 1.0.0; 'updater rollback --to 1.0.0 --reason …' goes to that one all the same",
+    );
     const outcome = await node.updater(['rollback', '--to', '1.0.0', '--reason', 'blank']);
     expect(outcome.code).toBe(0);
     expect(node.page()).toContain('version 1.0.0');
