@@ -54,6 +54,8 @@ export type DeclineCode =
   | 'expired'
   | 'platform'
   | 'not-newest'
+  /** What was named runs, and the mirrors offer another one. */
+  | 'runs-already'
   | 'withdrawn'
   | 'halted'
   | 'quarantined'
@@ -172,6 +174,13 @@ export function judgeOffer(store: Store, offer: Offer, wish: Wish): Decline | un
 }
 
 function declineOther(store: Store, wanted: string, newest: string): Decline {
+  if (store.state.running?.deployment.version === wanted) {
+    return {
+      code: 'runs-already',
+      reason: `${wanted} runs already, and the mirrors offer ${newest}`,
+      hint: `to install that: 'updater apply ${newest}'`,
+    };
+  }
   const kept = store.deployments.some((each) => each.deployment.version === wanted);
   return {
     code: 'not-newest',

@@ -155,7 +155,9 @@ function declineTarget(
   const listed =
     kept === '' ? 'no other release is kept on this node' : `kept on this node: ${kept}`;
   if (wanted !== undefined) {
-    return { code: 'no-target', reason: `${wanted} is not on the disk`, hint: listed };
+    const { version, id } = store.state.running?.deployment ?? {};
+    const what = wanted === version || wanted === id ? 'runs already' : 'is not on the disk';
+    return { code: 'no-target', reason: `${wanted} ${what}`, hint: listed };
   }
   const nameable = others.find((each) => !findQuarantined(store.quarantine, each));
   const command = `'updater rollback --to ${nameable?.version} --reason …'`;

@@ -232,6 +232,12 @@ describe('a rollback by hand', () => {
     expect(refused.stdout).toContain("'updater rollback --to 1.0.0 --reason …' returns to it");
     expect((await node.updater(['rollback', '--to', '1.0.0', '--reason', 'x'])).code).toBe(0);
     expect(node.page()).toContain('version 1.0.0');
+    const there = await node.updater(['apply', '1.0.0']);
+    expect(there.code).toBe(0);
+    expect(there.stdout).toContain('1.0.0 runs already, and the mirrors offer 1.2.0');
+    const same = await node.updater(['rollback', '--to', '1.0.0', '--reason', 'x']);
+    expect(same.code).toBe(3);
+    expect(same.stdout).toContain('not rolled back: 1.0.0 runs already');
     const quarantined = await node.updater(['rollback', '--to', '1.2.0', '--reason', 'x']);
     expect(quarantined.code).toBe(3);
     expect(quarantined.stdout).toContain('1.2.0 is quarantined here');

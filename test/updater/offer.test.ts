@@ -108,6 +108,13 @@ describe('an offer', () => {
         'not-newest',
       ],
       [
+        'what runs was asked for, and is not the newest',
+        () => running('1.7.40'),
+        () => {},
+        { version: '1.7.40' },
+        'runs-already',
+      ],
+      [
         'this version was asked for',
         () => running('1.7.40'),
         () => {},

@@ -68,7 +68,9 @@ export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): 
   if (code === 'held' || code === 'waiting-rollout') {
     return byHand ? ExitCode.refused : ExitCode.done;
   }
-  const passes = ['up-to-date', 'in-probation', 'waiting', ...PACE_CODES].includes(code);
+  const passes = ['up-to-date', 'runs-already', 'in-probation', 'waiting', ...PACE_CODES].includes(
+    code,
+  );
   return passes ? ExitCode.done : ExitCode.refused;
 }
 
