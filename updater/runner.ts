@@ -171,14 +171,16 @@ function isDispensable({ kind }: Effect): boolean {
 /** What follows from an event begins when its line, and those before it, are on the disk. */
 function record(host: Host, from: State, event: Event, { state: to, effects }: Step): undefined {
   const { name, ...facts } = event;
-  // A state that stays has its reason from before; this event has its own.
-  const reason = to !== from && 'reason' in to ? { reason: to.reason } : {};
+  // A state that stays, or is gone back to, has its reason from before; this event has its own.
+  const isUndone = 'rest' in from && to === from.rest;
+  const reason = to !== from && !isUndone && 'reason' in to ? { reason: to.reason } : {};
+  const about = isUndone ? from : to;
   const line = {
     at: timestamp(),
     event: name,
     state: from.name,
     next: to.name,
-    version: name === 'service-failed' && 'running' in to ? running(to) : versionOf(to),
+    version: name === 'service-failed' && 'running' in to ? running(to) : versionOf(about),
     ...facts,
     ...reason,
   };

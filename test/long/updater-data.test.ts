@@ -24,6 +24,7 @@ describe('what must not run during a switch', () => {
     expect(node.hasMarker()).toBe(false);
     expect(events().every((event) => event.endsWith('1.0.0'))).toBe(true);
     expect(workers()).toStrictEqual(['a', 'b']);
+    expect((await node.updater(['history'])).stdout).toMatch(/not switched +1\.1\.0 +\S/);
     setTrouble('');
     expect((await node.updater(['apply'])).code).toBe(0);
     expect(node.page()).toContain('version 1.1.0');

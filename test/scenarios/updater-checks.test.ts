@@ -48,6 +48,9 @@ it('a program whose libraries are not here is not switched to; one for another m
     "'server' of 1.1.0 cannot be loaded on this machine: libq.so.6 not found",
   );
   expect([node.current(), node.hasMarker(), node.quarantined()]).toStrictEqual([before, false, []]);
+  expect((await node.updater(['history'])).stdout).toMatch(
+    /not staged +1\.1\.0 +'server' of 1\.1\.0 cannot be loaded/,
+  );
   const again = await node.updater(['apply']);
   expect(again.stderr, 'it is not fetched again').toContain('is on the disk already');
   writeFileSync(node.config, `library_check = false\n${readFileSync(node.config, 'utf8')}`);
