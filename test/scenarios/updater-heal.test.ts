@@ -31,11 +31,16 @@ describe('whatever was done to what runs', () => {
 
     const once = await node.updater(['once']);
     expect(once.code, once.stderr).toBe(0);
-    expect(once.stderr).toMatch(/1\.0\.0: restored 'web-ui.* and \d+ more/);
+    expect(once.stderr).toMatch(/1\.0\.0: restored 'web-ui.* and \d+ more; what was there is in /);
     expect(digest(node)).toBe(before);
     expect(statSync(join(node.root, 'current/')).mode & 0o7777).toBe(0o755);
     const [folder = ''] = readdirSync(join(node.root, 'aside'));
-    const aside = join(node.root, 'aside', folder, 'web-ui');
+    const kept = join(node.root, 'aside', folder);
+    const aside = join(kept, 'web-ui');
+    const foreign = `'web-ui/cache', 'web-ui/uploaded.txt'`;
+    expect(once.stderr).toContain(`1.0.0: not of this release, and moved to ${kept}: ${foreign}\n`);
+    expect(once.stderr).toContain("1.0.0: removed 'web-ui/.index.html.tmp-123': left by a write");
+    expect(once.stderr.match(/restored '/g)).toHaveLength(1);
     expect(readFileSync(join(aside, 'uploaded.txt'), 'utf8')).toBe('of an operator');
     expect(readFileSync(join(aside, 'index.html'), 'utf8')).toContain('evil');
     expect(existsSync(join(aside, 'cache/x'))).toBe(true);
@@ -44,7 +49,14 @@ describe('whatever was done to what runs', () => {
 
     const status = (await node.updater(['status'])).stdout;
     expect(status).toMatch(/files +as installed, read 20.*; restored 'web-ui/);
-    expect((await node.updater(['history'])).stdout).toMatch(/restored +1\.0\.0 +\d+ of its files/);
+    expect(status).not.toContain('uploaded.txt');
+    const history = (await node.updater(['history'])).stdout.split('\n');
+    expect(history.find((line) => line.includes('restored'))).toMatch(
+      /1\.0\.0 +\d+ of its files: web-ui,.*; what was there is in /,
+    );
+    expect(history.filter((line) => line.includes('uploaded.txt'))).toStrictEqual([
+      expect.stringContaining(`2 not of it, to ${kept}: web-ui/cache, web-ui/uploaded.txt`),
+    ]);
     const again = await node.updater(['once']);
     expect(again.stderr, 'nothing is left to do').not.toContain('restored');
   });
@@ -80,7 +92,10 @@ describe('whatever was done to what runs', () => {
     const fifth = await node.updater(['once']);
     expect(fifth.stderr, 'others are repaired all the same').toContain("restored 'web-ui/assets'");
     expect((await node.updater(['history'])).stdout).toContain('alarm: not as installed');
-    expect((await node.updater(['heal'])).code).toBe(0);
+    const healed = await node.updater(['heal']);
+    expect(healed.code).toBe(0);
+    expect(healed.stdout, 'it was told when it was done').toBe('1.0.0 is as it was installed\n');
+    expect(healed.stderr.match(/restored 'web-ui\/index.html'/g)).toHaveLength(1);
     expect(node.page()).toContain('<!doctype');
   });
 });

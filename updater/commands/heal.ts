@@ -2,7 +2,6 @@
 import type { Command } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { heal as healNode, type HealReport } from '../heal/heal.ts';
-import { describePaths } from '../heal/tell.ts';
 import type { Host } from '../host.ts';
 import { refuseCorrupt } from '../corrupt.ts';
 import { begin } from '../settle.ts';
@@ -40,11 +39,11 @@ async function look(host: Host, dryRun: boolean): Promise<HealReport | undefined
   return healNode(host, { online: true, byHand: true, dryRun });
 }
 
-function toLines({ deployment, repaired, problems }: HealReport, dryRun: boolean): string[] {
+/** How it is now: what was repaired was told when it was. */
+function toLines({ deployment, problems }: HealReport, dryRun: boolean): string[] {
   const { version } = deployment;
-  const restored = repaired.length === 0 ? [] : [`${version}: restored ${describePaths(repaired)}`];
-  if (problems.length === 0) return [...restored, `${version} is as it was installed`];
+  if (problems.length === 0) return [`${version} is as it was installed`];
   const lines = problems.map((each) => `  ${each}`);
   const what = dryRun ? 'is not as it was installed' : 'is still not as it was installed';
-  return [...restored, `${version} ${what}:`, ...lines];
+  return [`${version} ${what}:`, ...lines];
 }

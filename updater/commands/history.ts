@@ -86,11 +86,18 @@ function healRow(
   text: (key: string) => string,
 ): [string, string, string] {
   const version = text('version');
+  const paths = Array.isArray(line['paths']) ? line['paths'].map(String).join(', ') : '';
+  const count = String(line['count']);
+  const aside = text('aside');
   switch (line['heal']) {
     case 'restored': {
-      const paths = Array.isArray(line['paths']) ? line['paths'].map(String) : [];
-      return ['restored', version, `${String(line['count'])} of its files: ${paths.join(', ')}`];
+      const kept = aside === '' ? '' : `; what was there is in ${aside}`;
+      return ['restored', version, `${count} of its files: ${paths}${kept}`];
     }
+    case 'moved aside':
+      return ['moved aside', version, `${count} not of it, to ${aside}: ${paths}`];
+    case 'removed':
+      return ['removed', version, `${count} left by writes that were cut off: ${paths}`];
     case 'current':
       return ['current put back', version, text('reason')];
     case 'deployment':

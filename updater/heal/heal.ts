@@ -53,6 +53,10 @@ export interface HealReport {
   findings: Finding[];
   /** Paths below the deployment that were repaired. */
   repaired: string[];
+  /** Of these, what is not of the release: it was taken away. */
+  foreign: string[];
+  /** Where what was taken away or replaced is kept, if anything was. */
+  aside?: string;
   /** What is not as it should be now, one line each. */
   problems: string[];
 }
@@ -69,7 +73,13 @@ export async function heal(host: Host, options: HealOptions): Promise<HealReport
   if (store.marker !== undefined || deployment === undefined) return undefined;
   if (current.kind !== 'deployment' || current.id !== deployment.id) return undefined;
   const before = readHealFile(paths.healFile, deployment.id);
-  const report: HealReport = { deployment, findings: [], repaired: [], problems: [] };
+  const report: HealReport = {
+    deployment,
+    findings: [],
+    repaired: [],
+    foreign: [],
+    problems: [],
+  };
   report.problems.push(...checkFolders(host, deployment, options.dryRun === true));
   const known = readInventory(paths, deployment);
   const isPutOff = options.hasty === true && known !== undefined;
@@ -131,10 +141,13 @@ async function healEntries(
     const repairs = await repairAll(host, round, inventory, allowed, online);
     if (repairs.inVain) file = { ...file, askedInVain: timestamp() };
     report.repaired.push(...repairs.done);
+    const extra = allowed.filter(({ kind }) => kind === 'extra').map(({ path }) => path);
+    report.foreign.push(...extra.filter((path) => repairs.done.includes(path)));
     for (const [path, why] of repairs.failed) failed.set(path, why);
     found = look(undefined).findings;
     if (host.signal.aborted) break;
   }
+  if (existsSync(round.aside)) report.aside = round.aside;
   if (existsSync(paths.aside)) pruneFolders(paths.aside, KEPT_ASIDE);
   report.problems.push(...describeProblems(found, failed, file, host.config.heal.extra));
   return settleFile(countRepairs(file, report.repaired, now), {
