@@ -58,6 +58,18 @@ export class UpdaterError extends OtaError<UpdaterErrorCode> {
   }
 }
 
+/** No mirror shows a manifest that can be believed. */
+export class NothingToBelieve extends UpdaterError {
+  /** What stands against each mirror. */
+  readonly problems: readonly { mirror: string; problem: string }[];
+
+  constructor(problems: NothingToBelieve['problems'], options: OtaErrorOptions) {
+    const each = problems.map(({ mirror, problem }) => `'${mirror}' ${problem}`).join('; ');
+    super('NO_MANIFEST', `no mirror shows a release to believe: ${each}`, options);
+    this.problems = problems;
+  }
+}
+
 /** An artifact that was signed and that no node could take: fetching it again would not help. */
 export class ReleaseRefusal extends UpdaterError {
   /** SHA-256 of its bytes, in hex. */

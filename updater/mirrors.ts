@@ -14,7 +14,7 @@ import {
 } from '@landfall/mirrors';
 import { type Authority, isRoot, trustIn, type VerifiedManifest } from '@landfall/trust';
 import { declineLeap, doubt, pickNewest, toWarning } from './doubt.ts';
-import { UpdaterError } from './errors.ts';
+import { NothingToBelieve } from './errors.ts';
 import { findContradictions, findStaleness, timeFor, type Warning } from './freshness.ts';
 import {
   askForHalts,
@@ -65,8 +65,8 @@ export interface Look {
  * Asks all mirrors at once. Where a root document says who is believed, the
  * mirrors are asked for the next one first if a day has passed, and again when
  * what they show calls for it; `keep` is told at once, before anything else is
- * decided. Throws `UpdaterError` NO_MANIFEST when none shows a manifest that
- * can be believed, with every mirror's reason.
+ * decided. Throws `NothingToBelieve` when none shows a manifest that can be
+ * believed, with every mirror's reason.
  */
 export async function lookAtMirrors(host: Host, keep: KeepTrust = foreseeTrust): Promise<Look> {
   const memory = new IndexMemory(readSeen(host.paths.seen));
@@ -237,10 +237,9 @@ function describeProblems(
   });
 }
 
-function nothingToBelieve({ rows }: Survey, problems: readonly MirrorProblem[]): UpdaterError {
-  const each = problems.map(({ mirror, problem }) => `'${mirror}' ${problem}`).join('; ');
+function nothingToBelieve({ rows }: Survey, problems: readonly MirrorProblem[]): NothingToBelieve {
   const refused = rows.some((row) => row.problem?.exit === ExitCode.refused);
-  return new UpdaterError('NO_MANIFEST', `no mirror shows a release to believe: ${each}`, {
+  return new NothingToBelieve(problems, {
     hint: rows[0]?.problem?.hint ?? 'check the mirrors and the network',
     exit: refused ? ExitCode.refused : ExitCode.failed,
     cause: rows[0]?.problem,

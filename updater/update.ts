@@ -6,9 +6,9 @@
 import { crashPoint } from '@landfall/cli';
 import { keepDownloads } from './effects/downloads.ts';
 import { preflight } from './effects/preflight.ts';
-import { UpdaterError } from './errors.ts';
+import { NothingToBelieve, UpdaterError } from './errors.ts';
 import { keepHalts } from './halts.ts';
-import { timestamp, type Host } from './host.ts';
+import { timestamp, tryTo, type Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import { judgeLook, look, type Judgement } from './judgement.ts';
 import type { Look } from './mirrors.ts';
@@ -22,7 +22,7 @@ import {
 } from './offer.ts';
 import { keepHold, keepInstall, keepPlace, keepSight } from './policy/keep.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
-import { readLastCheck, writeLastCheck } from './records/last-check-file.ts';
+import { readLastCheck, withFailedCheck, writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { writeSeen } from './records/seen-file.ts';
 import { drive } from './runner.ts';
@@ -49,7 +49,10 @@ export async function rehearse(host: Host, offer: Offer): Promise<void> {
 export async function update(host: Host, state: Settled, wish: Wish): Promise<UpdateResult> {
   refuseUnfinishedAdoption(host.paths);
   const held = keepHold(host);
-  const seen = await look(host, keepTrust);
+  const seen = await look(host, keepTrust).catch((error: unknown) => {
+    if (error instanceof NothingToBelieve) tryTo(host, () => rememberFailure(host, error));
+    throw error;
+  });
   keepPlace(host, seen.newest);
   const judgement = { ...judgeLook(host, seen, wish, (offer) => keepSight(host, offer)), held };
   remember(host, seen, judgement);
@@ -101,6 +104,8 @@ function remember(host: Host, seen: Look, { decline }: Judgement): void {
   const { newest, problems, halts, shown: shownBy } = seen;
   const { config, store, journal, paths } = host;
   const at = timestamp();
+  const { failing } = readLastCheck(paths.lastCheck) ?? {};
+  if (failing !== undefined) journal.append({ at, mirrors: 'again', since: failing.since });
   for (const { mirror, problem } of problems) journal.append({ at, mirror, problem });
   keepHalts(host, halts);
   crashPoint('did-keep-halts');
@@ -128,6 +133,16 @@ function remember(host: Host, seen: Look, { decline }: Judgement): void {
     warnings: seen.warnings.map(({ code, reason, hint }) => ({ code, reason, hint })),
     shown: shownBy,
   });
+}
+
+/** Writes down that nothing was seen, beside what was known before; the history tells it once, when it begins. */
+function rememberFailure({ config, journal, paths }: Host, error: NothingToBelieve): void {
+  const { problems, hint, message } = error;
+  const at = timestamp();
+  const before = readLastCheck(paths.lastCheck);
+  if (before?.failing === undefined) journal.append({ at, mirrors: 'failing', reason: message });
+  const failed = { at, problems: [...problems], mirrors: config.mirrors.length, hint };
+  writeLastCheck(paths.lastCheck, withFailedCheck(before, failed));
 }
 
 /** What is odd is told in the history once; as long as it lasts, with every check and on the screen. */

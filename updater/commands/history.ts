@@ -40,6 +40,7 @@ function toRow(line: Record<string, unknown>): Row[] {
   ];
   if ('lifted' in line) return row('quarantine lifted', text('lifted'), 'by hand');
   if ('alarm' in line) return row(`alarm: ${text('alarm')}`, '', text('reason'));
+  if ('mirrors' in line) return row(...mirrorsRow(line, text));
   if ('hold' in line) return row(`hold ${text('hold')}`, '', holdWords(line));
   if ('halt' in line) {
     const versions = Array.isArray(line['halted']) ? line['halted'].map(String) : [];
@@ -75,6 +76,14 @@ function toRow(line: Record<string, unknown>): Row[] {
     default:
       return row(text('next'), text('version'), text('reason'));
   }
+}
+
+function mirrorsRow(
+  line: Record<string, unknown>,
+  text: (key: string) => string,
+): [string, string, string] {
+  if (line['mirrors'] === 'failing') return ['mirrors failing', '', text('reason')];
+  return ['mirrors again', '', `none showed a release to believe since ${text('since')}`];
 }
 
 function holdWords({ reason, until, hold }: Record<string, unknown>): string {

@@ -22,7 +22,16 @@ const shownSchema = z.lazy(() =>
 );
 
 const lastCheckSchema = z.object({
+  /** When mirrors were asked last. */
   at: timeSchema,
+  /**
+   * No mirror showed a release to believe, and since when; `hint`: what to do.
+   * Only `at`, `problems` and `mirrors` are of that look then: the rest is
+   * what was found at `seen`, before it; unset: nothing ever was.
+   */
+  failing: z.optional(
+    z.object({ since: timeSchema, seen: z.optional(timeSchema), hint: z.optional(z.string()) }),
+  ),
   /** The newest release the mirrors show, and why it is not installed, if it is not. */
   newest: z.optional(z.object({ version: z.string(), sequence: z.int(), expires: timeSchema })),
   refusal: z.optional(
@@ -56,6 +65,16 @@ export function readLastCheck(path: string): LastCheck | undefined {
 /** Writes `last-check.json`. Throws `DurableError`. */
 export function writeLastCheck(path: string, check: LastCheck): void {
   writeFileLoosely(path, `${JSON.stringify(check, null, 2)}\n`);
+}
+
+/** What is known at `at`, when no mirror shows anything to believe, given what was known `before`. */
+export function withFailedCheck(
+  before: LastCheck | undefined,
+  failed: Pick<LastCheck, 'at' | 'problems' | 'mirrors'> & { hint: string | undefined },
+): LastCheck {
+  const { hint, ...found } = failed;
+  const { since, seen } = before?.failing ?? { since: found.at, seen: before?.at };
+  return { ...before, ...found, failing: { since, seen, hint } };
 }
 
 /** What the mirrors show now, and since when, given what they showed `before`. One that shows nothing keeps its entry. */

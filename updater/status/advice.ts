@@ -16,7 +16,13 @@ export interface Advice {
 const QUIET_MS = 2 * 86_400_000;
 
 export function adviceFor(view: Omit<StatusView, 'advice'>, now: Date): Advice {
-  return unsettled(view) ?? afterFailure(view) ?? notUpdating(view, now);
+  return (
+    unsettled(view) ??
+    paused(view) ??
+    withoutMirrors(view, now) ??
+    afterFailure(view) ??
+    notUpdating(view, now)
+  );
 }
 
 /** Something is broken or unfinished here. */
@@ -58,9 +64,9 @@ function unsettled(view: Omit<StatusView, 'advice'>): Advice | undefined {
     : undefined;
 }
 
-/** It is settled, on something else than what was wanted. */
-function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
-  const { state, snapshotOffered, running, waits, held, halted } = view;
+/** It is settled, and a person is to decide whether it stays so. */
+function paused(view: Omit<StatusView, 'advice'>): Advice | undefined {
+  const { snapshotOffered, running, held, halted } = view;
   if (snapshotOffered !== null) {
     return { what: 'if the data suffered, bring it back', command: RESTORE };
   }
@@ -70,6 +76,24 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
     const back = { command: `updater rollback --reason 'it was halted'` };
     return running?.previous === undefined ? { what } : { what: `${what}; or go back`, ...back };
   }
+  return undefined;
+}
+
+/** No release can come. */
+function withoutMirrors({ lastCheck }: Omit<StatusView, 'advice'>, now: Date): Advice | undefined {
+  const { failing, at } = lastCheck ?? {};
+  if (failing === undefined || at === undefined || quietFor(at, now) > QUIET_MS) return undefined;
+  const how = failing.hint === undefined ? '' : ` (${failing.hint})`;
+  return { what: `look at the mirrors${how}, then ask again`, command: 'updater once' };
+}
+
+function quietFor(at: string, now: Date): number {
+  return now.getTime() - Date.parse(at);
+}
+
+/** It is settled, on something else than what was wanted. */
+function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
+  const { state, running, waits } = view;
   const wait = waits.find((each) => each.version === view.lastCheck?.newest?.version);
   if (wait !== undefined) {
     return { what: 'correct that, or wait', command: `updater apply ${wait.version}` };
@@ -91,7 +115,7 @@ function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Da
       command: 'updater once',
     };
   }
-  const quiet = now.getTime() - Date.parse(lastCheck.at);
+  const quiet = quietFor(lastCheck.at, now);
   if (quiet > QUIET_MS) {
     return {
       what: `nobody asked the mirrors for ${formatDuration(quiet)}; see whether the timer is on, and ask`,

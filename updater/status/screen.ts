@@ -2,32 +2,22 @@
  * The screen of `updater status`: at most 24 lines of 100 columns in all that
  * is usual. What needs a person comes first, what to do comes last.
  */
-import { formatDuration } from '@landfall/cli';
 import { describeProof, describeState, lastResort } from '../commands/words.ts';
 import type { Settled } from '../machine.ts';
 import { describeHalted } from '../offer.ts';
 import { describeHeld } from '../policy/judge.ts';
 import { describeUpdater } from '../self/words.ts';
+import { availableLines, failingLines, mirrorLines } from './offered.ts';
+import { ago, ahead, NAME_COLUMNS, row, some, time } from './rows.ts';
 import type { StatusView } from './view.ts';
 
-/** Of a list, so many are shown; the rest is counted. */
-const MOST = 3;
-const NAME_COLUMNS = 12;
 /** A root document that ends within this time is worth a word. */
 const ROOT_SOON_MS = 30 * 86_400_000;
-
-/** Reasons that stand on the screen already. */
-const SHORT: Readonly<Record<string, string>> = {
-  quarantined: 'it is quarantined here',
-  held: 'it is held',
-  equivocation: 'two manifests have its sequence, see above',
-  'fast-forward': 'its sequence is too far ahead, see above',
-};
 
 /** The lines of `view` at `now`. None is cut: see `fit`. */
 export function toScreen(view: StatusView, now: Date): string[] {
   return [
-    ...warnings(view),
+    ...warnings(view, now),
     ...runningLines(view, now),
     ...filesLines(view, now),
     ...workLines(view, now),
@@ -40,7 +30,7 @@ export function toScreen(view: StatusView, now: Date): string[] {
     ),
     ...(view.quarantine.length === 0 ? [row('quarantine', 'empty')] : []),
     ...dataLines(view),
-    ...mirrorLines(view),
+    ...mirrorLines(view, now),
     row(
       'floor',
       view.floor ? `sequence ${view.floor.sequence}, channel ${view.floor.channel}` : 'none yet',
@@ -70,7 +60,7 @@ function adviceWords({ advice: { what, command } }: StatusView): string {
   return command === undefined ? what : `${what}: ${command}`;
 }
 
-function warnings(view: StatusView): string[] {
+function warnings(view: StatusView, now: Date): string[] {
   const { held, halted, corrupt, drift, lost, adoption, folders, restored, lastCheck } = view;
   const where =
     lost === 'link'
@@ -87,6 +77,7 @@ function warnings(view: StatusView): string[] {
     ...(lost === null ? [] : [`WARNING: ${where}`]),
     ...(adoption === null ? [] : ['WARNING: an adoption is not finished; no update begins']),
     ...(restored === null ? [] : [`WARNING: ${restored.reason}`]),
+    ...failingLines(view, now),
     ...some((lastCheck?.warnings ?? []).map(({ reason }) => `WARNING: ${reason}`)),
   ];
 }
@@ -164,33 +155,6 @@ function workLines({ atWork, inProgress, stopped }: StatusView, now: Date): stri
   return lines;
 }
 
-function availableLines({ lastCheck, running, waits }: StatusView, now: Date): string[] {
-  if (lastCheck === null) return [row('available', 'not known: nobody asked the mirrors yet')];
-  const { at, newest, refusal } = lastCheck;
-  const asked = `asked ${time(at)}${ago(at, now)}`;
-  if (newest === undefined) {
-    return [row('available', `nothing; ${asked}`), ...whyNot(refusal?.reason)];
-  }
-  const what = `${newest.version} (sequence ${newest.sequence})`;
-  if (newest.version === running?.deployment.version) {
-    return [row('available', `${what}, it runs; ${asked}`)];
-  }
-  const wait = waits.find((each) => each.version === newest.version);
-  const short = refusal === undefined ? undefined : SHORT[refusal.code];
-  const refused = short ?? refusal?.reason;
-  const reason = wait === undefined ? refused : waitWords(wait);
-  return [row('available', `${what}; ${asked}`), ...whyNot(reason)];
-}
-
-function waitWords({ version, leftMs, reason }: StatusView['waits'][number]): string {
-  const when = leftMs === 0 ? 'at the next check' : `in ${formatDuration(leftMs)}`;
-  return `${version} is tried again ${when}: ${reason}`;
-}
-
-function whyNot(reason: string | undefined): string[] {
-  return reason === undefined ? [] : [row('', `not installed: ${reason}`)];
-}
-
 function paceLines({ windows, pace }: StatusView, now: Date): string[] {
   const lines: string[] = [];
   if (windows !== null) {
@@ -223,15 +187,6 @@ function dataLines({ snapshots, snapshotType }: StatusView): string[] {
   ];
 }
 
-function mirrorLines({ lastCheck }: StatusView): string[] {
-  if (lastCheck === null) return [];
-  const { mirrors, problems } = lastCheck;
-  return [
-    row('mirrors', `${mirrors - problems.length} of ${mirrors} without a problem`),
-    ...some(problems.map(({ mirror, problem }) => row('', `'${mirror}' ${problem}`))),
-  ];
-}
-
 /** Where a root document says who is believed. */
 function trustLines({ trust }: StatusView, now: Date): string[] {
   if (trust === null) return [];
@@ -249,30 +204,4 @@ function trustLines({ trust }: StatusView, now: Date): string[] {
 function updaterLines({ updater }: StatusView): string[] {
   const { link, refused } = updater;
   return link === null && refused === null ? [] : [row('updater', describeUpdater(updater))];
-}
-
-function some(lines: readonly string[]): string[] {
-  if (lines.length <= MOST) return [...lines];
-  const rest = lines.length - MOST;
-  return [...lines.slice(0, MOST), row('', `and ${rest} more: updater status --json`)];
-}
-
-function row(name: string, text: string): string {
-  return `${name.padEnd(NAME_COLUMNS)} ${text}`;
-}
-
-/** Without milliseconds. */
-function time(iso: string): string {
-  return iso.replace(/\.\d+Z$/, 'Z');
-}
-
-/** ` (3 d 4 h ago)`; nothing for a time that lies ahead, which only a clock that was set can show. */
-function ago(iso: string, now: Date): string {
-  const ms = now.getTime() - Date.parse(iso);
-  return ms < 0 ? '' : ` (${formatDuration(ms)} ago)`;
-}
-
-function ahead(iso: string, now: Date): string {
-  const ms = Date.parse(iso) - now.getTime();
-  return ms < 0 ? '' : ` (in ${formatDuration(ms)})`;
 }

@@ -11,7 +11,12 @@ import { withFailure, writeAttempts } from '../../../updater/records/attempts-fi
 import type { Clock } from '../../../updater/records/clock.ts';
 import { writeGolden } from '../../../updater/records/golden-file.ts';
 import { beginHold, writeHold } from '../../../updater/records/hold-file.ts';
-import { writeLastCheck, type LastCheck } from '../../../updater/records/last-check-file.ts';
+import {
+  type LastCheck,
+  readLastCheck,
+  withFailedCheck,
+  writeLastCheck,
+} from '../../../updater/records/last-check-file.ts';
 import { writeQuiesced } from '../../../updater/records/quiesced-file.ts';
 import { writeRootFile, type RootFile } from '../../../updater/records/root-file.ts';
 import { changeSnapshots } from '../../../updater/records/snapshot-file.ts';
@@ -230,6 +235,36 @@ const SCENES: readonly Scene[] = [
       runs(host, NEW);
       host.store.saveState({ name: 'committed', running: running(NEW, MID) });
       check(host, { at: hours(80), refusal: UP_TO_DATE });
+    },
+  },
+  {
+    name: 'no mirror can be gone by for days',
+    make: (host) => {
+      runs(host, NEW);
+      host.store.saveState({ name: 'committed', running: running(NEW, MID) });
+      check(host, { at: hours(77), refusal: UP_TO_DATE });
+      const problems = ['a', 'b', 'c'].map((mirror) => ({
+        mirror,
+        problem: 'timed out after 15 s',
+      }));
+      const hint = 'check the network';
+      for (const ago of [76, 0.5]) {
+        const failed = { at: hours(ago), problems, mirrors: 3, hint };
+        const { lastCheck } = host.paths;
+        writeLastCheck(lastCheck, withFailedCheck(readLastCheck(lastCheck), failed));
+      }
+    },
+  },
+  {
+    name: 'no mirror could be gone by, and nobody asks any more',
+    make: (host) => {
+      committed(host);
+      const problems = [
+        { mirror: 'a', problem: 'shows nothing' },
+        { mirror: 'a', problem: 'is behind with what is halted' },
+      ];
+      const failed = { at: hours(80), problems, mirrors: 1, hint: undefined };
+      writeLastCheck(host.paths.lastCheck, withFailedCheck(undefined, failed));
     },
   },
   {
