@@ -100,7 +100,7 @@ async function install(
 }
 
 /** Writes down what was seen: halts and the floor first, which decide what may be seen next. */
-function remember(host: Host, seen: Look, { decline }: Judgement): void {
+function remember(host: Host, seen: Look, { offer, decline }: Judgement): void {
   const { newest, problems, halts, shown: shownBy } = seen;
   const { config, store, journal, paths } = host;
   const at = timestamp();
@@ -126,6 +126,7 @@ function remember(host: Host, seen: Look, { decline }: Judgement): void {
       version: shown.version,
       sequence: shown.sequence,
       expires: shown.expires,
+      id: offer?.deployment.id,
     },
     refusal: decline,
     problems,

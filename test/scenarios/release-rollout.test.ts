@@ -42,7 +42,9 @@ it('waits for its turn, until its maintainer lets it go to all', async () => {
   // How long that is from now on may be another minute by then.
   const withoutWait = (text: string): string => text.replace(/ \(in [^)]*\)/, '');
   expect(withoutWait(applied.stdout)).toBe(withoutWait(waiting.stdout));
-  expect((await node.updater(['status'])).stdout).toContain('not installed: it goes out in steps');
+  expect((await node.updater(['status'])).stdout).toContain(
+    'not installed, as of then: it goes out in steps',
+  );
   expect(node.page()).toContain('one');
 
   const killed = await site.release(['rollout', '1.1.0', '--steps', 'all'], {

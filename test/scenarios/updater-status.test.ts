@@ -1,11 +1,13 @@
 /** What `updater status` tells after looks that found something else than the one before. */
-import { renameSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
+import { inTheField } from '../harness/field-node.ts';
 import { makeNode, type TestNode } from '../harness/node.ts';
 import { exampleWebUi, makeMirror, publish, ReleaseFactory } from '../harness/release-factory.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
+import { makeWorld } from '../harness/world.ts';
 
 const screen = async (node: TestNode): Promise<string> => (await node.updater(['status'])).stdout;
 
@@ -82,5 +84,41 @@ describe('no mirror that can be gone by', () => {
     expect(await screen(fresh)).toMatch(
       /^available +not known: no mirror showed a release yet$[^]*^to do +look at the mirrors /m,
     );
+  });
+});
+
+describe('why the newest release is not installed', () => {
+  it('is a hold for as long as one stands', async () => {
+    const { node, ship } = await makeWorld();
+    await ship('1.0.0');
+    await node.updater(['apply']);
+    await ship('1.1.0');
+    expect((await node.updater(['hold', '--for', '1h', '--reason', 'audit'])).code).toBe(0);
+    expect((await node.updater(['once'])).stdout).toContain('not installed: held until');
+    expect(await screen(node)).toContain('not installed: it is held');
+    expect(await node.json(['status'])).toMatchObject({ refusal: { code: 'held' } });
+    expect((await node.updater(['unhold'])).code).toBe(0);
+    const lines = await screen(node);
+    expect(lines).not.toContain('not installed');
+    expect(lines).toMatch(/^to do +install it now: updater apply$/m);
+    expect(await node.json(['status'])).toMatchObject({
+      refusal: null,
+      lastCheck: { refusal: { code: 'held' } },
+    });
+  });
+
+  it('is not that it runs, once it does not, or not as it was released', async () => {
+    const { node, ui } = await inTheField();
+    expect((await node.updater(['adopt'])).code).toBe(0);
+    expect((await node.updater(['once'])).stdout).toContain('1.0.0 runs already');
+    expect(await screen(node)).toMatch(/^available +1\.0\.0 .*it runs/m);
+    expect((await node.updater(['adopt', '--undo'])).code).toBe(0);
+    const undone = await screen(node);
+    expect(undone).not.toContain('runs');
+    expect(undone).toMatch(/^to do +install the first release: updater apply$/m);
+    writeFileSync(join(ui, 'upload.txt'), 'of a visitor');
+    const carried = await node.updater(['adopt', '--carry', '--version', '1.0.0']);
+    expect(carried.code, carried.stderr).toBe(0);
+    expect(await screen(node)).not.toContain('it runs');
   });
 });

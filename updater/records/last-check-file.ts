@@ -33,7 +33,15 @@ const lastCheckSchema = z.object({
     z.object({ since: timeSchema, seen: z.optional(timeSchema), hint: z.optional(z.string()) }),
   ),
   /** The newest release the mirrors show, and why it is not installed, if it is not. */
-  newest: z.optional(z.object({ version: z.string(), sequence: z.int(), expires: timeSchema })),
+  newest: z.optional(
+    z.object({
+      version: z.string(),
+      sequence: z.int(),
+      expires: timeSchema,
+      /** Its deployment here; unset: that was not looked at. */
+      id: z.optional(z.string()),
+    }),
+  ),
   refusal: z.optional(
     z.object({
       code: z.string(),

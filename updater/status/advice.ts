@@ -5,6 +5,7 @@
 import { formatDuration } from '@landfall/cli';
 import { PACE_CODES } from '../offer.ts';
 import { RESTORE } from '../restore.ts';
+import { runsNewest } from './standing.ts';
 import type { StatusView } from './view.ts';
 
 export interface Advice {
@@ -107,7 +108,10 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
 }
 
 /** It runs what it should; what about the next release? */
-function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Date): Advice {
+function notUpdating(
+  { lastCheck, running, refusal }: Omit<StatusView, 'advice'>,
+  now: Date,
+): Advice {
   if (lastCheck === null) {
     // Not `check`, which writes nothing down: the advice would be the same afterwards.
     return {
@@ -122,13 +126,13 @@ function notUpdating({ lastCheck, running }: Omit<StatusView, 'advice'>, now: Da
       command: 'updater once',
     };
   }
-  const { refusal, newest, warnings } = lastCheck;
+  const { newest, warnings } = lastCheck;
   const nothing: Advice = { what: 'nothing: the next release is taken by itself' };
   const [odd] = warnings ?? [];
-  const isQuiet = refusal === undefined || refusal.code === 'up-to-date';
+  const isQuiet = refusal === null || refusal.code === 'up-to-date';
   if (odd !== undefined && isQuiet) return { what: odd.hint };
-  if (refusal === undefined) {
-    const isOther = newest !== undefined && newest.version !== running?.deployment.version;
+  if (refusal === null) {
+    const isOther = newest !== undefined && !runsNewest({ lastCheck, running });
     return isOther ? { what: 'install it now', command: 'updater apply' } : nothing;
   }
   if (refusal.code === 'up-to-date') return nothing;

@@ -5,12 +5,14 @@
  */
 import { formatDuration } from '@landfall/cli';
 import { ago, row, some, time } from './rows.ts';
+import { runsNewest } from './standing.ts';
 import type { StatusView } from './view.ts';
 
 /** Reasons that stand on the screen already. */
 const SHORT: Readonly<Record<string, string>> = {
   quarantined: 'it is quarantined here',
   held: 'it is held',
+  'in-probation': 'what runs is in probation',
   equivocation: 'two manifests have its sequence, see above',
   'fast-forward': 'its sequence is too far ahead, see above',
 };
@@ -23,24 +25,21 @@ export function failingLines({ lastCheck }: StatusView, now: Date): string[] {
   return [`WARNING: no mirror shows a release to believe since ${since}`];
 }
 
-export function availableLines({ lastCheck, running, waits }: StatusView, now: Date): string[] {
+export function availableLines(view: StatusView, now: Date): string[] {
+  const { lastCheck, refusal, waits } = view;
   if (lastCheck === null) return [row('available', 'not known: nobody asked the mirrors yet')];
-  const { newest, refusal, failing } = lastCheck;
+  const { newest, failing } = lastCheck;
   const at = failing === undefined ? lastCheck.at : failing.seen;
   if (at === undefined) return [row('available', 'not known: no mirror showed a release yet')];
   const asked = `${failing === undefined ? 'asked' : 'seen'} ${time(at)}${ago(at, now)}`;
   if (newest === undefined) {
-    return [row('available', `nothing; ${asked}`), ...whyNot(refusal?.reason)];
+    return [row('available', `nothing; ${asked}`), ...whyNot(refusal)];
   }
   const what = `${newest.version} (sequence ${newest.sequence})`;
-  if (newest.version === running?.deployment.version) {
-    return [row('available', `${what}, it runs; ${asked}`)];
-  }
+  if (runsNewest(view)) return [row('available', `${what}, it runs; ${asked}`)];
   const wait = waits.find((each) => each.version === newest.version);
-  const short = refusal === undefined ? undefined : SHORT[refusal.code];
-  const refused = short ?? refusal?.reason;
-  const reason = wait === undefined ? refused : waitWords(wait);
-  return [row('available', `${what}; ${asked}`), ...whyNot(reason)];
+  const why = wait === undefined ? whyNot(refusal) : [row('', `not installed: ${waitWords(wait)}`)];
+  return [row('available', `${what}; ${asked}`), ...why];
 }
 
 function waitWords({ version, leftMs, reason }: StatusView['waits'][number]): string {
@@ -48,8 +47,17 @@ function waitWords({ version, leftMs, reason }: StatusView['waits'][number]): st
   return `${version} is tried again ${when}: ${reason}`;
 }
 
-function whyNot(reason: string | undefined): string[] {
-  return reason === undefined ? [] : [row('', `not installed: ${reason}`)];
+/** What is not seen to hold now is told as what held when it was asked. */
+function whyNot(refusal: StatusView['refusal']): string[] {
+  if (refusal === null) return [];
+  const { code, reason } = refusal;
+  const short = SHORT[code];
+  return [
+    row(
+      '',
+      short === undefined ? `not installed, as of then: ${reason}` : `not installed: ${short}`,
+    ),
+  ];
 }
 
 export function mirrorLines({ lastCheck }: StatusView, now: Date): string[] {

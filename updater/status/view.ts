@@ -33,6 +33,7 @@ import type { CorruptFile } from '../records/store.ts';
 import { snapshotOffered } from '../restore.ts';
 import { type UpdaterFacts, updaterFacts } from '../self/words.ts';
 import { adviceFor, type Advice } from './advice.ts';
+import { type Refusal, standingRefusal } from './standing.ts';
 
 /** That the state was restored stays on the screen for so long; the history keeps it. */
 const RESTORED_SHOWN_MS = 7 * 86_400_000;
@@ -56,7 +57,10 @@ export interface StatusView {
   floor: FloorEntry | null;
   /** The state was found to be older than it was, or lost. */
   restored: { at: string; reason: string } | null;
+  /** As it was then. */
   lastCheck: LastCheck | null;
+  /** Why the newest release was not installed then, unless that is known to hold no longer. */
+  refusal: Refusal | null;
   quarantine: readonly QuarantineEntry[];
   deployments: readonly DeploymentRecord[];
   /** What is pinned as the last resort. */
@@ -92,7 +96,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
   const { config, store, paths } = host;
   const running = store.state.running;
   const hold = readHold(paths.hold, clock);
-  const view: Omit<StatusView, 'advice'> = {
+  const known: Omit<StatusView, 'advice' | 'refusal'> = {
     app: config.app,
     state: store.state,
     running: running ?? null,
@@ -123,6 +127,7 @@ export function readStatus(host: Host, clock: Clock = readClock()): StatusView {
     trust: config.trusted_root === undefined ? null : (readRootFile(paths) ?? 'unasked'),
     folders: { root: paths.root, current: paths.current, state: paths.state, logs: paths.logs },
   };
+  const view = { ...known, refusal: standingRefusal(known) ?? null };
   return { ...view, advice: adviceFor(view, clock.now) };
 }
 

@@ -167,6 +167,35 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'held when the mirrors were asked, and not any more',
+    make: (host) => {
+      committed(host);
+      check(host, { refusal: { code: 'held', reason: `held until ${hours(1)}: audit` } });
+    },
+  },
+  {
+    name: 'in probation when the mirrors were asked, and not any more',
+    make: (host) => {
+      committed(host);
+      const reason = `1.7.41 is in probation until ${hours(1)}`;
+      check(host, { refusal: { code: 'in-probation', reason } });
+    },
+  },
+  {
+    name: 'nothing runs any more of what was up to date',
+    make: (host) => check(host, { refusal: UP_TO_DATE }),
+  },
+  {
+    name: 'other bytes run than those of that version on offer',
+    make: (host) => {
+      const id = NEW.id.replace('3f9c', 'aaaa');
+      runs(host, { ...NEW, id });
+      host.store.saveState({ name: 'committed', running: running({ ...NEW, id }) });
+      const newest = { version: NEW.version, sequence: 42, expires: hours(-900), id: NEW.id };
+      check(host, { newest, refusal: UP_TO_DATE });
+    },
+  },
+  {
     name: 'a hold that makes no sense',
     make: (host) => {
       committed(host);
