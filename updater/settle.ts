@@ -30,6 +30,8 @@ export interface Settlement {
   state: Settled;
   /** The deployment that was left just now, because it did not pass. */
   left?: Deployment | undefined;
+  /** What runs, where nothing called for probing it just now: what its proof says is from before. */
+  unprobed?: Deployment | undefined;
 }
 
 /** How it is settled. */
@@ -71,7 +73,9 @@ export async function settle(host: Host, options: SettleOptions): Promise<Settle
       : undefined;
   const looked =
     state.name === 'degraded' && wait === undefined ? await lookAgain(host, state) : state;
-  return looked.name === 'degraded' || !isWhole ? orGolden(host, looked) : { state: looked };
+  const settled =
+    looked.name === 'degraded' || !isWhole ? await orGolden(host, looked) : { state: looked };
+  return settled.state === state ? { ...settled, unprobed: state.running?.deployment } : settled;
 }
 
 /** Leaves `state` for the golden deployment when nothing else is of use. */
@@ -146,7 +150,9 @@ export async function resume(host: Host, marker: Marker): Promise<Settlement> {
   const event = { name: 'resumed' as const, current, toWhole, at: timestamp() };
   const { state } = await drive(host, stateOfMarker(marker, rest), event);
   const after = asSettled(state);
-  return { state: await settleProbation(host, after), left: leftIn(after, rest) };
+  // Undone before the switch, or left to an operator who moved `current`: neither takes a probe.
+  const unprobed = after === rest || after.name === 'idle' ? after.running?.deployment : undefined;
+  return { state: await settleProbation(host, after), left: leftIn(after, rest), unprobed };
 }
 
 /** Commits a probation whose time is over, on the word of a probe that passed just now. */

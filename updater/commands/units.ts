@@ -72,7 +72,7 @@ function findManager(): Manager {
   const manager = detectServiceManager();
   if (manager === 'systemd' || existsSync('/sbin/openrc-run')) return manager;
   throw new UpdaterError('UNITS', 'expected systemd or OpenRC on this machine, found neither', {
-    hint: "start 'updater verify' at boot and keep 'updater run' running by whatever starts services here",
+    hint: "start 'updater verify --boot' at boot and keep 'updater run' running by whatever starts services here",
   });
 }
 

@@ -1,11 +1,12 @@
 /** How states and results are told to people. */
 import { ExitCode } from '@landfall/errors';
 import type { Halted } from '@landfall/manifest';
-import type { Proof } from '../facts.ts';
+import type { Deployment, Outcome, Proof } from '../facts.ts';
 import type { Settled } from '../machine.ts';
 import { describeHalted, PACE_CODES, type Decline } from '../offer.ts';
 import type { Golden } from '../records/golden-file.ts';
 import { describeHeld } from '../policy/judge.ts';
+import { time } from '../status/rows.ts';
 import type { UpdateResult } from '../update.ts';
 
 /** One line about a state that holds. */
@@ -51,12 +52,22 @@ export function describeGolden(golden: Golden | 'corrupt' | undefined, damage?: 
     : [`${pinned}; it could not be gone to: ${damage}`];
 }
 
-/** How it is known that what runs may run. */
+/** How it is known that what runs may run, and when that was seen. */
 export function describeProof(proof: Proof | undefined): string {
   if (proof === undefined) return 'not verified';
+  const seen = `${proof.reason}, as of ${time(proof.at)}`;
   return proof.accepted === 'healthy'
-    ? proof.reason
-    : `kept although not healthy, for the node was no better before: ${proof.reason}`;
+    ? seen
+    : `kept although not healthy, for the node was no better before: ${seen}`;
+}
+
+/** What a probe of `deployment`, which runs, found just now, and what to do about it. */
+export function probeLines({ version }: Deployment, { rank, reason }: Outcome): string[] {
+  if (rank === 'healthy') return [`${version} runs and passes: ${reason}`];
+  return [
+    `${version} runs and does not pass: ${reason}`,
+    "  hint: look at the web server, its services and [probe]; nothing goes back by itself for that: 'updater rollback --reason …' does",
+  ];
 }
 
 export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>): string[] {

@@ -55,6 +55,21 @@ export async function probeDeployment(
  * looks, so that a moment's failure does not excuse a bad release.
  */
 export async function probeBaseline(host: Host, deployment: Deployment): Promise<Outcome> {
+  return bestOfFew(host, deployment, (tries, { rank, reason }) => {
+    host.log.write('probe', `${deployment.id} baseline ${tries}: ${rank}, ${reason}`);
+  });
+}
+
+/** The same when nothing is to be changed at all: nothing is written, so that it can be asked as often as one likes. */
+export async function probeNow(host: Host, deployment: Deployment): Promise<Outcome> {
+  return bestOfFew(host, deployment, () => {});
+}
+
+async function bestOfFew(
+  host: Host,
+  deployment: Deployment,
+  onLook: (tries: number, outcome: Outcome) => void,
+): Promise<Outcome> {
   const { probe } = host.config;
   const plan = planOf(host, deployment);
   let best: Outcome | undefined;
@@ -62,10 +77,7 @@ export async function probeBaseline(host: Host, deployment: Deployment): Promise
     if (tries > 1) await sleep(probe.interval, undefined, { signal: host.signal }).catch(() => {});
     stopIfTold(host.signal);
     const outcome = await lookOnce(host, deployment, plan);
-    host.log.write(
-      'probe',
-      `${deployment.id} baseline ${tries}: ${outcome.rank}, ${outcome.reason}`,
-    );
+    onLook(tries, outcome);
     if (outcome.rank === 'healthy') return outcome;
     if (best === undefined || RANKS.indexOf(outcome.rank) > RANKS.indexOf(best.rank))
       best = outcome;

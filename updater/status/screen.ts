@@ -89,8 +89,7 @@ function runningLines({ app, state, golden }: StatusView, now: Date): string[] {
     return [row(app, `nothing is installed${reason}`)];
   }
   const { deployment, since, proof, previous } = running;
-  const verified =
-    proof === undefined ? 'not verified here' : `${describeProof(proof)}, ${time(proof.at)}`;
+  const verified = proof === undefined ? 'not verified here' : describeProof(proof);
   return [
     row(app, `${deployment.version} (${deployment.id})`),
     row('since', `${time(since)}${ago(since, now)}`),

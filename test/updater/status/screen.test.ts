@@ -196,6 +196,16 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'kept although it was not healthy',
+    make: (host) => {
+      runs(host, NEW);
+      const reason = 'https://127.0.0.1/: expected status 200, found 500';
+      const proof = { rank: 'error', reason, at: hours(76), accepted: 'no-worse' } as const;
+      host.store.saveState({ name: 'committed', running: { ...running(NEW, MID), proof } });
+      check(host, { refusal: UP_TO_DATE });
+    },
+  },
+  {
     name: 'a hold that makes no sense',
     make: (host) => {
       committed(host);
