@@ -50,7 +50,7 @@ it('tells goals that are met from those that are not, not built, or not measured
   ]);
   const goal = { of: 'ratio', atMost: 0.13 } as const;
   const near = [0.1302, 0.1299, 0.1351].map((ours) =>
-    plainFigure({ ...size, ours, theirs: 1, goal }),
+    plainFigure({ step: 'one', what: 'time', peer: 'tar', ours, theirs: 1, goal }),
   );
   expect(near.map((figure) => [ratioText(figure.ratio, 0.13), verdictOf(figure)])).toEqual([
     ['0.130×', 'NOT MET'],
