@@ -1,7 +1,7 @@
 /**
- * Which release a folder is: the one that the mirrors offer, byte for byte, or
- * that one with differences, or none that can be told. Nothing is kept of what
- * is fetched for it.
+ * Which release a folder is: the one that the mirrors offer, byte for byte, or that one with
+ * differences, or none that can be told; then the newest tells what a release has at all. Nothing
+ * is kept of what is fetched for it.
  */
 import { closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,24 +17,26 @@ import { lookAtMirrors } from '../mirrors.ts';
 import { selectOffer, type Offer } from '../offer.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 
-/** How what is on the disk compares with a release. */
+/** How what is on the disk compares with the newest release. */
 export interface Comparison {
   version: string;
   sequence: number;
   /** It is this release, byte for byte. */
   exact: boolean;
+  /** It is this release, or is said to be, or has all of it and more. Else it may be any, or none. */
+  isThis: boolean;
   /** Component → the artifact it comes in. */
   artifacts: Map<string, NonNullable<InventoryComponent['artifact']>>;
   /** Paths that the release does not have. */
   foreign: string[];
+  /** What the release has of the web UI; empty when that was not asked for, or cannot be had. */
+  released: ListingEntry[];
   /** For people. */
   lines: string[];
 }
 
 /**
- * Compares with what the mirrors offer, if that is `version`, or if no version
- * was named and it is the same. Undefined, with a note, when that is not so or
- * no mirror answers. Throws `UpdaterError` ADOPTION for a component that the
+ * Compares with what the mirrors offer. Undefined, with a note, when no mirror answers. Throws `UpdaterError` ADOPTION for a component that the
  * release does not have: the next update would leave a link that leads nowhere.
  */
 export async function compareWithRelease(
@@ -53,24 +55,30 @@ export async function compareWithRelease(
       { platform, file, size, sha256 },
     ]),
   );
-  const about = { version: offered, sequence, artifacts, foreign: [] };
+  const about = { version: offered, sequence, artifacts };
   if (offer.deployment.digest === digest) {
     const lines = [`it is release ${offered}, byte for byte`];
-    return { ...about, exact: true, lines };
+    return { ...about, exact: true, isThis: true, foreign: [], released: [], lines };
   }
-  if (version !== offered) return undefined;
-  const lines: string[] = [];
-  const foreign: string[] = [];
-  for (const component of components) {
-    const released = await listRelease(host, offer, component);
-    if (released === undefined) continue;
-    const diff = differences(component.entries, released);
-    foreign.push(...diff.foreign);
-    if (diff.changed.length > 0) lines.push(`not as in ${offered}: ${describePaths(diff.changed)}`);
-    if (diff.missing.length > 0)
-      lines.push(`missing of ${offered}: ${describePaths(diff.missing)}`);
+  const tree = components.find(({ kind }) => kind === 'tree');
+  const released = (tree && (await listRelease(host, offer, tree))) ?? [];
+  if (tree === undefined || released.length === 0) {
+    return { ...about, exact: false, isThis: false, foreign: [], released, lines: [] };
   }
-  return { ...about, exact: false, foreign, lines };
+  const { foreign, changed, missing } = differences(tree.entries, released);
+  const isThis = version === offered || changed.length + missing.length === 0;
+  const lines = isThis
+    ? [
+        ...some(`not as in ${offered}`, changed),
+        ...some(`missing of ${offered}`, missing),
+        ...some(`not of ${offered}, and taken along until the next release`, foreign),
+      ]
+    : some(`not in ${offered}, the newest, and taken along until the next release`, foreign);
+  return { ...about, exact: false, isThis, foreign, released, lines };
+}
+
+function some(what: string, paths: readonly string[]): string[] {
+  return paths.length === 0 ? [] : [`${what}: ${describePaths(paths)}`];
 }
 
 function refuseUnknown(components: readonly InventoryComponent[], offer: Offer): void {
@@ -87,8 +95,10 @@ function refuseUnknown(components: readonly InventoryComponent[], offer: Offer):
 async function findOffer(host: Host): Promise<Offer | undefined> {
   try {
     const { newest, mirrors } = await lookAtMirrors(host);
-    const offer = 'code' in newest ? undefined : selectOffer(newest, mirrors);
-    return offer === undefined || 'code' in offer ? undefined : offer;
+    const offer = 'code' in newest ? newest : selectOffer(newest, mirrors);
+    if (!('code' in offer)) return offer;
+    host.note(`no release to compare with: ${offer.reason}`);
+    return undefined;
   } catch (error) {
     stopIfTold(host.signal);
     host.note(`no mirror to compare with: ${messageOf(error)}`);

@@ -9,12 +9,14 @@ import { messageOf } from '@landfall/errors';
 import { contentDigest, deploymentId } from '@landfall/manifest';
 import { hashFile, toContent } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
+import { findWebUser } from '../effects/web-user.ts';
 import type { Deployment } from '../facts.ts';
 import { beFrugal } from '../frugal.ts';
 import type { Host } from '../host.ts';
 import { describePaths } from '../heal/tell.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';
 import { compareWithRelease, type Comparison } from './compare.ts';
+import { describeData } from './data.ts';
 import { readSource } from './source.ts';
 
 /** The version of what no release and no operator gives a name. Any release is newer. */
@@ -39,7 +41,7 @@ export interface AdoptPlan {
   deployment: Deployment;
   components: (InventoryComponent & { source: string })[];
   tree: TreePlan;
-  /** Against the release it is, or is said to be; undefined when no mirror knows one. */
+  /** Against the newest release; undefined when no mirror shows one. */
   comparison: Comparison | undefined;
   /** Lines worth telling. */
   findings: string[];
@@ -58,16 +60,7 @@ export async function planAdoption(host: Host, wish: AdoptWish): Promise<AdoptPl
   const digest = contentDigest(components.map(toContent));
   const comparison = await compareWithRelease(host, components, digest, wish.version);
   const exact = comparison?.exact === true ? comparison : undefined;
-  const foreign = comparison?.foreign ?? [];
-  if (foreign.length > 0 && !wish.carry) {
-    throw new UpdaterError(
-      'ADOPTION',
-      `'${wish.source}' holds what release ${comparison?.version} does not: ${describePaths(foreign)}`,
-      {
-        hint: 'data must not live among a release: move it away, or leave it where it is with --leave PATH, or take it along until the next release with --carry',
-      },
-    );
-  }
+  if (!wish.carry) await refuseData(host, { wish, tree, comparison });
   const version = exact?.version ?? wish.version ?? NO_VERSION;
   const deployment: Deployment = {
     id: deploymentId(version, digest),
@@ -84,6 +77,37 @@ export async function planAdoption(host: Host, wish: AdoptWish): Promise<AdoptPl
     comparison,
     findings: findingsOf(wish, tree, comparison),
   };
+}
+
+/** Throws `UpdaterError` ADOPTION naming what is data, or is not of the release that the folder is. */
+async function refuseData(
+  host: Host,
+  plan: Pick<AdoptPlan, 'wish' | 'tree' | 'comparison'>,
+): Promise<void> {
+  const found = await findData(host, plan);
+  if (found === undefined) return;
+  throw new UpdaterError('ADOPTION', `'${plan.wish.source}' holds ${found}`, {
+    hint: 'data must not live among a release: move it away, or leave it where it is with --leave PATH, or take it along until the next release with --carry',
+  });
+}
+
+async function findData(
+  host: Host,
+  { wish, tree, comparison }: Pick<AdoptPlan, 'wish' | 'tree' | 'comparison'>,
+): Promise<string | undefined> {
+  if (comparison?.isThis === true) {
+    const { foreign, version } = comparison;
+    const what = `what release ${version} does not: ${describePaths(foreign)}`;
+    return foreign.length === 0 ? undefined : what;
+  }
+  const seen = tree.entries.flatMap(({ path, type }) => {
+    const stat = lstatSync(join(wish.source, path), { throwIfNoEntry: false });
+    if (stat === undefined) return [];
+    const { mode, uid, gid, mtimeMs, ctimeMs } = stat;
+    return [{ path, type, mode, uid, gid, mtimeMs, ctimeMs }];
+  });
+  const data = describeData(seen, comparison?.released ?? [], await findWebUser(host));
+  return data === undefined ? undefined : `data: ${data}`;
 }
 
 function checkSource(source: string): void {

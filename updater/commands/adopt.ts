@@ -39,7 +39,7 @@ export const adopt: Command = {
       multiple: true,
       help: 'paths below DIR that are not taken along; repeatable',
     },
-    carry: { help: 'take along what the release does not have, until the next release' },
+    carry: { help: 'take data along, and what the release does not have, until the next release' },
     'by-hand': { help: "put no link at DIR: the web server's root is changed by you" },
     undo: { help: 'take it back: DIR is what it was' },
     ...DRY_RUN,
@@ -152,7 +152,7 @@ function planData({ deployment, components, comparison, findings, tree }: AdoptP
     deployment,
     components: components.map(({ name, kind, source }) => ({ name, kind, source })),
     release:
-      comparison === undefined ? null : { version: comparison.version, exact: comparison.exact },
+      comparison?.isThis === true ? { version: comparison.version, exact: comparison.exact } : null,
     entries: tree.entries.length,
     bytes: tree.size,
     findings,
