@@ -7,12 +7,12 @@
  * Node's TLS takes longer to load than all the rest of a start: it is loaded
  * when somebody asks (`getBuiltinModule`).
  */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { X509Certificate } from 'node:crypto';
 import { describeSystemError, messageOf } from '@landfall/errors';
 import { MirrorError } from './errors.ts';
+import { withScratchFolder } from './scratch.ts';
 
 const MAX_CA_BYTES = 1024 * 1024;
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -67,12 +67,9 @@ export async function withAuthorities<T>(
 ): Promise<T> {
   if (file === undefined && (env['NODE_EXTRA_CA_CERTS'] ?? '') === '') return act(undefined);
   const list = trustedAuthorities(mirror, file) ?? defaultAuthorities();
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-ca-'));
-  try {
+  return withScratchFolder('ca', async (folder) => {
     const path = join(folder, 'authorities.pem');
     writeFileSync(path, `${list.join('\n')}\n`);
-    return await act(path);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    return act(path);
+  });
 }

@@ -4,9 +4,7 @@
  * after a lost answer or a crash, on this machine or another. What a crash
  * leaves: a draft release, or assets, that the next run completes.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint } from '@landfall/cli';
 import { releaseTag } from '@landfall/manifest';
@@ -33,6 +31,7 @@ import type {
   WriteIndexOptions,
 } from './mirror.ts';
 import { retrying, type RetryPolicy } from './retry.ts';
+import { withScratchFolder } from './scratch.ts';
 import type { Token } from './token.ts';
 
 const WAKING_ATTEMPTS = 6;
@@ -199,14 +198,11 @@ export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   async #ensureBranch(options: CallOptions): Promise<void> {
     const branch = await this.#retry(() => this.#api.branch(this.branch, options), options);
     if (branch !== undefined) return;
-    const scratch = mkdtempSync(join(tmpdir(), 'landfall-start-'));
-    try {
+    await withScratchFolder('start', async (scratch) => {
       await openScratch(scratch);
       const start = await writeStartCommit(scratch);
       await this.#retry(() => startBranch(this.#remote, scratch, start, options), options);
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    });
   }
 
   async #create(tag: string, release: ReleaseInfo, options: CallOptions): Promise<GiteaRelease> {

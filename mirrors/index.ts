@@ -15,6 +15,7 @@ export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
 export { MirrorError, type MirrorErrorCode, withoutName } from './errors.ts';
+export { withScratchFolder } from './scratch.ts';
 export { openScratch, type PrepareIndexOptions, prepareIndexUpdate } from './index-commit.ts';
 export type {
   ArtifactStream,

@@ -1,10 +1,10 @@
 /**
- * Temporary folders of commands that pass large files through them. A command
+ * Temporary folders of commands that pass files through them. A command
  * that is killed leaves its folder behind; the next one takes over what is
  * usable in it, or removes it. Whether a folder is in use is told by the lock in
  * it, which dies with its holder. Nothing is touched that another user made.
  */
-import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acquireLock, DurableError, type Lock } from '@landfall/durable';
@@ -18,18 +18,33 @@ export interface ScratchFolder {
 
 /**
  * A folder of ours in the temporary folder, `landfall-<purpose>-…`: the one that
- * a killed run left, with what is in it, else a new one. What further killed runs
- * left is removed.
+ * a killed run left, with what is in it, else a new one; with `anew` always a new
+ * one. What further killed runs left is removed.
  */
-export function openScratchFolder(purpose: string): ScratchFolder {
+export function openScratchFolder(purpose: string, { anew = false } = {}): ScratchFolder {
   const prefix = `landfall-${purpose}-`;
   const abandoned = readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(tmpdir(), name))
     .flatMap((path) => (isOurs(path) ? (take(path, purpose) ?? []) : []));
-  const [first, ...others] = abandoned;
-  for (const each of others) each.remove();
+  const [first, ...others] = anew ? [undefined, ...abandoned] : abandoned;
+  for (const each of others) each?.remove();
   return first ?? fresh(prefix, purpose);
+}
+
+/** Runs `work` with an empty folder, which goes after it, or with the next run after a kill. */
+export async function withScratchFolder<T>(
+  purpose: string,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
+  const folder = openScratchFolder(purpose, { anew: true });
+  const path = join(folder.path, 'scratch');
+  mkdirSync(path, { mode: 0o700 });
+  try {
+    return await work(path);
+  } finally {
+    folder.remove();
+  }
 }
 
 function fresh(prefix: string, purpose: string): ScratchFolder {
@@ -50,7 +65,7 @@ function isOurs(path: string): boolean {
 function take(path: string, purpose: string): ScratchFolder | undefined {
   let lock: Lock;
   try {
-    lock = acquireLock(join(path, 'lock'), `mirrors ${purpose}`);
+    lock = acquireLock(join(path, 'lock'), purpose);
   } catch (error) {
     const gone = error instanceof DurableError && systemCode(error.cause) === 'ENOENT';
     if (gone || (error instanceof DurableError && error.code === 'LOCKED')) return undefined;

@@ -3,12 +3,11 @@
  * differences, or none that can be told; then the newest tells what a release has at all. Nothing
  * is kept of what is fetched for it.
  */
-import { closeSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { gateArchive, type ListingEntry } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
-import { downloadArtifact } from '@landfall/mirrors';
+import { downloadArtifact, withScratchFolder } from '@landfall/mirrors';
 import { unpackAsTold } from '../effects/unpack-apart.ts';
 import { UpdaterError } from '../errors.ts';
 import { describePaths } from '../heal/tell.ts';
@@ -115,25 +114,24 @@ async function listRelease(
   const { signal } = host;
   const found = selected.find(({ name }) => name === component.name);
   if (found === undefined || found.kind !== 'tree') return undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-adopt-'));
   try {
-    const { file, size, sha256, frames } = found.artifact;
-    const to = join(folder, 'artifact.unverified');
-    const { version } = deployment;
-    const wanted = { version, file, size, sha256, frames };
-    const { fd } = await downloadArtifact(mirrors, { ...wanted, to, signal });
-    try {
-      const unpack = unpackAsTold(host);
-      return (await gateArchive(fd, { name: file, signal, unpack })).listing;
-    } finally {
-      closeSync(fd);
-    }
+    return await withScratchFolder('adopt', async (folder) => {
+      const { file, size, sha256, frames } = found.artifact;
+      const to = join(folder, 'artifact.unverified');
+      const { version } = deployment;
+      const wanted = { version, file, size, sha256, frames };
+      const { fd } = await downloadArtifact(mirrors, { ...wanted, to, signal });
+      try {
+        const unpack = unpackAsTold(host);
+        return (await gateArchive(fd, { name: file, signal, unpack })).listing;
+      } finally {
+        closeSync(fd);
+      }
+    });
   } catch (error) {
     stopIfTold(signal);
     host.note(`release ${deployment.version} cannot be compared with: ${messageOf(error)}`);
     return undefined;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
