@@ -8,7 +8,7 @@
 import type { ListingEntry } from '@landfall/archive';
 import type { Wanted } from './compare.ts';
 import type { Range } from './instructions.ts';
-import { MAX_RANGES } from './limits.ts';
+import { MAX_RANGES, MAX_REREADS } from './limits.ts';
 
 /** A change of no more content is small: time and distance cost little, and what it finds is most of the delta. */
 const SMALL_CHANGE_BYTES = 16 * 1024 * 1024;
@@ -67,7 +67,18 @@ export function planFrames(
     }
   }
   close();
-  return { frames, order };
+  return { frames: bounded(base, frames), order };
+}
+
+/** All frames together refer to no more than they may: those that would go beyond it stand for themselves. */
+function bounded(base: readonly ListingEntry[], frames: readonly FramePlan[]): FramePlan[] {
+  let bytes = MAX_REREADS * base.reduce((sum, { size }) => sum + size, 0);
+  return frames.map((frame) => {
+    const dictionary = frame.ranges.reduce((sum, { length }) => sum + length, 0);
+    if (dictionary > bytes) return { ...frame, ranges: [] };
+    bytes -= dictionary;
+    return frame;
+  });
 }
 
 function compareTargets(a: Wanted, b: Wanted): number {

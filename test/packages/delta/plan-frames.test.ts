@@ -7,8 +7,9 @@ import {
   MAX_DICTIONARY_BYTES,
   MAX_FRAME_BYTES,
   MAX_RANGES,
+  MAX_REREADS,
 } from '../../../packages/delta/limits.ts';
-import { planFrames } from '../../../packages/delta/plan-frames.ts';
+import { type FramePlan, planFrames } from '../../../packages/delta/plan-frames.ts';
 
 const SIZES = [0, 1, 5000, 3e6, 7e6, MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, 1e8];
 /** Files `same-0.js`, … that are there in both, and `c-<digest>-0.js`, … that got a new name. */
@@ -17,6 +18,12 @@ function listing(sizes: readonly number[], build: string): ListingEntry[] {
     const path = index % 2 === 0 ? `same-${index}.js` : `c-${build.repeat(8)}-${index}.js`;
     return { path, type: 'file', mode: 0o644, size, sha256: build.repeat(64) };
   });
+}
+
+/** Parts, and bytes of them, that all frames refer to. */
+function referred(frames: readonly FramePlan[]): { parts: number; bytes: number } {
+  const ranges = frames.flatMap((frame) => frame.ranges);
+  return { parts: ranges.length, bytes: ranges.reduce((sum, { length }) => sum + length, 0) };
 }
 
 it('cuts any change into frames', () => {
@@ -39,6 +46,8 @@ it('cuts any change into frames', () => {
           true,
         );
       }
+      const total = before.reduce((sum, size) => sum + size, 0);
+      expect(referred(frames).bytes).toBeLessThanOrEqual(MAX_REREADS * total);
       // Piece by piece, every file from its first byte to its last.
       const queue = order
         .filter(({ size }) => size > 0)
@@ -54,4 +63,11 @@ it('cuts any change into frames', () => {
     }),
     { numRuns: 60 },
   );
+});
+
+it('refers to no more bytes than all frames may, however often an old file is the nearest', () => {
+  const [base, next] = [listing([100], 'a'), listing([1e9], 'b')];
+  const { frames } = planFrames(base, compareListings(base, next).wanted);
+  expect(frames.length).toBeGreaterThan(MAX_REREADS);
+  expect(referred(frames)).toEqual({ parts: MAX_REREADS, bytes: MAX_REREADS * 100 });
 });
