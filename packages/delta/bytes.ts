@@ -4,7 +4,8 @@
  */
 import { refused } from './errors.ts';
 
-const SHA256_BYTES = 32;
+/** Bytes of a digest. */
+export const SHA256_BYTES = 32;
 
 export class ByteWriter {
   readonly #pieces: Buffer[] = [];
@@ -57,9 +58,12 @@ export class ByteReader {
     }
   }
 
-  /** A count of things that take at least `bytes` each: what follows must have room for them. */
-  count(what: string, bytes: number, most: number = Number.MAX_SAFE_INTEGER): number {
-    const count = this.number(what, most);
+  /** A count of `what`, which take at least `bytes` each: at most `most`, and what follows must have room for them. */
+  count(what: string, bytes: number, most: number): number {
+    const count = this.number(`a count of ${what}`, Number.MAX_SAFE_INTEGER);
+    if (count > most) {
+      throw refused(`has too many ${what}: expected at most ${most} more, found ${count}`);
+    }
     if (count * bytes > this.#bytes.length - this.#at) throw refused('ends early');
     return count;
   }

@@ -7,9 +7,16 @@
  * frames' contents, one behind the other, are the contents of `outputs`, one
  * behind the other: a frame may hold many files, a file may go over many frames.
  */
-import { ByteReader, ByteWriter } from './bytes.ts';
-import { MAX_DICTIONARY_BYTES, MAX_FRAME_BYTES, MAX_FRAMES, MAX_RANGES } from './limits.ts';
-import { frameBound } from './limits.ts';
+import { ByteReader, ByteWriter, SHA256_BYTES } from './bytes.ts';
+import {
+  frameBound,
+  MAX_ALL_RANGES,
+  MAX_DICTIONARY_BYTES,
+  MAX_ENTRIES,
+  MAX_FRAME_BYTES,
+  MAX_FRAMES,
+  MAX_RANGES,
+} from './limits.ts';
 
 /** A path of the new tree: the place of the old entry that has it, or the path itself when none has. */
 export type Target = number | string;
@@ -108,27 +115,52 @@ function writeFrame(writer: ByteWriter, { packed, content, ranges }: Frame): voi
   }
 }
 
+/** How many items there may still be in lists that share it. */
+interface Room {
+  left: number;
+}
+
 /** Throws `DeltaError` DELTA_REFUSED. Places and sizes are not compared with anything here but their caps. */
 export function decodeInstructions(bytes: Buffer): Instructions {
   const reader = new ByteReader(bytes);
-  const list = <T>(what: string, least: number, read: () => T, most?: number): T[] =>
-    Array.from({ length: reader.count(what, least, most) }, read);
   const base = reader.digest();
   let last = -1;
-  const removed = list('a count', 1, () => (last += 1 + reader.number('a place', MAX_NUMBER / 4)));
-  const folders = list('a count', 2, () => reader.text('a path', MAX_PATH_BYTES));
-  const moved = list('a count', 2, () => ({
+  const removed = readList(reader, 'entries that go', 1, { left: MAX_ENTRIES }, () => {
+    last += 1 + reader.number('a place', MAX_NUMBER / 4);
+    return last;
+  });
+  const entries = { left: MAX_ENTRIES };
+  const folders = readList(reader, 'folders', 2, entries, () =>
+    reader.text('a path', MAX_PATH_BYTES),
+  );
+  const moved = readList(reader, 'files', 2, entries, () => ({
     ...readTarget(reader),
     from: reader.number('a place', MAX_NUMBER),
   }));
-  const sized = list('a count', 2, () => ({
+  const sized = readList(reader, 'files', 2 + SHA256_BYTES, entries, () => ({
     ...readTarget(reader),
     size: reader.number('a size', MAX_NUMBER),
   }));
-  const frames = list('a count of frames', 3, () => readFrame(reader, list), MAX_FRAMES);
+  const parts = { left: MAX_ALL_RANGES };
+  const frames = readList(reader, 'frames', 3, { left: MAX_FRAMES }, () =>
+    readFrame(reader, parts),
+  );
   const outputs = sized.map((each) => ({ ...each, sha256: reader.digest() }));
   reader.end();
   return { base, removed, folders, moved, outputs, frames };
+}
+
+/** A list of `what`, each in at least `least` bytes. Nothing is made of one for which there is no room. */
+function readList<T>(
+  reader: ByteReader,
+  what: string,
+  least: number,
+  room: Room,
+  read: () => T,
+): T[] {
+  const length = reader.count(what, least, room.left);
+  room.left -= length;
+  return Array.from({ length }, read);
 }
 
 function readTarget(reader: ByteReader): { target: Target; mode: number } {
@@ -138,21 +170,15 @@ function readTarget(reader: ByteReader): { target: Target; mode: number } {
   return { target: Math.floor(value / 2) - 1, mode };
 }
 
-function readFrame(
-  reader: ByteReader,
-  list: <T>(what: string, least: number, read: () => T, most: number) => T[],
-): Frame {
+function readFrame(reader: ByteReader, all: Room): Frame {
   const packed = reader.number('a frame of a size', frameBound(MAX_FRAME_BYTES));
   const content = reader.number('a frame with content', MAX_FRAME_BYTES);
-  const ranges = list(
-    'a count of parts',
-    3,
-    () => ({
-      file: reader.number('a place', MAX_NUMBER),
-      offset: reader.number('an offset', MAX_NUMBER),
-      length: reader.number('a part of a length', MAX_DICTIONARY_BYTES),
-    }),
-    MAX_RANGES,
-  );
+  const room = { left: Math.min(MAX_RANGES, all.left) };
+  const ranges = readList(reader, 'parts', 3, room, () => ({
+    file: reader.number('a place', MAX_NUMBER),
+    offset: reader.number('an offset', MAX_NUMBER),
+    length: reader.number('a part of a length', MAX_DICTIONARY_BYTES),
+  }));
+  all.left -= ranges.length;
   return { packed, content, ranges };
 }

@@ -8,7 +8,7 @@
 import type { ListingEntry } from '@landfall/archive';
 import type { Wanted } from './compare.ts';
 import type { Range } from './instructions.ts';
-import { MAX_RANGES, MAX_REREADS } from './limits.ts';
+import { MAX_ALL_RANGES, MAX_RANGES, MAX_REREADS } from './limits.ts';
 
 /** A change of no more content is small: time and distance cost little, and what it finds is most of the delta. */
 const SMALL_CHANGE_BYTES = 16 * 1024 * 1024;
@@ -72,10 +72,12 @@ export function planFrames(
 
 /** All frames together refer to no more than they may: those that would go beyond it stand for themselves. */
 function bounded(base: readonly ListingEntry[], frames: readonly FramePlan[]): FramePlan[] {
+  let parts = MAX_ALL_RANGES;
   let bytes = MAX_REREADS * base.reduce((sum, { size }) => sum + size, 0);
   return frames.map((frame) => {
     const dictionary = frame.ranges.reduce((sum, { length }) => sum + length, 0);
-    if (dictionary > bytes) return { ...frame, ranges: [] };
+    if (frame.ranges.length > parts || dictionary > bytes) return { ...frame, ranges: [] };
+    parts -= frame.ranges.length;
     bytes -= dictionary;
     return frame;
   });

@@ -148,7 +148,7 @@ describe('instructions', () => {
     });
     const texts: [Buffer, RegExp][] = [
       [Buffer.alloc(0), /ends early/],
-      [start((writer) => writer.number(1e15)), /ends early/],
+      [start((writer) => writer.number(1000)), /ends early/],
       [Buffer.concat([start(() => {}), Buffer.alloc(9, 0xff)]), /above|too long/],
       [Buffer.concat([start(() => {}), Buffer.from([0x80, 0])]), /zeros at its end/],
       [Buffer.concat([start((w) => w.number(0)), Buffer.from([1, 2, 0xff, 0xfe])]), /not UTF-8/],
@@ -157,6 +157,36 @@ describe('instructions', () => {
     for (const [bytes, message] of texts) {
       expect((await refusal(fromBytes(bytes), from, to)).message).toMatch(message);
     }
+  });
+});
+
+describe('lists longer than any tree needs', () => {
+  const MOST = 120_000;
+  /** Instructions that begin with these numbers, and go on with `item`, `count` times. */
+  const listOf = (numbers: readonly number[], count: number, item: readonly number[]): Buffer => {
+    const writer = new ByteWriter();
+    for (const number of numbers) writer.number(number);
+    return Buffer.concat([writer.toBuffer(), Buffer.alloc(count * item.length, Buffer.from(item))]);
+  };
+  /** A list of one, `b`. */
+  const folder = [1, 1, 0x62];
+  /** One with 8192 parts. */
+  const full = [1, 1, 0x80, 0x40, ...Buffer.alloc(3 * 8192)];
+  const rows: [string, Buffer, string][] = [
+    ['of entries that go', listOf([MOST + 1], MOST + 1, [0]), 'entries that go'],
+    ['of folders', listOf([0, MOST + 1], MOST + 1, [1, 0x62]), 'folders'],
+    ['of files that are there', listOf([0, 0, MOST + 1], MOST + 1, [2, 0]), 'files'],
+    ['of new files', listOf([0, 0, 0, MOST + 1], 17 * (MOST + 1), [2, 0]), 'files'],
+    ['of folders and files', listOf([0, ...folder, MOST], MOST, [2, 0]), 'files'],
+    ['of parts of all frames', listOf([0, 0, 0, 0, 33], 33, full), 'parts'],
+  ];
+
+  it.each(rows)('%s are refused before they are read', async (_name, lists, what) => {
+    const [from, to] = [signed(OLD), signed(NEW)];
+    const base = Buffer.from(from.info.digest, 'hex');
+    const { code, message } = await refusal(fromBytes(Buffer.concat([base, lists])), from, to);
+    expect(code).toBe('DELTA_REFUSED');
+    expect(message).toMatch(`has too many ${what}: expected at most `);
   });
 });
 

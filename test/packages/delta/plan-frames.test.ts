@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { compareListings } from '../../../packages/delta/compare.ts';
 import {
+  MAX_ALL_RANGES,
   MAX_DICTIONARY_BYTES,
   MAX_FRAME_BYTES,
   MAX_RANGES,
@@ -65,9 +66,39 @@ it('cuts any change into frames', () => {
   );
 });
 
+it('refers to no more parts than all frames may, however many files are alike', () => {
+  const NAMES = Array.from('abcdefghijklmnopqrst');
+  /** Hundreds of folders that hold files of the same names, and a large file that stays. */
+  const tree = (build: string, folders: number): ListingEntry[] => [
+    { path: '0', type: 'file', mode: 0o644, size: 1e9, sha256: '0'.repeat(64) },
+    ...Array.from({ length: folders }, (_, index) =>
+      NAMES.map((name): ListingEntry => {
+        const path = `${build}/${index}/${name}`;
+        return { path, type: 'file', mode: 0o644, size: 10, sha256: build.repeat(64) };
+      }),
+    ).flat(),
+  ];
+  const [base, next] = [tree('a', 512), tree('b', 40)];
+  const { frames } = planFrames(base, compareListings(base, next).wanted);
+  const { parts } = referred(frames);
+  expect(parts).toBeLessThanOrEqual(MAX_ALL_RANGES);
+  expect(parts).toBeGreaterThan(MAX_ALL_RANGES - MAX_RANGES);
+  expect(frames.reduce((sum, { content }) => sum + content, 0)).toBe(40 * NAMES.length * 10);
+});
+
 it('refers to no more bytes than all frames may, however often an old file is the nearest', () => {
   const [base, next] = [listing([100], 'a'), listing([1e9], 'b')];
   const { frames } = planFrames(base, compareListings(base, next).wanted);
   expect(frames.length).toBeGreaterThan(MAX_REREADS);
   expect(referred(frames)).toEqual({ parts: MAX_REREADS, bytes: MAX_REREADS * 100 });
+});
+
+it('refers to every old file of the largest tree where every file changed', () => {
+  const tree = (build: string): ListingEntry[] =>
+    Array.from({ length: 120_000 }, (_, index) => {
+      return { path: `${index}`, type: 'file', mode: 0o644, size: 1e5, sha256: build.repeat(64) };
+    });
+  const [base, next] = [tree('a'), tree('b')];
+  const { frames } = planFrames(base, compareListings(base, next).wanted);
+  expect(referred(frames).parts).toBe(base.length);
 });
