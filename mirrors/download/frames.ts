@@ -10,7 +10,6 @@
  */
 import { hash } from 'node:crypto';
 import { fstatSync, ftruncateSync, futimesSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { crashPoint } from '@landfall/cli';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
@@ -98,7 +97,7 @@ class FrameDownload {
   readonly #writers: Writers = new Map();
   #here: number;
   #touched = performance.now();
-  #changed = Promise.withResolvers<undefined>();
+  #changed = Promise.withResolvers<void>();
 
   constructor(attempt: Attempt, frames: readonly Frame[], missing: readonly Frame[]) {
     this.#attempt = attempt;
@@ -204,7 +203,7 @@ class FrameDownload {
   }
 
   #wake(): void {
-    this.#changed.resolve(undefined);
+    this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
 
@@ -218,10 +217,9 @@ class FrameDownload {
 
   /** Until something has changed, or a little later: what another takes for its frames shows with time. */
   async #wait(): Promise<void> {
-    const timer = new AbortController();
-    const signal = AbortSignal.any([timer.signal, this.#signal]);
-    const later = sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
-    await Promise.race([this.#changed.promise, later]);
-    timer.abort();
+    // Everybody looks then. A race would leave something behind with each look, for as long as nothing changes.
+    const timer = setTimeout(() => this.#wake(), LOOK_MS);
+    await this.#changed.promise;
+    clearTimeout(timer);
   }
 }
