@@ -27,7 +27,7 @@ export const verify: Command = {
     ...DRY_RUN,
   },
   details: [
-    'Asks no mirror. What was committed or rolled back before is probed, and stays whatever the probe says;',
+    'Asks no mirror. What was committed or gone back to before is probed, and stays whatever that says;',
     'at boot it is not probed, for no boot is to fail or wait for that.',
     'Exit code 0: what runs is settled, and passes; 1: a release was left just now, or what runs does not',
     'pass; 3: a state file is corrupt, nothing was changed.',
