@@ -32,6 +32,10 @@ export function standingRefusal(
       return runsNewest(view) ? refusal : undefined;
     case 'in-probation':
       return view.state.name === 'probation' ? refusal : undefined;
+    case 'not-newest':
+    case 'runs-already':
+      // Of another version, which somebody had named.
+      return undefined;
     default:
       return refusal;
   }

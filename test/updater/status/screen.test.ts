@@ -182,6 +182,14 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'another version was asked for than the newest',
+    make: (host) => {
+      committed(host);
+      const reason = '1.7.41 runs already, and the mirrors offer 1.7.42';
+      check(host, { refusal: { code: 'runs-already', reason, hint: 'to install that: …' } });
+    },
+  },
+  {
     name: 'nothing runs any more of what was up to date',
     make: (host) => check(host, { refusal: UP_TO_DATE }),
   },
