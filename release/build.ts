@@ -44,7 +44,7 @@ export const pack: Step<Build> = {
     for (const config of build.settings.components) {
       show.live(config.name, 'packing');
       const made = await packComponent(config, {
-        directory: build.settings.directory,
+        settings: build.settings,
         version: build.version,
         folder: build.folder,
         mtime: need(build.source, 'source').mtime,

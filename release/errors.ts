@@ -42,6 +42,8 @@ type ReleaseErrorCode =
   | 'COMMAND_FAILED'
   /** A component's source is not there or of the wrong kind. */
   | 'SOURCE_MISSING'
+  /** What would be shipped holds what must stay here: a secret, what git keeps, our own folder. */
+  | 'KEPT_BACK'
   /** Two readers see different things in one archive. */
   | 'READERS_DISAGREE'
   /** What a mirror serves is not what was uploaded. */
@@ -88,6 +90,7 @@ const EXITS: Readonly<Record<ReleaseErrorCode, ExitCode>> = {
   DAMAGED: ExitCode.refused,
   COMMAND_FAILED: ExitCode.failed,
   SOURCE_MISSING: ExitCode.failed,
+  KEPT_BACK: ExitCode.refused,
   READERS_DISAGREE: ExitCode.refused,
   READ_BACK: ExitCode.refused,
   OTHER_CHANNEL: ExitCode.failed,

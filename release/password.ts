@@ -15,11 +15,18 @@ const MAX_PASSWORD_FILE_BYTES = 1024;
 /** Names that commands we start must not inherit. */
 export const SECRET_VARIABLES: readonly string[] = [FROM_ENVIRONMENT, FROM_FILE];
 
+/** The file that holds the password, where one is named. */
+export function givenPasswordFile(
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  return environment[FROM_FILE];
+}
+
 /** The password given without asking, or undefined. Throws `ReleaseError` KEY_MISSING for an unreadable file. */
 export function givenPassword(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const direct = environment[FROM_ENVIRONMENT];
   if (direct !== undefined) return direct;
-  const file = environment[FROM_FILE];
+  const file = givenPasswordFile(environment);
   if (file === undefined) return undefined;
   let fd: number | undefined;
   try {

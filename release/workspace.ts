@@ -41,9 +41,12 @@ const nextSchema = z.object({
 });
 type Next = z.infer<typeof nextSchema>;
 
+/** What the folder of all releases made here is called. */
+export const WORKSPACE = '.release';
+
 /** The folder of all releases made here. */
 export function workspaceOf(settings: Settings): string {
-  return join(settings.directory, '.release');
+  return join(settings.directory, WORKSPACE);
 }
 
 /** The folder of one version's artifacts. */

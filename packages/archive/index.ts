@@ -21,7 +21,7 @@ export { gateArchive, type GateReport } from './gate.ts';
 export { type ArchiveLimits, DEFAULT_LIMITS } from './limits.ts';
 export { describeMode, modeString } from './modes.ts';
 export { packFile, packTree, type PackOptions } from './pack.ts';
-export { planTree, type TreePart } from './plan.ts';
+export { planTree, type Refuse, type TreePart } from './plan.ts';
 export { Sharer } from './sharer.ts';
 export { StagingFolder } from './staging-folder.ts';
 export { startThread } from './thread.ts';

@@ -1,15 +1,22 @@
 /**
  * What will be packed: every entry with its normalised mode, in archive order,
- * or a refusal that names every path that must not travel. Nothing is read but
+ * or a refusal that names every path that must not travel. Nothing is read here but
  * names and metadata, and nothing is written.
  *
  * Hard links are files here: each name is packed as a file of its own.
  */
+import type { Stats } from 'node:fs';
 import { Draft, type TreePlan } from './draft.ts';
 import { compileExcludes } from './globs.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { pathProblem, quotePath } from './names.ts';
 import { scanPart } from './scan.ts';
+
+/**
+ * Why something of the disk must not be packed, whatever it is: `is a secret key`. Asked of
+ * every file and folder that is not excluded; what is below a refused folder is not looked at.
+ */
+export type Refuse = (source: string, stats: Stats) => string | undefined;
 
 /** A folder or a file of the disk, and where it goes. */
 export interface TreePart {
@@ -30,6 +37,7 @@ export interface TreePart {
 export function planTree(options: {
   parts: readonly TreePart[];
   exclude?: readonly string[];
+  refuse?: Refuse;
 }): TreePlan {
   const excludes = compileExcludes(options.exclude ?? []);
   const draft = new Draft(excludes);
@@ -39,7 +47,7 @@ export function planTree(options: {
     if (at !== '.' && draft.isExcluded(at)) continue;
     if (wrong === undefined) {
       draft.makeParents(at);
-      scanPart(draft, part.from, at);
+      scanPart(draft, part.from, at, options.refuse);
     } else {
       draft.refuse({ path: at, what: `${quotePath(part.at)} ${wrong}` });
     }

@@ -11,9 +11,10 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import { describeMode, kindOf } from './modes.ts';
 import { decodeName, pathProblem, quotePath } from './names.ts';
 import type { Draft, PartRoot } from './draft.ts';
+import type { Refuse } from './plan.ts';
 
 /** Scans the folder or file `from` into `draft` at the path `at`. */
-export function scanPart(draft: Draft, from: string, at: string): void {
+export function scanPart(draft: Draft, from: string, at: string, refuse?: Refuse): void {
   // Without a slash at its end, which would make lstat follow a link.
   const root = resolve(from);
   const stats = look(draft, root, from);
@@ -23,17 +24,23 @@ export function scanPart(draft: Draft, from: string, at: string): void {
     draft.refuse({ path: at, what, hint: "give 'at' the path of the file in the archive" });
     return;
   }
-  visit({ draft, part: { root, at } }, root, at, stats, at === '.' ? from : at);
+  visit({ draft, part: { root, at }, refuse }, root, at, stats, at === '.' ? from : at);
 }
 
 interface Scan {
   draft: Draft;
   part: PartRoot;
+  refuse: Refuse | undefined;
 }
 
 /** `shown` is what messages call it. */
 function visit(scan: Scan, source: string, path: string, stats: Stats, shown: string): void {
   const { draft, part } = scan;
+  const reason = scan.refuse?.(source, stats);
+  if (reason !== undefined) {
+    draft.refuse({ path, what: `${quotePath(shown)} ${reason}`, hint: LEAVE_OUT });
+    return;
+  }
   if (!travels(draft, path, stats, shown)) return;
   if (stats.isFile()) {
     if (isOwnToRead(stats) || isReadable(draft, source, path, shown)) {
@@ -58,6 +65,8 @@ function visit(scan: Scan, source: string, path: string, stats: Stats, shown: st
 }
 
 const RENAME = 'rename it, or exclude it';
+const LEAVE_OUT =
+  "name it in the component's 'exclude', or pack a folder that holds only what nodes are to get";
 
 /** Only plain files and directories without special mode bits do. */
 function travels(draft: Draft, path: string, stats: Stats, shown: string): boolean {

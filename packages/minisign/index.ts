@@ -22,6 +22,6 @@ export {
   type PasswordProvider,
   type SerializeSecretKeyOptions,
 } from './secret-key-format.ts';
-export { readSecretKeyFile } from './secret-key-file.ts';
+export { isSecretKeyFile, readSecretKeyFile } from './secret-key-file.ts';
 export { MAX_SIGNATURE_FILE_BYTES, parseSignature, type Signature } from './signature.ts';
 export { sign, verify, type SignOptions } from './sign.ts';

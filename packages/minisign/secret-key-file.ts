@@ -12,6 +12,11 @@ import {
   type PasswordProvider,
 } from './secret-key-format.ts';
 
+/** A comment line, and how the next one begins: `Ed`, `Sc` or zeros, `B2`. Nothing of it is secret. */
+const SECRET_KEY_HEAD = /^untrusted comment:[^\n]*\n(?:RWRTY0Iy|RWQAAEIy)$/;
+/** `untrusted comment:`, a line end, and 158 bytes in base64. */
+const MIN_SECRET_KEY_FILE_BYTES = 18 + 1 + 212;
+
 /**
  * Reads a secret key's file. Throws `MinisignError`: KEY_UNREADABLE,
  * KEY_PERMISSIONS when others than the owner may read or write it, and what
@@ -26,6 +31,28 @@ export async function readSecretKeyFile(
     return await parseSecretKey(bytes, password, `secret key '${path}'`);
   } finally {
     bytes.fill(0);
+  }
+}
+
+/**
+ * Whether the file at `path`, of `size` bytes, is a secret key or a copy of one, under
+ * whatever name and mode. The secret is not decoded. A file that cannot be read is none.
+ */
+export function isSecretKeyFile(path: string, size: number): boolean {
+  if (size < MIN_SECRET_KEY_FILE_BYTES || size > MAX_SECRET_KEY_FILE_BYTES) return false;
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+  const bytes = Buffer.alloc(size);
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    readSync(fd, bytes, 0, size, 0);
+    const headEnd = bytes.indexOf(0x0a) + 1 + 'RWRTY0Iy'.length;
+    return SECRET_KEY_HEAD.test(bytes.toString('latin1', 0, headEnd));
+  } catch {
+    return false;
+  } finally {
+    bytes.fill(0);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 

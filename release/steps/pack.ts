@@ -16,9 +16,15 @@ import {
 import { crashPoint } from '@landfall/cli';
 import { renameDurably, syncFile } from '@landfall/durable';
 import { artifactFileName, type Component } from '@landfall/manifest';
-import type { ComponentConfig, FileComponentConfig, TreeComponentConfig } from '../config.ts';
+import type {
+  ComponentConfig,
+  FileComponentConfig,
+  Settings,
+  TreeComponentConfig,
+} from '../config.ts';
 import { ReleaseError } from '../errors.ts';
 import { compressionOf, sha256File } from '../files.ts';
+import { KeptBack } from '../kept-back.ts';
 
 /** What was packed, for people. */
 export interface Packed {
@@ -33,8 +39,7 @@ export interface Packed {
 }
 
 export interface PackOptions {
-  /** Paths of the configuration start here. */
-  directory: string;
+  settings: Settings;
   version: string;
   /** Where artifacts go; it exists. */
   folder: string;
@@ -82,10 +87,15 @@ interface MadeTree {
 
 async function packOwn(config: TreeComponentConfig, options: PackOptions): Promise<MadeTree> {
   const parts = [{ from: config.from ?? '', at: '' }, ...config.extra].map((part) => ({
-    from: sourcePath(config.name, part.from, options.directory),
+    from: sourcePath(config.name, part.from, options.settings.directory),
     at: part.at,
   }));
-  const plan = planTree({ parts, exclude: config.exclude });
+  const keptBack = new KeptBack(options.settings);
+  const plan = planTree({
+    parts,
+    exclude: config.exclude,
+    refuse: (source, stats) => keptBack.why(source, stats),
+  });
   const file = artifactFileName({
     component: config.name,
     kind: 'tree',
@@ -105,9 +115,20 @@ async function takeForeign(
   archive: string,
   options: PackOptions,
 ): Promise<MadeTree> {
-  const source = sourcePath(config.name, archive, options.directory);
+  const source = sourcePath(config.name, archive, options.settings.directory);
   // Gated where it stands, so that a refusal names the file that its maker knows.
-  const { tree } = await gateArchive(source, { name: archive, signal: options.signal });
+  const { tree, listing } = await gateArchive(source, { name: archive, signal: options.signal });
+  const keptBack = new KeptBack(options.settings);
+  const held = listing.flatMap((entry) => {
+    const reason = keptBack.whyListed(entry);
+    return reason === undefined ? [] : [`'${entry.path}' ${reason}`];
+  });
+  if (held.length > 0)
+    throw mustStay(
+      config.name,
+      `'${archive}' holds what must stay here: ${held.join('; ')}`,
+      'make the archive without it',
+    );
   const compression = compressionOf(source);
   if (compression === 'none') {
     throw new ReleaseError(
@@ -136,8 +157,12 @@ async function packFiles(
 ): Promise<{ component: Component; packed: Packed[] }> {
   const component: Component = { name: config.name, kind: 'file', artifacts: [] };
   const packed: Packed[] = [];
+  const keptBack = new KeptBack(options.settings);
   for (const [platform, from] of Object.entries(config.platforms)) {
-    const source = sourcePath(config.name, from, options.directory);
+    const source = sourcePath(config.name, from, options.settings.directory);
+    const reason = keptBack.why(source, lstatSync(source));
+    if (reason !== undefined)
+      throw mustStay(config.name, `'${from}' ${reason}`, 'name the program that nodes are to get');
     const file = artifactFileName({
       component: config.name,
       kind: 'file',
@@ -197,6 +222,10 @@ async function write<T>(
   renameDurably(part, path);
   crashPoint('ship-artifact-packed');
   return made;
+}
+
+function mustStay(component: string, what: string, hint: string): ReleaseError {
+  return new ReleaseError('KEPT_BACK', `component '${component}': ${what}`, { hint });
 }
 
 /** The absolute path of a source that is there. */

@@ -1,10 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSecretKeyFile, serializeSecretKey } from '@landfall/minisign';
+import {
+  isSecretKeyFile,
+  readSecretKeyFile,
+  serializePublicKey,
+  serializeSecretKey,
+} from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
-import { testKey } from '../../harness/minisign-keys.ts';
+import { CHEAP, testKey } from '../../harness/minisign-keys.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 
 const none = (): undefined => undefined;
@@ -77,5 +82,34 @@ describe('readSecretKeyFile', () => {
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
     expect(error.exit).toBe(2);
+  });
+});
+
+describe('isSecretKeyFile', () => {
+  const isKey = (content: string): boolean => {
+    const path = join(temporaryFolder(), 'any.txt');
+    writeFileSync(path, content, { mode: 0o644 });
+    return isSecretKeyFile(path, Buffer.byteLength(content));
+  };
+
+  it('knows a key with or without a password, whatever its name, mode and line ends', async () => {
+    const plain = await serializeSecretKey(testKey(), { password: undefined, comment: '' });
+    const encrypted = await serializeSecretKey(testKey(), { password: 'x', ...CHEAP });
+    for (const text of [plain, encrypted]) {
+      expect([text, text.trimEnd(), text.replaceAll('\n', '\r\n')].map(isKey)).toEqual([
+        true,
+        true,
+        true,
+      ]);
+    }
+  });
+
+  it('takes nothing else for one', async () => {
+    const comment = `untrusted comment: ${'x'.repeat(300)}\n`;
+    expect(isKey(serializePublicKey(testKey().publicKey, comment.slice(19, 200)))).toBe(false);
+    expect(isKey(comment)).toBe(false);
+    expect(isKey(`${comment}RWRT`)).toBe(false);
+    expect(isKey('x'.repeat(400))).toBe(false);
+    expect(isSecretKeyFile('/nonexistent/key', 400)).toBe(false);
   });
 });
