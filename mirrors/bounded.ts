@@ -3,7 +3,7 @@
  * breaks one is abandoned at once, whether it honours an abort signal or not
  * (a folder on a dead network share does not).
  */
-import { formatBytes, formatDuration } from '@landfall/cli';
+import { formatBytes, formatDuration, timerMs } from '@landfall/cli';
 import { MirrorError } from './errors.ts';
 import type { ReadOptions } from './mirror.ts';
 import { Pieces } from './pieces.ts';
@@ -40,7 +40,7 @@ export class ReadGuard {
     this.#what = what;
     this.#limits = limits;
     this.#sending = sending;
-    this.#deadline = setTimeout(() => this.#fail(this.#timeout()), limits.deadlineMs);
+    this.#deadline = setTimeout(() => this.#fail(this.#timeout()), timerMs(limits.deadlineMs));
     if (limits.signal?.aborted === true) this.#onAbort();
     else limits.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }

@@ -3,7 +3,7 @@
  * at most. A server that is too slow is given up with words that name what
  * completes it later; it never holds up more than itself.
  */
-import { formatDuration } from '@landfall/cli';
+import { formatDuration, timerMs } from '@landfall/cli';
 import { toMs, toRate, type UploadConfig } from './config.ts';
 import { MirrorError } from './errors.ts';
 import type { UploadBounds } from './gitea-api.ts';
@@ -72,7 +72,7 @@ export class GiteaUploads {
     const bounds = this.#boundsFor(options);
     const controller = new AbortController();
     const late = this.#late(target.file, bounds.deadlineMs);
-    const timer = setTimeout(() => controller.abort(late), bounds.deadlineMs);
+    const timer = setTimeout(() => controller.abort(late), timerMs(bounds.deadlineMs));
     const signals = [controller.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const signal = AbortSignal.any(signals);
     const sending = { bounds, bandwidth: this.#bandwidth };

@@ -4,6 +4,7 @@
  * read through it is a mirror like any other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timerMs } from '@landfall/cli';
 import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
 
 export class Bandwidth {
@@ -27,7 +28,9 @@ export class Bandwidth {
     this.#filledAt = now;
     if (this.#tokens >= 0) return;
     const ms = (-this.#tokens / this.bytesPerSecond) * 1000;
-    await sleep(ms, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+    await sleep(timerMs(ms), undefined, signal ? { signal } : {}).catch(() =>
+      signal?.throwIfAborted(),
+    );
   }
 }
 

@@ -3,7 +3,7 @@
  * fails is left out from there on and reported at the end; it never stops the
  * others.
  */
-import { formatDuration } from '@landfall/cli';
+import { formatDuration, timerMs } from '@landfall/cli';
 import { messageOf, OtaError } from '@landfall/errors';
 import { MirrorError, withoutName, type WritableMirror } from '@landfall/mirrors';
 
@@ -67,7 +67,7 @@ export async function onEach(
       await act(progress, either);
       done += 1;
       if (patience === undefined || done < patience.quorum) return;
-      timer ??= setTimeout(() => late.abort(), patience.ms);
+      timer ??= setTimeout(() => late.abort(), timerMs(patience.ms));
     } catch (error) {
       signal.throwIfAborted();
       const isLate = late.signal.aborted && patience !== undefined;

@@ -12,6 +12,7 @@
 import { spawn } from 'node:child_process';
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { timerMs } from '@landfall/cli';
 import type { Paths } from './paths.ts';
 
 /** A round that is at work writes or downloads something more often than this. */
@@ -141,7 +142,7 @@ function startWatch(
     trace = seen;
     tellPulse(now - watch.moved < patienceMs);
   };
-  const timer = setInterval(look, everyMs);
+  const timer = setInterval(look, timerMs(everyMs));
   const watch: Watch = { isAtWork: false, paths: undefined, moved: performance.now(), timer };
   return watch;
 }

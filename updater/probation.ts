@@ -5,6 +5,7 @@
  * short nor draws it out. A crash in here loses at most one look.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timerMs } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 import type { ServiceConfig } from './config.ts';
 import type { Deployment } from './facts.ts';
@@ -38,7 +39,7 @@ export async function findCrashLoop(
   let watch = await look(host, known);
   const end = performance.now() + config.probe.window;
   while (hasMore(watch, known) && worst(host, watch) === undefined && performance.now() < end) {
-    await sleep(config.probe.interval, undefined, { signal }).catch(() => {});
+    await sleep(timerMs(config.probe.interval), undefined, { signal }).catch(() => {});
     stopIfTold(signal);
     watch = await look(host, watch);
   }

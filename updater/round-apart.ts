@@ -15,14 +15,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { MAX_TIMER_MS } from '@landfall/cli';
 import { ExitCode, messageOf, systemCode } from '@landfall/errors';
 import { ownProgramAsHere } from './own-program.ts';
 import { ROUND_FLAG } from './program.ts';
 
 /** Where the process of a round tells. */
 export const REPORT_FD = 3;
-/** The longest wait that a timer takes; milliseconds. */
-export const MAX_WAIT_MS = 2 ** 31 - 1;
 export const MAX_MESSAGE = 4000;
 const MAX_REPORT = 64 * 1024;
 /** For that long a process may stay that has told how its round ended. */
@@ -182,5 +181,5 @@ function isText(value: unknown): value is string {
 }
 
 function isWait(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= MAX_WAIT_MS;
+  return typeof value === 'number' && value >= 0 && value <= MAX_TIMER_MS;
 }

@@ -4,7 +4,7 @@
  * `--json`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Context } from '@landfall/cli';
+import { type Context, timerMs } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 
 /** One look. */
@@ -33,7 +33,7 @@ export async function watch(
       const view = await look(signal);
       exit = view.exit;
       show(view);
-      await sleep(everyMs, undefined, { signal });
+      await sleep(timerMs(everyMs), undefined, { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
     }

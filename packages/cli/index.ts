@@ -12,6 +12,7 @@ export { main, runAsProcess } from './main.ts';
 export { type Command, type Context, type OptionSpec, type Program } from './command.ts';
 export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration, parseTime } from './format.ts';
+export { MAX_TIMER_MS, timerMs } from './timer.ts';
 export { Transfer } from './transfer.ts';
 export { crashPoint } from './crash-point.ts';
 export { interruptible } from './interrupt.ts';

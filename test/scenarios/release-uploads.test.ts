@@ -31,6 +31,19 @@ it('waits for the slowest mirror only so long after a quorum is done', async () 
   expect(contentsOf(site.server('west'))).toEqual(contentsOf(site.server('north')));
 });
 
+it('waits a month, where that is what the configuration says', async () => {
+  const site = await useGiteaProject(['north', 'west'], {
+    configure: (config) => {
+      config.quorum = 1;
+      config.patience = '30d';
+      const west = config.mirrors.find(({ name }) => name === 'west');
+      if (west?.type === 'gitea') west.upload = { rate: '20K', deadline: '30d' };
+    },
+  });
+  site.project.write('dist/assets/noise.bin', randomBytes(40_000));
+  expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+});
+
 it('sends to each mirror as many artifacts at once as it takes: two unless told', async () => {
   const names = ['one', 'two', 'three', 'four'];
   const site = await useGiteaProject(['north'], {

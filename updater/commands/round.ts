@@ -6,7 +6,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { type Command, type Context, formatDuration, main } from '@landfall/cli';
+import { type Command, type Context, formatDuration, main, MAX_TIMER_MS } from '@landfall/cli';
 import { DurableError } from '@landfall/durable';
 import { ExitCode, messageOf, OtaError } from '@landfall/errors';
 import type { Config } from '../config.ts';
@@ -16,7 +16,6 @@ import { pathsOf } from '../paths.ts';
 import { COMMON_OPTIONS } from '../program.ts';
 import {
   MAX_MESSAGE,
-  MAX_WAIT_MS,
   REPORT_FD,
   type RoundBegun,
   type RoundEnd,
@@ -69,7 +68,7 @@ async function begin(context: Context, isDue: boolean, signal: AbortSignal): Pro
   const healIn = config.heal.enabled ? config.heal.interval : Number.POSITIVE_INFINITY;
   return {
     ...end,
-    lookIn: Math.min(lookIn, healIn, MAX_WAIT_MS),
+    lookIn: Math.min(lookIn, healIn, MAX_TIMER_MS),
     ...(isDue ? { checkIn: untilNextCheck(config, passesIn) } : {}),
   };
 }
@@ -127,7 +126,7 @@ function untilNextCheck(config: Config, passesIn = Number.POSITIVE_INFINITY): nu
   const waits = soonestInstall({ paths: pathsOf(config.root, config.state) });
   const soonest = Math.min(passesIn, waits ?? Number.POSITIVE_INFINITY);
   const interval = Math.min(config.run.interval, Math.max(MIN_INTERVAL_MS, soonest));
-  return Math.min(interval + jitter(config, interval), MAX_WAIT_MS);
+  return Math.min(interval + jitter(config, interval), MAX_TIMER_MS);
 }
 
 /** So that a fleet does not ask its mirrors all at once. */

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { timerMs } from '@landfall/cli';
 import { deploymentPath, readCurrent } from '../deployments.ts';
 import { RANKS, type Deployment, type Outcome } from '../facts.ts';
 import { stopIfTold, type Host } from '../host.ts';
@@ -45,7 +46,7 @@ export async function probeDeployment(
         return describeFailure(last, passed, tries);
       }
     }
-    await sleep(probe.interval, undefined, { signal: host.signal }).catch(() => {});
+    await sleep(timerMs(probe.interval), undefined, { signal: host.signal }).catch(() => {});
     stopIfTold(host.signal);
   }
 }
@@ -74,7 +75,8 @@ async function bestOfFew(
   const plan = planOf(host, deployment);
   let best: Outcome | undefined;
   for (let tries = 1; tries <= probe.passes; tries += 1) {
-    if (tries > 1) await sleep(probe.interval, undefined, { signal: host.signal }).catch(() => {});
+    if (tries > 1)
+      await sleep(timerMs(probe.interval), undefined, { signal: host.signal }).catch(() => {});
     stopIfTold(host.signal);
     const outcome = await lookOnce(host, deployment, plan);
     onLook(tries, outcome);

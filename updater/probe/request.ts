@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { timerMs } from '@landfall/cli';
 import { isLoopbackAddress } from './loopback.ts';
 
 export interface RequestLimits {
@@ -51,7 +52,7 @@ export function getBounded(target: Target, limits: RequestLimits): Promise<Answe
   });
   const timer = setTimeout(
     () => request.destroy(new Error(`no whole answer within ${limits.timeoutMs} ms`)),
-    limits.timeoutMs,
+    timerMs(limits.timeoutMs),
   );
   request.on('error', reject);
   request.end();

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '@landfall/errors';
-import { formatDuration } from '@landfall/cli';
+import { formatDuration, timerMs } from '@landfall/cli';
 import { z } from '@landfall/manifest';
 import type { Host } from '../host.ts';
 import { findDisagreement, knowledgeOf, selfCheckSchema } from './knowledge.ts';
@@ -98,7 +98,7 @@ async function run(
   const onAbort = (): void => end('the proof was interrupted', 'counted');
   signal.addEventListener('abort', onAbort);
   const late = `no proof within ${formatDuration(timeoutMs)}`;
-  const timer = setTimeout(() => end(late, 'counted'), timeoutMs);
+  const timer = setTimeout(() => end(late, 'counted'), timerMs(timeoutMs));
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     if (stdout.length > MAX_OUTPUT) end('it printed more than a proof', 'never');

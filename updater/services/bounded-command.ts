@@ -5,7 +5,7 @@
  * daemon, in a session of its own, which is not waited for.
  */
 import { spawn } from 'node:child_process';
-import { childEnvironment, formatDuration } from '@landfall/cli';
+import { childEnvironment, formatDuration, timerMs } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 
 /** What is kept of standard output and standard error together. */
@@ -63,7 +63,7 @@ export async function runBounded(
   };
   const timer = setTimeout(() => {
     end(`'${program}' was still running after ${formatDuration(timeoutMs)}`);
-  }, timeoutMs);
+  }, timerMs(timeoutMs));
   const stop = (): void => end(`'${program}' was ended, as told`);
   signal?.addEventListener('abort', stop);
   if (signal?.aborted === true) stop();

@@ -4,7 +4,7 @@
  * has closed its output: starting daemons is what it is for.
  */
 import { spawn } from 'node:child_process';
-import { childEnvironment } from '@landfall/cli';
+import { childEnvironment, timerMs } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
 import { runBounded } from './bounded-command.ts';
 
@@ -28,7 +28,7 @@ export async function runProgram(
     } catch {
       // It ended this very moment.
     }
-  }, options.timeoutMs);
+  }, timerMs(options.timeoutMs));
   child.once('error', (error) => resolve(`cannot run '${program}': ${messageOf(error)}`));
   child.once('exit', (code, signal) => {
     resolve(code === 0 ? undefined : `'${argv.join(' ')}' ended with ${signal ?? code}`);
