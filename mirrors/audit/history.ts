@@ -1,7 +1,8 @@
 /**
  * Every manifest that mirrors serve or, in git, served before, and whether
  * they form one chain: one manifest for a sequence, each naming the one
- * before it. Only manifests that are validly signed are looked at.
+ * before it. Sequences may be left out: a release that was signed and never
+ * published keeps its own. Only manifests that are validly signed are looked at.
  */
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
@@ -80,8 +81,11 @@ function brokenLink(
       fix: fixes.lookCloser(),
     },
   ];
-  if (previous.sequence !== sequence - 1) {
-    return broken(`sequence ${sequence - 1}`, `sequence ${previous.sequence}`);
+  // What was signed and never published leaves a gap: only what a mirror showed can be missing.
+  const between = [...bySequence.keys()].filter((at) => at > previous.sequence && at < sequence);
+  if (between.length > 0) {
+    const newest = Math.max(...between);
+    return broken(`sequence ${newest}, which was served`, `sequence ${previous.sequence}`);
   }
   const known = uniqueDigests(bySequence.get(previous.sequence) ?? []);
   if (known.length === 0 || known.includes(previous.sha256)) return [];

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { startCommand } from '../harness/command.ts';
+import { runCommand, startCommand } from '../harness/command.ts';
 import { expectComplete, filesOf, manifestOn, unplug } from '../harness/mirror-content.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
 
@@ -123,6 +123,20 @@ describe('from another machine', () => {
     rmSync(join(site.directory, '.release', '1.1.0'), { recursive: true });
     expect(await site.release(['ship', '1.3.0'])).toMatchObject({ code: 0 });
     expect(manifestOn(site.mirror('oslo'))?.sequence).toBe(3);
+  });
+
+  it('leaves out the sequence of a release that was never published, as an audit expects', async () => {
+    const site = await useProject();
+    await site.release(['ship']);
+    await site.release(['ship', '1.1.0'], { env: { LANDFALL_CRASH_AT: 'ship-signed' } });
+    expect(await site.release(['ship', '1.2.0'])).toMatchObject({ code: 0 });
+    expect(manifestOn(site.mirror('oslo'))).toMatchObject({
+      sequence: 3,
+      previous: { sequence: 1 },
+    });
+    const audited = await runCommand('mirrors', ['audit', '--json'], { cwd: site.directory });
+    expect(JSON.parse(audited.stdout)).toMatchObject({ findings: [] });
+    expect(audited.code).toBe(0);
   });
 });
 
