@@ -18,6 +18,7 @@ import { collectSignatures, hasSigned } from './collect.ts';
 import type { LooseSettings } from './config.ts';
 import { ReleaseError } from './errors.ts';
 import { passwordFor } from './password.ts';
+import type { RootStep } from './roots.ts';
 import type { Shipment } from './shipment.ts';
 
 const KEYS_PUBLIC = "'keys.public'";
@@ -65,20 +66,21 @@ export async function openKeys({
   for (const file of secret) {
     const path = resolve(settings.directory, file);
     if (away.includes(file) || isKnownSigner(path, signers)) continue;
-    keys.push(await openKey(file, path, policy.keys, whereKeysAre(settings)));
+    keys.push(await openKey(file, path, policy.keys, whereKeysAre(settings), settings.roots));
   }
   return { keys, notes: away.map((file) => `secret key '${file}' is not on this machine`) };
 }
 
 /**
  * Opens one secret key; with `trusted`, only if it is one of those, which stand
- * in `where`. `file` is what the key is called. Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
+ * in `where`. `file` is what the key is called, `roots` tells which were dropped. Throws `MinisignError`, `ReleaseError` KEY_MISSING, KEY_MISMATCH.
  */
 export async function openKey(
   file: string,
   path: string,
   trusted: readonly PublicKey[] | undefined,
   where: string,
+  roots: readonly RootStep[] = [],
 ): Promise<SecretKey> {
   const key = await readSecretKeyFile(path, () => passwordFor(file));
   if (trusted === undefined || trusted.some((each) => sameKey(each, key.publicKey))) return key;
@@ -87,10 +89,31 @@ export async function openKey(
   throw new ReleaseError(
     'KEY_MISMATCH',
     `secret key '${file}' is ${formatKeyId(key.keyId)}: expected its public key in ${where}, found ${trusted.map((each) => formatKeyId(each.keyId)).join(', ')}`,
-    {
-      hint: `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`,
-    },
+    { hint: hintFor(line, where, roots) },
   );
+}
+
+/** What was dropped on purpose, and may be stolen, is never to be added again. */
+function hintFor(line: string, where: string, roots: readonly RootStep[]): string {
+  const version = droppedBy(line, roots);
+  if (version !== undefined) {
+    return `it was dropped by root document ${version}: take it out of 'keys.secret', and sign with the key that took its place`;
+  }
+  return `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`;
+}
+
+/** The version of the root document that no longer lists a key for what the one before it did, if the newest does not either. */
+function droppedBy(line: string, roots: readonly RootStep[]): number | undefined {
+  const rolesOf = ({ root }: RootStep): string[] => [
+    ...(root.root.keys.includes(line) ? ['root'] : []),
+    ...root.channels.flatMap(({ channel, keys }) =>
+      keys.includes(line) ? [`channel ${channel}`] : [],
+    ),
+  ];
+  const newest = roots.at(-1);
+  const kept = newest === undefined ? [] : rolesOf(newest);
+  const last = roots.findLast((each) => rolesOf(each).some((role) => !kept.includes(role)));
+  return last && last.root.version + 1;
 }
 
 /** Whether the public key beside the secret one signed already: then no password is asked for. */

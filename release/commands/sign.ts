@@ -40,7 +40,7 @@ export const signCommand: Command = {
     }
     context.note(`  sha256:    ${document.sha256}`);
     const files = keyFiles(context, settings);
-    const written = context.flag('dry-run') ? [] : await signWith(document, files);
+    const written = context.flag('dry-run') ? [] : await signWith(document, files, settings?.roots);
     report(context, document, written);
   },
 };
@@ -83,11 +83,12 @@ interface Written {
 async function signWith(
   { path, bytes, comment, roles, where }: Signable,
   files: ReadonlyMap<string, string>,
+  roots: Settings['roots'] | undefined,
 ): Promise<Written[]> {
   const written: Written[] = [];
   const trusted = roles?.flatMap(({ policy }) => policy.keys);
   for (const [file, at] of files) {
-    const key = await openKey(file, at, trusted, where);
+    const key = await openKey(file, at, trusted, where, roots);
     try {
       const own = { keys: [key.publicKey], threshold: 1 };
       const { signers } = collectSignatures(path, bytes, own);

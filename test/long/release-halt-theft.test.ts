@@ -28,9 +28,20 @@ it('after a theft the list goes on with the new key, and a list of the thief is 
   expect(early.stdout).toContain('root document 2 is on 2 of 2 mirrors');
   expect(early.stdout).toContain("channel 'stable' is STOPPED");
   expect(early.stdout).toContain("secret key 'keys/release.key'");
+  const dropped = "it was dropped by root document 2: take it out of 'keys.secret'";
+  expect(early.stdout).toContain(dropped);
+  expect(early.stdout).not.toContain('trust rotate');
   expect(await check()).toMatchObject({ error: { code: 'NO_MANIFEST' } });
   const doctor = await runCommand('mirrors', ['doctor'], { cwd: site.directory });
   expect(doctor.stdout).toContain('  $ release halt --renew\n');
+
+  // Beside the new one the stolen key is refused as well, and nobody is told to trust it again.
+  site.config.keys.secret = ['keys/release.key', 'keys/second.key'];
+  site.writeConfig();
+  const both = await site.release(['renew']);
+  expect(both).toMatchObject({ code: 2 });
+  expect(both.stderr).toContain(`hint: ${dropped}`);
+  expect(both.stderr).not.toContain('trust rotate');
 
   site.config.keys.secret = ['keys/second.key'];
   site.writeConfig();
@@ -55,8 +66,8 @@ it('after a theft the list goes on with the new key, and a list of the thief is 
   expect(refused.stderr).toContain('--renew --from here');
   expect(await site.release(['halt', '1.3.0', '--reason', 'x'])).toMatchObject({ code: 3 });
   expect(await site.release(['halt', '--renew'])).toMatchObject({ code: 3 });
-  const both = await site.release(['halt', '--renew', '--from', 'lima', '--dry-run']);
-  expect(both.stdout).toContain("serial 901 of channel 'stable' halts 1.1.0 and 1.2.0");
+  const merged = await site.release(['halt', '--renew', '--from', 'lima', '--dry-run']);
+  expect(merged.stdout).toContain("serial 901 of channel 'stable' halts 1.1.0 and 1.2.0");
   expect(filesOf(site.mirror('oslo'))).toEqual(before);
   const own = await site.release(['halt', '--renew', '--from', 'here']);
   expect(own).toMatchObject({ code: 0 });
