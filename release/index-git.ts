@@ -26,7 +26,8 @@ export async function commitsOf(
   { repository, id: head }: Commit,
   limit: number,
 ): Promise<string[]> {
-  const args = ['log', `--max-count=${limit}`, '--format=%H', head, '--', path];
+  // Not `log`, to which a user's configuration adds lines: about signatures, say.
+  const args = ['rev-list', `--max-count=${limit}`, head, '--', path];
   const listed = new TextDecoder().decode(await git(repository, args));
   return listed.split('\n').filter((line) => line !== '');
 }

@@ -59,13 +59,14 @@ async function headOf(
     if (inside.missing || /not a git repository/i.test(inside.stderr)) return undefined;
     throw gitFailed('look at the checkout', inside.stderr);
   }
-  const head = await git(directory, ['log', '-1', '--format=%H %ct', 'HEAD']);
-  const match = /^([0-9a-f]{40,64}) (\d+)$/.exec(head.stdout.trim());
-  if (head.exitCode !== 0 || match?.[1] === undefined) {
+  // Not `log`, to which a user's configuration adds lines: about signatures, say.
+  const head = await git(directory, ['rev-list', '--max-count=1', '--timestamp', 'HEAD']);
+  const match = /^(\d+) ([0-9a-f]{40,64})$/.exec(head.stdout.trim());
+  if (head.exitCode !== 0 || match?.[2] === undefined) {
     throw gitFailed('find the commit that is checked out', head.stderr);
   }
   const folder = inside.stdout.split('\n')[1] ?? '';
-  return { commit: match[1], folder, time: Number(match[2]) };
+  return { commit: match[2], folder, time: Number(match[1]) };
 }
 
 async function refuseDirty(directory: string): Promise<void> {

@@ -38,6 +38,32 @@ describe('the source', () => {
     });
   });
 
+  it('is found whatever the user has configured, also where the commit is signed', async () => {
+    const directory = checkout();
+    const program = join(temporaryFolder(), 'gpg');
+    writeFileSync(program, '#!/bin/sh\necho "gpg: Good signature" >&2\n', { mode: 0o755 });
+    const settings = {
+      'log.showSignature': 'true',
+      'gpg.program': program,
+      'color.ui': 'always',
+      'format.pretty': 'fuller',
+      'status.branch': 'true',
+    };
+    for (const [key, value] of Object.entries(settings)) git(directory, 'config', key, value);
+    const signature =
+      'gpgsig -----BEGIN PGP SIGNATURE-----\n \n abcd\n -----END PGP SIGNATURE-----\n';
+    const [head = '', ...message] = git(directory, 'cat-file', 'commit', 'HEAD').split('\n\n');
+    const file = join(temporaryFolder(), 'commit');
+    writeFileSync(file, `${head}\n${signature}\n${message.join('\n\n')}\n`);
+    const signed = git(directory, 'hash-object', '-t', 'commit', '-w', file);
+    git(directory, 'reset', '--quiet', '--hard', signed);
+    expect(git(directory, 'log', '-1', '--format=%H')).toContain('gpg: Good signature');
+    expect(await sourceOf(directory, { requireClean: true, environment: NONE })).toMatchObject({
+      commit: signed,
+      mtime: Date.parse('2026-04-22T19:00:00Z') / 1000,
+    });
+  });
+
   it('is found from a folder inside the checkout', async () => {
     const directory = checkout();
     mkdirSync(join(directory, 'sub'));
