@@ -23,7 +23,7 @@ export const initCommand: Command = {
     const added = ignore(join(directory, '.gitignore'));
     const hasKey = existsSync(join(directory, DEFAULT_KEY));
     context.result({ path, ignored: added }, [
-      `wrote ${path}${added.length === 0 ? '' : `, and ${added.join(' and ')} into .gitignore`}`,
+      `wrote ${path}${added.length === 0 ? '' : `, and ${added.join(', ')} into .gitignore`}`,
       'next:',
       ...(hasKey
         ? []

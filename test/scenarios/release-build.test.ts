@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCommand } from '../harness/command.ts';
+import { git } from '../harness/git.ts';
 import { manifestOn } from '../harness/mirror-content.ts';
 import { components, listing } from '../harness/packed.ts';
 import { useProject, writeWebUi } from '../harness/project.ts';
@@ -156,7 +157,9 @@ describe('init and keygen', () => {
     expect(await run('keygen', '--no-password')).toMatchObject({ code: 0 });
     expect(statSync(join(home, 'keys/release.key')).mode & 0o777).toBe(0o600);
     expect(await run('init')).toMatchObject({ code: 0 });
-    expect(readFileSync(join(home, '.gitignore'), 'utf8')).toBe('.release/\nkeys/*.key\n');
+    expect(readFileSync(join(home, '.gitignore'), 'utf8')).toBe(
+      '.release/\nkeys/*.key\n/mirror/\n',
+    );
     expect(await runCommand('mirrors', ['init', 'mirror'], { cwd: home })).toMatchObject({
       code: 0,
     });
@@ -169,12 +172,17 @@ describe('init and keygen', () => {
         scripts: { build: 'mkdir -p dist && echo hello > dist/index.html' },
       }),
     );
+    git(home, 'init', '--quiet');
+    writeFileSync(join(home, '.gitignore'), 'dist/\n', { flag: 'a' });
+    git(home, 'add', '.');
+    git(home, 'commit', '--quiet', '-m', 'one');
     const shipped = await run('ship');
     expect(shipped).toMatchObject({ code: 0 });
     expect(manifestOn(join(home, 'mirror'))).toMatchObject({
       app: 'archipelago',
       version: '0.1.0',
     });
+    expect(await run('ship', '0.2.0')).toMatchObject({ code: 0 });
   });
 
   it('never overwrite', async () => {
