@@ -11,6 +11,7 @@ import {
   type ListrTask,
   ProcessOutput,
 } from 'listr2';
+import { canDraw } from '@landfall/cli';
 import { PlainRenderer } from './plain-renderer.ts';
 
 /** One step of a list. `State` is what the steps of one run share. */
@@ -40,7 +41,7 @@ export type ShowMode = 'terminal' | 'plain' | 'silent';
 
 export function showModeFor(json: boolean): ShowMode {
   if (json) return 'silent';
-  return process.stderr.isTTY ? 'terminal' : 'plain';
+  return canDraw(process.stderr) ? 'terminal' : 'plain';
 }
 
 /** Runs the steps one after another. Rejects with what a step throws; later steps then do not run. */

@@ -4,7 +4,7 @@
  * `--json`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, timerMs } from '@landfall/cli';
+import { canDraw, type Context, timerMs } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 
 /** One look. */
@@ -26,7 +26,7 @@ export async function watch(
   everyMs: number,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const show = context.json ? showJson : process.stdout.isTTY ? showInPlace() : showBlock;
+  const show = context.json ? showJson : canDraw(process.stdout) ? showInPlace() : showBlock;
   let exit: ExitCode = ExitCode.done;
   while (!signal.aborted) {
     try {

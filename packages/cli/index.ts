@@ -13,6 +13,7 @@ export { type Command, type Context, type OptionSpec, type Program } from './com
 export { CliError } from './command.ts';
 export { formatBytes, formatDuration, formatTable, parseDuration, parseTime } from './format.ts';
 export { MAX_TIMER_MS, timerMs } from './timer.ts';
+export { canDraw } from './terminal.ts';
 export { Transfer } from './transfer.ts';
 export { crashPoint } from './crash-point.ts';
 export { interruptible } from './interrupt.ts';

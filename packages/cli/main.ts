@@ -1,6 +1,7 @@
 /** Runs a program: parse, dispatch, print, exit. */
 import { parseArgs } from 'node:util';
 import { describeSystemError, ExitCode, messageOf, OtaError } from '@landfall/errors';
+import { canDraw } from './terminal.ts';
 import { CliError, type Command, type Context, type OptionSpec, type Program } from './command.ts';
 import { commandHelp, programHelp } from './help.ts';
 
@@ -167,8 +168,8 @@ let isDrawn = false;
 
 /** Draws `line` over what was drawn before, on a terminal that can. */
 function drawLine(line: string | undefined): boolean {
-  const { isTTY, columns } = process.stderr;
-  if (!isTTY || process.env['TERM'] === 'dumb') return false;
+  const { columns } = process.stderr;
+  if (!canDraw(process.stderr) || process.env['TERM'] === 'dumb') return false;
   if (isDrawn || line !== undefined) {
     process.stderr.write(`\r\u001B[K${line?.slice(0, columns - 1) ?? ''}`);
   }

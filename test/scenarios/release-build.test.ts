@@ -1,9 +1,9 @@
 /** `release build`, `init` and `keygen`: what is run, packed and printed. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { runCommand } from '../harness/command.ts';
+import { cleanEnvironment, launcherOf, runCommand } from '../harness/command.ts';
 import { git } from '../harness/git.ts';
 import { manifestOn } from '../harness/mirror-content.ts';
 import { components, listing } from '../harness/packed.ts';
@@ -133,6 +133,20 @@ describe('build', () => {
     const refused = await site.release(['build']);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('release 1.0.0 is built and signed already');
+  });
+
+  it('draws nothing on a terminal that does not tell how wide it is', async () => {
+    const site = await useProject();
+    const command = `stty cols 0 rows 0; exec ${launcherOf('release')} build`;
+    // `script` gives the command a terminal of its own.
+    const shown = spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      cwd: site.directory,
+      env: cleanEnvironment(),
+      encoding: 'utf8',
+    });
+    expect(shown.status).toBe(0);
+    expect(shown.stdout).toMatch(/^✔ pack: 2 artifacts\r$/m);
+    expect(shown.stdout).not.toContain('\u001B');
   });
 
   it('keeps nothing in a dry run', async () => {
