@@ -186,7 +186,7 @@ export class TarReader {
       size: size ?? header.size,
       index: this.#index,
     };
-    this.#pathBytes += entry.name.length + 1;
+    this.#pathBytes += Buffer.byteLength(entry.name) + 1;
     if (this.#pathBytes > MAX_ALL_PATH_BYTES) {
       throw damaged(this.#subject, `has more than ${MAX_ALL_PATH_BYTES} bytes of paths`);
     }
