@@ -116,6 +116,16 @@ describe('instructions', () => {
     expect(error.message).toMatch(message);
   });
 
+  it('whose frames give other content, as long, are refused', async () => {
+    const [from, to] = [signed(OLD), signed({ ...OLD, new: 'new' })];
+    const packed = zstdCompressSync(Buffer.from('NEW'));
+    const list = [{ packed: packed.length, content: 3, ranges: [] }];
+    const instructions = { base: from.info.digest, outputs: [output('new', 'new')], frames: list };
+    const error = await refusal(handMade(instructions, [packed]), from, to);
+    expect(error).toMatchObject({ code: 'DELTA_REFUSED' });
+    expect(error.message).toMatch(/does not give 'new' as it was signed/);
+  });
+
   it.each(['../out', '/etc/out', 'a/../../out', 'a/two/x', 'c/without-parent', 'A', 'a\u0007', ''])(
     'never make %j, even where it was signed so',
     async (path) => {
@@ -303,6 +313,15 @@ describe('a base', () => {
     const error = await errorOf(() => apply(path, old, fresh));
     expect(error).toMatchObject({ code: 'DELTA_BASE' });
     expect(error.message).toContain(`'${name}'`);
+  });
+
+  it('with a file that changed is told, though its bytes are copied', async () => {
+    const [old, fresh] = [signed(from), signed(to)];
+    const path = await deltaOf(old, fresh);
+    writeFileSync(join(old.tree.root, 'a/two'), 'TWO');
+    const error = await errorOf(() => apply(path, old, fresh, { keep: () => 'copy' }));
+    expect(error).toMatchObject({ code: 'DELTA_BASE' });
+    expect(error.message).toContain("'a/two'");
   });
 
   it('is not what it was listed as', async () => {
