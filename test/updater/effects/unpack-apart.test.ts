@@ -1,8 +1,9 @@
 /** Unpacking in a process without rights: the same outcomes, and nothing that it could do besides. */
+import { execFileSync } from 'node:child_process';
 import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestTree, extractFile, extractTree, gateArchive } from '@landfall/archive';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { unpackApart } from '../../../updater/effects/unpack-apart.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { file, ROOT, tar } from '../../harness/tar-builder.ts';
@@ -10,6 +11,7 @@ import { temporaryFolder } from '../../harness/temporary.ts';
 import { zeroFrame, zstdFrame } from '../../harness/zstd-builder.ts';
 import { emptyDirectory, fileOf, folderOf, pack, WEB_UI } from '../../packages/archive/helpers.ts';
 
+const PROCESS = new URL('../../../updater/effects/unpack-process.ts', import.meta.url).href;
 const TAR = tar([ROOT, file('./a', 'x'.repeat(5000))]);
 
 /** Begins to unpack megabytes; the process stands still while nobody reads on. */
@@ -71,10 +73,15 @@ describe('unpacking in a process of its own', () => {
   });
 
   it('runs as nobody, with the archive and three pipes, and goes when nobody reads on', async () => {
+    // Root has none of its own everywhere.
+    const before = process.getgroups?.() ?? [];
+    onTestFinished(() => process.setgroups?.(before));
+    process.setgroups?.([0, 4]);
     const { pid, rest } = await begin();
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     expect(status).toMatch(/^Uid:\t65534\t65534\t65534\t65534$/m);
     expect(status).toMatch(/^Gid:\t65534\t65534\t65534\t65534$/m);
+    expect(status).toMatch(/^Groups:\s*$/m);
     expect(status).toMatch(/^CapEff:\t0+$/m);
     expect(readFileSync(`/proc/${pid}/environ`)).toHaveLength(0);
     expect(commandLine(pid).slice(1, 3)).toEqual(['--permission', '--allow-fs-read=*']);
@@ -83,6 +90,21 @@ describe('unpacking in a process of its own', () => {
     expect(files.map((link) => link.replace(/.*\//, ''))).toEqual(['zeros']);
     await rest.return(undefined);
     expect(children()).not.toContain(pid);
+  });
+
+  it('opens nothing once its rights are given up, not even what anybody may read', () => {
+    const script = `
+      import { closeSync, openSync } from 'node:fs';
+      import { giveUpRights } from '${PROCESS}';
+      const open = () => {
+        try { closeSync(openSync('/etc/passwd')); return 'opens'; } catch (error) { return error.code; }
+      };
+      const before = open();
+      giveUpRights();
+      process.stdout.write(before + ', ' + open());`;
+    const options = ['--permission', '--allow-fs-read=*', '--input-type=module', '--eval', script];
+    const said = execFileSync(process.execPath, options, { env: {}, encoding: 'utf8' });
+    expect(said).toBe('opens, ERR_ACCESS_DENIED');
   });
 
   it('blames nobody when it is killed', async () => {

@@ -2,7 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { LookApart } from '../../../updater/effects/look-apart.ts';
 import { ownProgram } from '../../../updater/own-program.ts';
 import { GATE_FLAG } from '../../../updater/program.ts';
@@ -74,6 +74,10 @@ describe('the gate as another user', () => {
 
   it('stops what only a group of root could read: the groups are given up too', async () => {
     const at = release();
+    // Root has none of its own everywhere.
+    const before = process.getgroups?.() ?? [];
+    onTestFinished(() => process.setgroups?.(before));
+    process.setgroups?.([0]);
     chownSync(join(at.outer, 'deployments'), 0, 0);
     chmodSync(join(at.outer, 'deployments'), 0o750);
     expect(await refusal(at.folder)).toContain("'nobody' cannot read the release");
