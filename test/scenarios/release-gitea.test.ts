@@ -2,9 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { generateKeyPair } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
 import { contentsOf, type GiteaProject, useGiteaProject } from '../harness/gitea-project.ts';
 import { writeWebUi } from '../harness/project.ts';
+import { writeKey } from '../harness/two-people.ts';
 
 const NAMES = ['north', 'south', 'west'];
 
@@ -139,6 +141,35 @@ describe('shipping to Gitea', () => {
       'west: does not serve the index that was written: expected 1.0.0 (sequence 1), found none',
     );
     site.server('west').rules.length = 0;
+    expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+    expectSame(site, ['v1.0.0']);
+  });
+
+  it('does not count a server that serves the index without what was pushed with it', async () => {
+    const site = await useGiteaProject([...NAMES, 'east'], {
+      configure: (config) => void (config.quorum = 2),
+    });
+    const { directory, config } = site.project;
+    await writeKey(join(directory, 'keys'), 'root', generateKeyPair());
+    for (const args of [
+      ['trust', 'init', '--root-key', 'keys/root.pub'],
+      ['sign', 'trust/root-1.json', '--key', 'keys/root.key'],
+    ])
+      expect(await site.release(args)).toMatchObject({ code: 0 });
+    config.keys = { secret: ['keys/release.key'], root: 'trust' };
+    site.project.writeConfig();
+    const lost = { kind: 'status', status: 404 } as const;
+    site.server('west').rules.push({ path: /\/main\/trust\/root-1\.json$/, fault: lost });
+    site.server('east').rules.push({ path: /\/main\/provenance\/1\.0\.0\.json$/, fault: lost });
+    const partial = await site.release(['ship']);
+    expect(partial.code, partial.stderr).toBe(4);
+    expect(partial.stdout).toContain('is on 2 of 4 mirrors');
+    for (const line of [
+      "west: does not serve the 'trust/root-1.json' that was written",
+      'east: does not serve how 1.0.0 was built: expected what was written, found nothing',
+    ])
+      expect(partial.stdout).toContain(line);
+    for (const name of ['west', 'east']) site.server(name).rules.length = 0;
     expect(await site.release(['ship'])).toMatchObject({ code: 0 });
     expectSame(site, ['v1.0.0']);
   });
