@@ -100,6 +100,19 @@ describe('a download of which only the whole is signed', () => {
     expect(asked()).toEqual([expected]);
   });
 
+  it('begins anew over more than the file has, and leaves none of that', async () => {
+    const { run, to, asked } = await scene({});
+    writeFileSync(to, Buffer.alloc(BYTES.length + 1, 7));
+    expect(failures(await run())).toEqual([]);
+    expect(asked()).toEqual([['all']]);
+  });
+
+  it('goes on from nothing of a mirror that sent more than the file has', async () => {
+    const { run, asked } = await scene({ fault: { kind: 'endless' } }, {});
+    expect(failures(await run())).toEqual(['north: TOO_LARGE']);
+    expect(asked()).toEqual([['all'], ['all']]);
+  });
+
   it('leaves a mirror whose end is wrong when the beginning was its own too', async () => {
     const { run, to, asked } = await scene({ fault: { kind: 'wrong-bytes' } }, {});
     writeFileSync(to, BYTES.subarray(0, HALF));
