@@ -1,8 +1,10 @@
 /** One look at a real server: what is healthy, and what only looks so. */
 import { once } from 'node:events';
+import dns from 'node:dns';
 import { createServer, type RequestListener } from 'node:http';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { ProbeConfig } from '../../../updater/config.ts';
 import { checkBytes, checkVersion } from '../../../updater/probe/check.ts';
 import { planProbe, type ProbePlan } from '../../../updater/probe/plan.ts';
@@ -204,6 +206,29 @@ describe('a name', () => {
     const limits = { maxBytes: 100, timeoutMs: 2000, signal };
     const target = { url: new URL(`http://localhost:${port}/`), tls: 'system' };
     await expect(getBounded(target, limits)).resolves.toMatchObject({ status: 200 });
+  });
+
+  it.each<[string, string[], string | number]>([
+    [
+      'elsewhere',
+      ['203.0.113.1', '2001:db8::1'],
+      "'site.example' is not an address of this machine",
+    ],
+    ['elsewhere and to this machine', ['203.0.113.1', '127.0.0.1'], 200],
+  ])('that leads %s is asked at this machine or not at all', async (_, addresses, expected) => {
+    const url = await serve((_request, response) => response.end('x'));
+    const found = addresses.map((address) => ({ address, family: isIP(address) }));
+    const answer = (...args: unknown[]): void =>
+      (args.at(-1) as (error: null, found: dns.LookupAddress[]) => void)(null, found);
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(answer);
+    onTestFinished(() => lookup.mockRestore());
+    const target = { url: new URL(`http://site.example:${new URL(url).port}/`), tls: 'system' };
+    const limits = { maxBytes: 100, timeoutMs: 2000, signal };
+    const status = getBounded(target, limits).then(
+      (each) => each.status,
+      (error: Error) => error.message,
+    );
+    expect(await status).toBe(expected);
   });
 
   it('of a site can be given for the host header', async () => {
