@@ -2,7 +2,25 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { runCommand } from '../harness/command.ts';
-import { contentsOf, useGiteaProject } from '../harness/gitea-project.ts';
+import { contentsOf, type GiteaProject, useGiteaProject } from '../harness/gitea-project.ts';
+
+/** One mirror, and a release of four artifacts. */
+async function useFourArtifacts(rate?: string): Promise<GiteaProject> {
+  const names = ['one', 'two', 'three', 'four'];
+  const site = await useGiteaProject(['north'], {
+    configure: (config) => {
+      config.components = names.map((name) => ({ name, kind: 'tree', from: name }));
+      const [north] = config.mirrors;
+      if (north?.type !== 'gitea') throw new Error('no mirror');
+      if (rate !== undefined) north.upload = { rate };
+    },
+  });
+  for (const name of names) site.project.write(`${name}/noise.bin`, randomBytes(10_000));
+  return site;
+}
+
+const isUpload = (method: string, path: string): boolean =>
+  method === 'POST' && path.includes('/assets?');
 
 it('waits for the slowest mirror only so long after a quorum is done', async () => {
   const site = await useGiteaProject(['north', 'south', 'west'], {
@@ -45,21 +63,10 @@ it('waits a month, where that is what the configuration says', async () => {
 });
 
 it('sends to each mirror as many artifacts at once as it takes: two unless told', async () => {
-  const names = ['one', 'two', 'three', 'four'];
-  const site = await useGiteaProject(['north'], {
-    configure: (config) => {
-      config.components = names.map((name) => ({ name, kind: 'tree', from: name }));
-      const [north] = config.mirrors;
-      if (north?.type !== 'gitea') throw new Error('no mirror');
-      // So slow that those which are under way together are seen together.
-      north.upload = { rate: '20K' };
-    },
-  });
-  for (const name of names) site.project.write(`${name}/noise.bin`, randomBytes(10_000));
+  // So slow that those which are under way together are seen together.
+  const site = await useFourArtifacts('20K');
   const { hooks } = site.server('north');
   let [under, most] = [0, 0];
-  const isUpload = (method: string, path: string): boolean =>
-    method === 'POST' && path.includes('/assets?');
   hooks.choose = (method, path) => {
     if (isUpload(method, path)) most = Math.max(most, (under += 1));
     return undefined;
@@ -70,4 +77,16 @@ it('sends to each mirror as many artifacts at once as it takes: two unless told'
   expect(await site.release(['ship'])).toMatchObject({ code: 0 });
   expect(most).toBe(2);
   expect(contentsOf(site.server('north')).assets['v1.0.0']).toHaveLength(4);
+});
+
+it('begins no further upload to a mirror that has failed', async () => {
+  const site = await useFourArtifacts();
+  const { rules, requests } = site.server('north');
+  rules.push({ method: 'POST', path: /\/assets\?/, fault: { kind: 'status', status: 507 } });
+  const failed = await site.release(['ship']);
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toContain('507');
+  const begun = requests.filter(({ method, url }) => isUpload(method, url));
+  // Those that were under way together.
+  expect([1, 2]).toContain(begun.length);
 });

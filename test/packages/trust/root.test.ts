@@ -80,6 +80,11 @@ describe('a root document', () => {
       "channel 'alpha' lists a key twice",
     ],
     [
+      'that lists a root key twice, though one signature is enough',
+      ({ root }) => ({ root: { ...root, keys: [root.keys[0], root.keys[0]], threshold: 1 } }),
+      'root lists a key twice',
+    ],
+    [
       'that lists a channel twice',
       ({ channels }) => ({ channels: [...channels, ...channels] }),
       'a channel is listed twice',

@@ -1,16 +1,19 @@
 /** Unpacking in a process without rights: the same outcomes, and nothing that it could do besides. */
 import { execFileSync } from 'node:child_process';
-import { openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { digestTree, extractFile, extractTree, gateArchive } from '@landfall/archive';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { unpackApart } from '../../../updater/effects/unpack-apart.ts';
+import { beOwnProgram } from '../../../updater/own-program.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { file, ROOT, tar } from '../../harness/tar-builder.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 import { zeroFrame, zstdFrame } from '../../harness/zstd-builder.ts';
 import { emptyDirectory, fileOf, folderOf, pack, WEB_UI } from '../../packages/archive/helpers.ts';
 
+const MAIN = new URL('../../../updater/main.ts', import.meta.url).href;
 const PROCESS = new URL('../../../updater/effects/unpack-process.ts', import.meta.url).href;
 const TAR = tar([ROOT, file('./a', 'x'.repeat(5000))]);
 
@@ -105,6 +108,30 @@ describe('unpacking in a process of its own', () => {
     const options = ['--permission', '--allow-fs-read=*', '--input-type=module', '--eval', script];
     const said = execFileSync(process.execPath, options, { env: {}, encoding: 'utf8' });
     expect(said).toBe('opens, ERR_ACCESS_DENIED');
+  });
+
+  it.each([
+    ['more', 4],
+    ['less', 2],
+    ['nothing', undefined],
+  ])('is not believed when it tells of %s than came through its pipe', async (_, bytes) => {
+    const program = join(temporaryFolder(), 'program.mjs');
+    const told = bytes === undefined ? '' : JSON.stringify({ bytes });
+    const lines = ["import { writeSync } from 'node:fs';", "writeSync(1, 'abc');"];
+    writeFileSync(program, [...lines, `writeSync(3, '${told}');`].join('\n'));
+    beOwnProgram(pathToFileURL(program).href);
+    onTestFinished(() => beOwnProgram(MAIN));
+    const fd = openSync(fileOf(zstdFrame(TAR)), 'r');
+    const pieces: Buffer[] = [];
+    const error = await errorOf(async () => {
+      const options = { name: 'ui.tar', maxBytes: 100, signal: undefined };
+      for await (const piece of unpackApart(fd, options)) {
+        pieces.push(Buffer.from(piece));
+      }
+    });
+    expect(error).toMatchObject({ code: 'ARCHIVE_IO', exit: 1 });
+    expect(error.message).toContain('the process that unpacks it ended with exit code 0');
+    expect(String(Buffer.concat(pieces))).toBe('abc');
   });
 
   it('blames nobody when it is killed', async () => {
