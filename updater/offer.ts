@@ -72,8 +72,7 @@ export type DeclineCode =
   | 'rollout-unreadable'
   | (typeof PACE_CODES)[number]
   /** Not the release's fault: it is tried again later. */
-  | 'waiting'
-  | 'corrupt-state';
+  | 'waiting';
 
 /** Why a release is not installed, in words for an operator. */
 export interface Decline {
