@@ -7,6 +7,7 @@ import { makeWorld } from '../harness/world.ts';
 
 describe('what must not run during a switch', () => {
   it.each([
+    ['does not stop', 'case "$1 $2" in "stop b") exit 7 ;; esac', "service 'b' did not stop"],
     ['hangs', 'case "$1 $2" in "stop b") exec sleep 60 ;; esac', 'still running after'],
     ['has no snapshot', 'test $1 != create || { echo no room; exit 9; }', 'ended with 9: no room'],
   ])('and %s: nothing is switched, and what was stopped runs again', async (_, line, words) => {

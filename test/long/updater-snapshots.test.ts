@@ -48,28 +48,6 @@ describe('what must not run during a switch', () => {
     expect(workers()).toStrictEqual(['a', 'b']);
     expect(node.stateName()).toBe('rolled-back');
   });
-
-  it.each([
-    ['does not stop', 'case "$1 $2" in "stop b") exit 7 ;; esac', "service 'b' did not stop"],
-  ])('and %s: nothing is switched, and what was stopped runs again', async (_, line, words) => {
-    const { node, events, workers, setTrouble } = await makeSite(SNAPSHOT);
-    writeFileSync(
-      node.config,
-      readFileSync(node.config, 'utf8').replaceAll('timeout = "5s"', 'timeout = "1s"'),
-    );
-    setTrouble(line);
-    const outcome = await node.updater(['apply']);
-    expect(outcome).toMatchObject({ code: 1 });
-    expect(outcome.stderr).toContain(words);
-    expect(node.page()).toContain('version 1.0.0');
-    expect(node.quarantined()).toStrictEqual([]);
-    expect(node.hasMarker()).toBe(false);
-    expect(events().every((event) => event.endsWith('1.0.0'))).toBe(true);
-    expect(workers()).toStrictEqual(['a', 'b']);
-    setTrouble('');
-    expect((await node.updater(['apply'])).code).toBe(0);
-    expect(node.page()).toContain('version 1.1.0');
-  });
 });
 
 describe('a snapshot', () => {
