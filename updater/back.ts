@@ -148,7 +148,9 @@ export function conclude(
 }
 
 /** The effect that writes down where `state` stands. */
-export function markerOf(state: PendingVerification | RollingBack): Effect {
+export function markerOf(
+  state: PendingVerification | RollingBack,
+): Effect & { kind: 'write-marker' } {
   if (state.name === 'rolling-back') {
     const { back: from, failed: to, attempt, baseline, reason, blame } = state;
     const { restore, golden, unusable } = state;

@@ -89,7 +89,8 @@ export function nextBeforeMarker(state: Available | Staged, event: Event): Step 
       attempt: 1,
       baseline: state.baseline,
     };
-    return { state: pending, effects: [markerOf(pending)] };
+    const { despiteHold } = event;
+    return { state: pending, effects: [{ ...markerOf(pending), despiteHold }] };
   }
   return misfit(state, event);
 }
@@ -105,6 +106,8 @@ export function nextPending(state: PendingVerification, event: Event): Step | Re
     }
     return leave(state, event.reason, 'node');
   }
+  // Nothing was changed; what is on the disk is taken when the hold is over.
+  if (phase === 'prepared' && event.name === 'held') return { state: state.rest, effects: [] };
   if (phase === 'prepared' && event.name === 'marked') {
     const { from } = state;
     return {

@@ -23,7 +23,7 @@ import { nextRollingBack } from './rolling-back.ts';
  *  at rest ─────────▶ available ─────────────────▶ staged ─────────────┐
  *     ▲                   │ abandoned                │ abandoned       │
  *     ├───────────────────┴──────────────────────────┘                 ▼
- *     │      undone: failed or resumed before the switch     pending-verification
+ *     │      undone: held, failed, resumed before the switch pending-verification
  *     ├───────────────────────────────────────────────────── prepared → switched →
  *     │                                                      restarted
  *     │  probation-over            probed: healthy, or no worse │   │ probed: worse
@@ -160,8 +160,11 @@ export type Event =
   | { name: 'staged' }
   /** It could not be staged; nothing had been changed. `artifact`: digest of the one that no node can take. */
   | { name: 'abandoned'; reason: string; artifact?: string | undefined }
-  | { name: 'activate' }
+  /** `despiteHold`: a person wants it although a hold stands. */
+  | { name: 'activate'; despiteHold?: boolean | undefined }
   | { name: 'marked' }
+  /** A hold was begun before the marker stood, which was not written. `until`: when it may pass. */
+  | { name: 'held'; reason: string; hint?: string | undefined; until?: string | undefined }
   | { name: 'switched' }
   | { name: 'restarted'; at: string }
   /** `blame`: whose fault it is; the release's unless told. */
@@ -207,7 +210,8 @@ export interface MarkerFacts {
 export type Effect =
   | { kind: 'preflight'; from?: Deployment | undefined; to: Deployment }
   | { kind: 'stage'; to: Deployment }
-  | { kind: 'write-marker'; marker: MarkerFacts }
+  /** The first of an activation is not written while a hold stands, unless `despiteHold`. */
+  | { kind: 'write-marker'; marker: MarkerFacts; despiteHold?: boolean | undefined }
   | { kind: 'remove-marker' }
   /** Stop what must not run during a switch; what is stopped already stays so. */
   | { kind: 'quiesce' }

@@ -35,6 +35,8 @@ export interface Paths {
   seen: string;
   /** A person wants nothing installed. */
   hold: string;
+  /** Whoever changes `hold` has this lock for that moment. */
+  holdLock: string;
   /** When releases were seen and installed. */
   pace: string;
   /** Tells this node from others, for rollouts in steps. */
@@ -82,6 +84,7 @@ export function pathsOf(root: string, state: string): Paths {
     lastCheck: join(state, 'last-check.json'),
     seen: join(state, 'seen.json'),
     hold: join(state, 'hold.json'),
+    holdLock: join(state, 'hold.lock'),
     pace: join(state, 'pace.json'),
     nodeId: join(state, 'node-id'),
     quiesced: join(state, 'quiesced.json'),

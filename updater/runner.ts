@@ -20,6 +20,8 @@ export interface Result {
   state: State;
   /** What the machine said when the first event did not fit. */
   refused?: string;
+  /** A hold kept it from being activated: what runs was not touched. */
+  held?: Event & { name: 'held' };
   /** The first effect that could not be carried out, when the machine found a way on. */
   error?: unknown;
 }
@@ -46,6 +48,7 @@ export async function drive(
     const from = result.state;
     const told: Event = pending;
     result.state = step.state;
+    if (told.name === 'held') result.held = told;
     const run: Run = { host, result, goesBack: goesBack(from, step.state) };
     pending = await attempt(run, undefined, () => record(host, from, told, step));
     pending ??= await runEffects(run, step.effects, offer);

@@ -20,12 +20,14 @@ import {
   type Offer,
   type Wish,
 } from './offer.ts';
-import { keepHold, keepInstall, keepPlace, keepSight } from './policy/keep.ts';
+import { keepHold, keepPlace, keepSight } from './policy/keep.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
+import { readClock } from './records/clock.ts';
+import { readHeld } from './records/hold-file.ts';
 import { readLastCheck, withFailedCheck, writeLastCheck } from './records/last-check-file.ts';
 import { findQuarantined, type ReleaseDigests } from './records/quarantine-file.ts';
 import { writeSeen } from './records/seen-file.ts';
-import { drive } from './runner.ts';
+import { drive, type Result } from './runner.ts';
 import { asSettled, settleProbation } from './settle.ts';
 import { keepTrust } from './trust/keep.ts';
 import { stopWaiting } from './waiting.ts';
@@ -67,7 +69,8 @@ export async function update(host: Host, state: Settled, wish: Wish): Promise<Up
   if (wish.byHand === true) stopWaiting(host, 'install', offer.deployment);
   host.note(`installing ${offer.deployment.version}`);
   const atOnce = wish.version !== undefined || leavesWithdrawn(offer, state.running?.deployment);
-  const after = await install(host, state, offer, atOnce);
+  const { after, held: late } = await install(host, state, offer, atOnce, wish);
+  if (late !== undefined) return { ...judgement, ...keepLate(host, late), state: after };
   const kept = after.running?.deployment.id === offer.deployment.id && after.name !== 'degraded';
   if (kept) stopWaiting(host, 'install', offer.deployment);
   return { ...judgement, state: after, outcome: kept ? 'kept' : 'left' };
@@ -79,24 +82,37 @@ function dropDownloads({ paths }: Host, { selected }: Offer, decline: Decline | 
   keepDownloads(paths, isWanted ? selected : []);
 }
 
+/** What a hold that was begun meanwhile comes to: the same as one that stood before. */
+function keepLate(
+  { paths }: Host,
+  { reason, hint, until }: NonNullable<Result['held']>,
+): Pick<UpdateResult, 'outcome' | 'decline' | 'held'> {
+  const decline: Decline = { code: 'held', reason, hint, until };
+  const known = readLastCheck(paths.lastCheck);
+  if (known !== undefined) writeLastCheck(paths.lastCheck, { ...known, refusal: decline });
+  return { outcome: 'declined', decline, held: readHeld(paths.hold, readClock()) };
+}
+
+/** `held`: it was not activated, for a hold was begun while it was staged. */
 async function install(
   host: Host,
   state: Settled,
   offer: Offer,
   atOnce: boolean,
-): Promise<Settled> {
+  { despiteHold }: Wish,
+): Promise<{ after: Settled } & Pick<Result, 'held'>> {
   const found = { name: 'found' as const, to: offer.deployment, asked: atOnce };
   let result = await drive(host, state, found, offer);
   if (result.state.name === 'staged') {
-    keepInstall(host);
-    result = await drive(host, result.state, { name: 'activate' }, offer);
+    result = await drive(host, result.state, { name: 'activate', despiteHold }, offer);
   }
   if (result.refused !== undefined) throw new UpdaterError('MACHINE', result.refused);
   const after = asSettled(result.state);
   // Back where it began: not a verdict on the release, but something in the way of trying it.
   const isUndone = after === state || (state.name === 'probation' && after.name === 'committed');
   if (result.error !== undefined && isUndone) throw result.error;
-  return settleProbation(host, after);
+  const { held } = result;
+  return { after: await settleProbation(host, after), ...(held === undefined ? {} : { held }) };
 }
 
 /** Writes down what was seen: halts and the floor first, which decide what may be seen next. */

@@ -30,24 +30,37 @@ const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constan
 /**
  * Writes `path` whole or not at all, with `mode` (0600 unless told) whatever
  * the umask, and the time of now unless `mtime` tells another. Throws `DurableError` WRITE_FAILED; the old file then still stands.
+ *
+ * `unless` is asked once all of it is written, before it gets its name: then nothing is changed, and
+ * false is returned. Meanwhile `isBeingWritten` tells others.
  */
 export function writeFileDurably(
   path: string,
   content: Uint8Array | string,
-  options: { mode?: number; mtime?: Date } = {},
-): void {
+  options: { mode?: number; mtime?: Date; unless?: (() => boolean) | undefined } = {},
+): boolean {
   const temporary = temporaryName(path);
-  attempt('write', path, () => {
+  return attempt('write', path, () => {
     removeTemporaries(path);
     try {
       writeNew(temporary, content, options);
+      if (options.unless?.() === true) {
+        rmSync(temporary, { force: true });
+        return false;
+      }
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
     }
     fsyncPath(dirname(path), O_DIRECTORY);
+    return true;
   });
+}
+
+/** Whether process `pid` is writing `path`, which does not have its name yet, or died while it did. */
+export function isBeingWritten(path: string, pid: number): boolean {
+  return isThere(temporaryName(path, pid));
 }
 
 /**
@@ -136,10 +149,14 @@ export function syncDirectory(path: string): void {
   attempt('sync', path, () => fsyncPath(path, O_DIRECTORY));
 }
 
-/** Removes from `directory` what a writer that died left there. Writers exclude each other with a lock. */
-export function removeAllTemporaries(directory: string): void {
+/**
+ * Removes from `directory` what a writer that died left there. Writers exclude each other with a
+ * lock, but for those of the file named `but`.
+ */
+export function removeAllTemporaries(directory: string, but?: string): void {
   for (const name of readdirSync(directory)) {
-    if (isTemporaryName(name)) rmSync(join(directory, name), { force: true });
+    if (!isTemporaryName(name) || (but !== undefined && name.startsWith(`.${but}.tmp-`))) continue;
+    rmSync(join(directory, name), { force: true });
   }
 }
 
@@ -182,8 +199,8 @@ function fsyncPath(path: string, flags: number): void {
 }
 
 /** Where `path` is written before it gets its name; `isTemporaryName` knows it. */
-export function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
+export function temporaryName(path: string, pid = process.pid): string {
+  return join(dirname(path), `.${basename(path)}.tmp-${pid}`);
 }
 
 /** Whether a file of this name is what a writer of this package left when it died. */

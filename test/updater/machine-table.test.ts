@@ -109,6 +109,7 @@ const EVENTS: Record<string, Event> = {
   'abandoned, at fault': { name: 'abandoned', reason: 'drwx------', artifact: 'a'.repeat(64) },
   activate: { name: 'activate' },
   marked: { name: 'marked' },
+  held: { name: 'held', reason: 'audit' },
   switched: { name: 'switched' },
   restarted: { name: 'restarted', at: AT },
   'restart-failed': { name: 'restart-failed', reason: 'no process', at: AT },
@@ -220,6 +221,7 @@ const TABLE: Record<string, Record<string, string>> = {
     activate: 'pending-verification prepared: write-marker',
   },
   prepared: {
+    held: 'committed:',
     marked: 'pending-verification prepared: quiesce snapshot switch',
     switched: 'pending-verification switched: write-marker restart-services',
     failed: 'committed: switch postpone unquiesce remove-marker tidy',

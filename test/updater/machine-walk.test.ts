@@ -84,8 +84,13 @@ function carryOut(disk: Disk, effect: Effect, fate: Fate): Event | undefined {
             artifact: fate.chance(50) ? 'a'.repeat(64) : undefined,
           };
     case 'write-marker':
+      if (effect.marker.phase === 'prepared') {
+        if (fate.chance(10)) return { name: 'held', reason: 'audit' };
+        disk.marker = effect.marker;
+        return { name: 'marked' };
+      }
       disk.marker = effect.marker;
-      return effect.marker.phase === 'prepared' ? { name: 'marked' } : undefined;
+      return undefined;
     case 'remove-marker':
       disk.marker = undefined;
       return undefined;

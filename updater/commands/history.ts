@@ -58,7 +58,8 @@ function toRow(line: Record<string, unknown>): Row[] {
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
   if (line['event'] === 'abandoned') return row('not staged', text('version'), text('reason'));
-  if (line['event'] === 'failed' && line['next'] !== 'rolling-back') {
+  const isUndone = line['event'] === 'failed' && line['next'] !== 'rolling-back';
+  if (isUndone || line['event'] === 'held') {
     return row('not switched', text('version'), text('reason'));
   }
   if (line['event'] === 'service-failed' && line['state'] === line['next']) {

@@ -1,4 +1,7 @@
-/** `updater hold` and `updater unhold`: install nothing for a while, with a reason and an end. */
+/**
+ * `updater hold` and `updater unhold`: install nothing for a while, with a reason and an end.
+ * They do not take the node's lock: an operator who wants nothing installed waits for nobody.
+ */
 import {
   type Command,
   CliError,
@@ -7,19 +10,24 @@ import {
   parseDuration,
   parseTime,
 } from '@landfall/cli';
+import { Journal } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import { timestamp } from '../host.ts';
+import { type Paths, pathsOf } from '../paths.ts';
 import { describeHeld } from '../policy/judge.ts';
+import { describeReach, findReach } from '../policy/reach.ts';
 import { readClock } from '../records/clock.ts';
 import {
   beginHold,
   MAX_HOLD_MS,
-  readHold,
+  readHeld,
   removeHold,
   writeHold,
   type Held,
 } from '../records/hold-file.ts';
-import { DRY_RUN, openToLook, withHost } from './session.ts';
+import { withHoldLock } from '../records/hold-lock.ts';
+import { secureState } from '../state-folder.ts';
+import { DRY_RUN, readConfig } from './session.ts';
 
 export const hold: Command = {
   name: 'hold',
@@ -34,6 +42,7 @@ export const hold: Command = {
   details: [
     'It ends by itself and says so. It stops neither a rollback nor the verdict on what was',
     "installed. 'updater apply --despite-hold' installs once; 'updater unhold' lifts it.",
+    'An updater that is at work is not waited for: what it has not begun to switch to stays staged.',
   ],
   async run(context) {
     if (context.flag('show')) return show(context);
@@ -48,12 +57,17 @@ export const hold: Command = {
       context.result({ dryRun: true, hold: begun }, lines);
       return ExitCode.done;
     }
-    await withHost(context, 'hold', async ({ paths, journal }) => {
-      const { until } = begun;
+    const paths = securePaths(context);
+    await withHoldLock(paths, 'hold', () => {
       writeHold(paths.hold, begun);
-      journal.append({ at: timestamp(), hold: 'begun', reason, until });
+      note(paths, { hold: 'begun', reason, until: begun.until });
     });
-    context.result({ hold: begun }, lines);
+    const reach = await findReach(paths);
+    const { atWork, inProgress } = reach;
+    context.result({ hold: begun, atWork: atWork ?? null, inProgress: inProgress ?? null }, [
+      ...lines,
+      ...describeReach(reach),
+    ]);
     return ExitCode.done;
   },
 };
@@ -72,12 +86,18 @@ export const unhold: Command = {
       context.result({ dryRun: true, held: before }, `it would be lifted: ${describeHeld(before)}`);
       return ExitCode.done;
     }
-    await withHost(context, 'unhold', async ({ paths, journal }) => {
-      const reason = 'corrupt' in before ? before.corrupt : before.hold.reason;
-      journal.append({ at: timestamp(), hold: 'lifted', reason });
+    const paths = securePaths(context);
+    const lifted = await withHoldLock(paths, 'unhold', () => {
+      const held = readHeld(paths.hold, readClock());
+      if (held === undefined) return undefined;
+      note(paths, { hold: 'lifted', reason: 'corrupt' in held ? held.corrupt : held.hold.reason });
       removeHold(paths.hold);
+      return held;
     });
-    context.result({ lifted: before }, `lifted: ${describeHeld(before)}`);
+    context.result(
+      { lifted: lifted ?? null },
+      lifted === undefined ? 'nothing is held' : `lifted: ${describeHeld(lifted)}`,
+    );
     return ExitCode.done;
   },
 };
@@ -93,9 +113,24 @@ function show(context: Context): ExitCode {
 
 /** The hold that stands now. */
 function standing(context: Context): Held | undefined {
-  const { paths } = openToLook(context, new AbortController().signal);
-  const held = readHold(paths.hold, readClock());
-  return held === undefined || 'over' in held ? undefined : held;
+  return readHeld(pathsOfNode(context).hold, readClock());
+}
+
+function pathsOfNode(context: Context): Paths {
+  const { root, state } = readConfig(context);
+  return pathsOf(root, state);
+}
+
+function securePaths(context: Context): Paths {
+  const paths = pathsOfNode(context);
+  secureState(paths, (line) => context.note(line));
+  return paths;
+}
+
+/** Writes it into the journal, which only a holder of the node's lock puts aside when it has grown. */
+function note({ journal }: Paths, entry: Readonly<Record<string, unknown>>): void {
+  const whole = new Journal(journal, { maxBytes: Number.POSITIVE_INFINITY });
+  whole.append({ at: timestamp(), ...entry });
 }
 
 function durationOf(context: Context): number {

@@ -11,6 +11,7 @@ import { windowLeft } from '../records/marker-file.ts';
 import { runChecks } from './checks.ts';
 import { whileAtWork } from '../trace.ts';
 import { postpone } from '../waiting.ts';
+import { mark } from './mark.ts';
 import { preflight } from './preflight.ts';
 import { probeBaseline, probeDeployment } from './probe.ts';
 import { quiesce, unquiesce } from './quiesce.ts';
@@ -56,8 +57,7 @@ async function carryOutAtOnce(
       return { name: 'cleared', baseline };
     }
     case 'write-marker':
-      store.writeMarker(effect.marker, config.probe.window);
-      return effect.marker.phase === 'prepared' ? { name: 'marked' } : undefined;
+      return mark(host, effect);
     case 'remove-marker':
       store.removeMarker();
       return undefined;

@@ -5,7 +5,7 @@
  * in here leaves nothing that looks whole and is not.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { removeAllTemporaries, renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
@@ -38,7 +38,9 @@ export function tidy(host: Host): string[] {
  * with `makeRoom`, those too. Nobody else is at work: the caller holds the lock.
  */
 export function removeLeftovers({ paths }: Host, makeRoom = false): void {
-  for (const folder of [paths.state, paths.root]) removeAllTemporaries(folder);
+  removeAllTemporaries(paths.root);
+  // A hold may be begun just now, without the lock. What a crash of that left goes with the next one.
+  removeAllTemporaries(paths.state, basename(paths.hold));
   for (const name of isDirectory(paths.deployments) ? readdirSync(paths.deployments) : []) {
     if (!name.startsWith(STAGING_PREFIX) && !name.startsWith(REMOVING_PREFIX)) continue;
     rmSync(join(paths.deployments, name), { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { formatDuration } from '@landfall/cli';
 import type { Host } from '../host.ts';
 import { leavesWithdrawn, type Decline, type Offer, type Wish } from '../offer.ts';
 import { readClock, type Clock } from '../records/clock.ts';
-import { readHold, type Held } from '../records/hold-file.ts';
+import { readHeld, type Held } from '../records/hold-file.ts';
 import { DAY_MS, readPace, recentInstalls, seenSince } from '../records/pace-file.ts';
 import { jitterOf } from './jitter.ts';
 import { judgeWindows } from './windows.ts';
@@ -19,12 +19,10 @@ export function judgePace(
   wish: Wish,
   clock: Clock = readClock(),
 ): Decline | undefined {
-  const { paths, store } = host;
+  const { store } = host;
   const { now } = clock;
-  const held = readHold(paths.hold, clock);
-  if (held !== undefined && !('over' in held) && wish.despiteHold !== true) {
-    return declineHeld(held, paths.hold);
-  }
+  const held = wish.despiteHold === true ? undefined : judgeHold(host, clock);
+  if (held !== undefined) return held;
   // A person says now, or what runs is not to run any longer: the rest is for quiet times.
   if (wish.byHand === true || leavesWithdrawn(offer, store.state.running?.deployment)) {
     return undefined;
@@ -35,6 +33,12 @@ export function judgePace(
     judgeTurn(host, offer.deployment.digest, now);
   const hint = `to take it now: 'updater apply ${offer.deployment.version}'`;
   return decline && { ...decline, hint };
+}
+
+/** That somebody wants nothing installed now; undefined when nobody does. */
+export function judgeHold({ paths }: Host, clock: Clock = readClock()): Decline | undefined {
+  const held = readHeld(paths.hold, clock);
+  return held && declineHeld(held, paths.hold);
 }
 
 function judgeWindow({ config }: Host, now: Date): Decline | undefined {

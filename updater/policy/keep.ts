@@ -1,5 +1,5 @@
 /**
- * What a holder of the lock writes down so that pace can be judged later: that
+ * What a holder of the node's lock writes down so that pace can be judged later: that
  * a hold is over, when a release was first seen, that one is being installed, who this node is.
  * A crash in here costs a second word about a hold, or some waiting.
  */
@@ -9,11 +9,24 @@ import type { Look } from '../mirrors.ts';
 import type { Offer } from '../offer.ts';
 import { readClock } from '../records/clock.ts';
 import { countHold, readHold, removeHold, writeHold, type Held } from '../records/hold-file.ts';
+import { tryWithHoldLock } from '../records/hold-lock.ts';
 import { keepNodeId } from '../records/node-id-file.ts';
 import { changePace, readPace, recentInstalls, seenSince } from '../records/pace-file.ts';
 
-/** Lets a hold that is over go, and says so; counts one that stands, and returns it. */
+/**
+ * Lets a hold that is over go, and says so; counts one that stands, and returns it. Where
+ * a person is changing it just now, that is done the next time.
+ */
 export function keepHold(host: Host): Held | undefined {
+  const { paths } = host;
+  const held = readHold(paths.hold, readClock());
+  if (held === undefined || 'corrupt' in held) return held;
+  const kept = tryWithHoldLock(paths, 'count', () => countOrLetGo(host));
+  if (kept !== undefined) return kept.value;
+  return 'over' in held ? undefined : held;
+}
+
+function countOrLetGo(host: Host): Held | undefined {
   const { paths, journal } = host;
   const clock = readClock();
   const held = readHold(paths.hold, clock);

@@ -46,6 +46,12 @@ export function readHold(path: string, clock: Clock): Held | { over: Hold } | un
   return leftMs > 0 ? { hold: file.value, leftMs } : { over: file.value };
 }
 
+/** The hold that stands now, if one does. */
+export function readHeld(path: string, clock: Clock): Held | undefined {
+  const held = readHold(path, clock);
+  return held === undefined || 'over' in held ? undefined : held;
+}
+
 /** A hold that begins now and lasts `durationMs`. */
 export function beginHold(reason: string, durationMs: number, clock: Clock): Hold {
   const { now, bootId, uptimeMs } = clock;

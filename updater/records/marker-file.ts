@@ -45,22 +45,24 @@ export type Marker = z.infer<typeof markerSchema>;
 /**
  * Writes the marker. The window for a verdict begins with phase `switched`
  * and goes on through `restarted`, unless the machine was started anew since:
- * then it begins again. Throws `DurableError`.
+ * then it begins again. Undefined when `unless` said so just before it would have had its name:
+ * nothing was changed then. Throws `DurableError`.
  */
 export function writeMarker(
   path: string,
   facts: MarkerFacts,
   before: Marker | undefined,
   windowMs: number,
-): Marker {
+  unless?: () => boolean,
+): Marker | undefined {
   const bootId = readBootId();
   const marker: Marker = { schema: 1, ...facts, bootId };
   if (facts.phase === 'switched' || facts.phase === 'restarted') {
     const known = facts.phase === 'restarted' && before?.bootId === bootId;
     marker.deadline = (known ? before.deadline : undefined) ?? uptimeMs() + windowMs;
   }
-  writeFileDurably(path, `${JSON.stringify(marker, null, 2)}\n`);
-  return marker;
+  const isWritten = writeFileDurably(path, `${JSON.stringify(marker, null, 2)}\n`, { unless });
+  return isWritten ? marker : undefined;
 }
 
 /** Milliseconds that are left of the window; the whole window when nobody wrote down its end in this boot. */

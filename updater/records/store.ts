@@ -172,8 +172,10 @@ export class Store {
     }
   }
 
-  writeMarker(facts: MarkerFacts, windowMs: number): void {
-    this.#marker = writeMarker(this.#paths.marker, facts, this.#marker, windowMs);
+  /** Nothing is changed when `unless` says so, just before the marker would have its name. */
+  writeMarker(facts: MarkerFacts, windowMs: number, unless?: () => boolean): void {
+    const before = this.#marker;
+    this.#marker = writeMarker(this.#paths.marker, facts, before, windowMs, unless) ?? before;
   }
 
   removeMarker(): void {

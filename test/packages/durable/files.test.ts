@@ -10,8 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
+  isBeingWritten,
   makeDirectoryDurably,
   removeDurably,
   removeAllTemporaries,
@@ -45,6 +46,23 @@ describe('writeFileDurably', () => {
     writeFileDurably(join(folder, 'a.json'), 'new');
     expect(readdirSync(folder).toSorted()).toEqual(['.b.json.tmp-1', 'a.json']);
     expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('new');
+  });
+
+  it('asks once more before the name, as long as others can see that it is being written', () => {
+    const path = join(temporaryFolder(), 'a.json');
+    writeFileDurably(path, 'old');
+    const seen: unknown[] = [];
+    const unless = (answer: boolean) => () => {
+      seen.push(isBeingWritten(path, process.pid), readFileSync(path, 'utf8'));
+      return answer;
+    };
+    expect(writeFileDurably(path, 'new', { unless: unless(true) })).toBe(false);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(dirname(path))).toEqual(['a.json']);
+    expect(writeFileDurably(path, 'new', { unless: unless(false) })).toBe(true);
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(seen).toEqual([true, 'old', true, 'old']);
+    expect(isBeingWritten(path, process.pid)).toBe(false);
   });
 
   it('writes over a link instead of through it', () => {
@@ -170,6 +188,8 @@ describe('removeAllTemporaries', () => {
     for (const name of ['.x.json.tmp-12', '.current.tmp-7', 'x.json', '.hidden', 'a.tmp-1']) {
       writeFileSync(join(folder, name), '');
     }
+    removeAllTemporaries(folder, 'x.json');
+    expect(readdirSync(folder)).toContain('.x.json.tmp-12');
     removeAllTemporaries(folder);
     expect(readdirSync(folder).toSorted()).toEqual(['.hidden', 'a.tmp-1', 'x.json']);
   });

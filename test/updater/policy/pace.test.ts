@@ -1,6 +1,9 @@
 /** Holds, jitter and the day's limit: they pass, whatever the clock says. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { acquireLock } from '@landfall/durable';
 import { describe, expect, it } from 'vitest';
+import { removeLeftovers } from '../../../updater/effects/tidy.ts';
 import type { Decline, Wish } from '../../../updater/offer.ts';
 import { jitterOf } from '../../../updater/policy/jitter.ts';
 import { judgePace } from '../../../updater/policy/judge.ts';
@@ -110,6 +113,34 @@ describe('what is on offer', () => {
     expect(host.notes).toStrictEqual([expect.stringMatching(/^the hold since .* is over: audit$/)]);
     expect(host.journal.read()).toMatchObject([{ hold: 'over', reason: 'audit' }]);
     expect(readHold(host.paths.hold, past)).toBeUndefined();
+  });
+
+  it('is not counted, nor let go, while somebody is changing it', () => {
+    const host = makeHost();
+    const { hold } = host.paths;
+    const { bootId, uptimeMs } = readClock();
+    const past = { now: later(-2 * HOUR), bootId, uptimeMs: uptimeMs - 2 * HOUR };
+    for (const hours of [1, 3]) {
+      writeHold(hold, beginHold('audit', hours * HOUR, past));
+      const before = readFileSync(hold, 'utf8');
+      const lock = acquireLock(host.paths.holdLock, 'hold');
+      expect(keepHold(host) === undefined, 'what it says holds all the same').toBe(hours === 1);
+      expect(readFileSync(hold, 'utf8')).toBe(before);
+      lock.release();
+      keepHold(host);
+      expect(existsSync(hold) && readFileSync(hold, 'utf8')).not.toBe(before);
+    }
+    expect(host.journal.read()).toMatchObject([{ hold: 'over' }]);
+  });
+
+  it('may be begun while another updater clears away what writers left', () => {
+    const host = makeHost();
+    const left = ['.hold.json.tmp-99', '.state.json.tmp-99'].map((name) =>
+      join(dirname(host.paths.hold), name),
+    );
+    for (const each of left) writeFileSync(each, '');
+    removeLeftovers(host);
+    expect(left.map((each) => existsSync(each))).toStrictEqual([true, false]);
   });
 
   it('waits for a window, unless a person asks or what runs was withdrawn', () => {
