@@ -3,7 +3,8 @@
  * synced or not at all. A crash leaves at most `.<file>.<digest>.part` beside
  * an artifact, which the next upload of it finishes, and readers never see. A
  * manifest that is replaced is kept (`folder-history.ts`); the index's head goes
- * before what it tells of (`folder-head.ts`).
+ * before what it tells of (`folder-head.ts`). Two who write at the same moment do not
+ * see each other: nothing in a folder is locked.
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
@@ -16,7 +17,7 @@ import { releaseTag } from '@landfall/manifest';
 import type { DirectoryConfig, Named } from './config.ts';
 import { DirectoryMirror } from './directory.ts';
 import { changedUnderway, MirrorError } from './errors.ts';
-import { isMirrorFolder, notMounted } from './folder.ts';
+import { Folder, isMirrorFolder, notMounted } from './folder.ts';
 import { writeHead } from './folder-head.ts';
 import { keepEarlier } from './folder-history.ts';
 import { listStored, removeStored } from './folder-releases.ts';
@@ -28,12 +29,14 @@ import type {
   UploadOptions,
   WritableMirror,
   WriteCheck,
+  WriteIndexOptions,
 } from './mirror.ts';
 import { readRegular } from './regular-file.ts';
 
 /** Readers are other users: the web server, the node that mounts the stick. */
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
+const READ_DEADLINE_MS = 20_000;
 
 export class WritableDirectoryMirror extends DirectoryMirror implements WritableMirror {
   /** More would only make a disk seek. */
@@ -90,22 +93,43 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
     removeStored(this.#root, version);
   }
 
-  async writeIndex(update: IndexUpdate, options: { signal?: AbortSignal }): Promise<void> {
+  async writeIndex(update: IndexUpdate, options: WriteIndexOptions): Promise<void> {
     await this.checkWritable(options);
+    await this.#before(options);
     for (const [path, bytes] of update.files) {
       if (isIndexPath(checkIndexPath(path))) keepEarlier(this.#root, path, bytes);
     }
     writeHead(this.#root, update.files);
-    for (const [path, bytes] of update.files) {
+    try {
+      await this.#writeFiles([...update.files], options);
+    } finally {
+      // Another publisher may have written at the same time.
+      writeHead(this.#root, new Map());
+    }
+    crashPoint('mirror-index-written');
+  }
+
+  async #writeFiles(
+    files: readonly (readonly [string, Uint8Array])[],
+    options: WriteIndexOptions,
+  ): Promise<void> {
+    const first = files.findIndex(([path]) => /manifest\.json(?:\.|$)/.test(path));
+    for (const [index, [path, bytes]] of files.entries()) {
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));
       makeDirectoryDurably(dirname(target), DIRECTORY_MODE);
+      // A slow disk takes its time with what goes before.
+      if (index === first) await this.#before(options);
       if (!isSame(target, bytes)) writeFileDurably(target, bytes, { mode: FILE_MODE });
       crashPoint('mirror-index-file-written');
     }
-    // Another publisher may have written at the same time.
-    writeHead(this.#root, new Map());
-    crashPoint('mirror-index-written');
+  }
+
+  /** What stands in the folder itself: readers may find something older. */
+  async #before({ before, signal }: WriteIndexOptions): Promise<void> {
+    const folder = new Folder(this.name, this.#root);
+    const limits = { deadlineMs: READ_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
+    await before?.((path, maxBytes) => folder.read(checkIndexPath(path), { ...limits, maxBytes }));
   }
 
   async #translate<T>(work: Promise<T>): Promise<T> {

@@ -29,6 +29,8 @@ export type MirrorErrorCode =
   | 'NOT_FOUND'
   /** The index branch is not an ancestor of the index to be written. */
   | 'DIVERGED'
+  /** Somebody else has published since the index to be written was decided on. */
+  | 'SUPERSEDED'
   /** The mirror can be read but not written. */
   | 'NOT_WRITABLE'
   /** The configuration is wrong; exit code 2. */

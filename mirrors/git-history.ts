@@ -3,7 +3,6 @@
  * stranger: which channels it has, and which manifests stood there before.
  * Nothing of it is believed; callers verify.
  */
-import { MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import type { GiteaConfig, Named } from './config.ts';
 import { runGit } from './git.ts';
 import { GitRemote } from './git-remote.ts';
@@ -48,16 +47,4 @@ export async function commitsOf(repository: string, head: string, path: string):
   const args = ['log', `--max-count=${MAX_COMMITS}`, '--format=%H', head, '--', path];
   const { stdout } = await runGit(args, { repository });
   return stdout.split('\n').filter((line) => line !== '');
-}
-
-/** A file of a commit, or undefined when it is not there, or larger than `maxBytes`. */
-export async function fileOf(
-  repository: string,
-  commit: string,
-  path: string,
-  maxBytes = MAX_MANIFEST_BYTES,
-): Promise<Uint8Array | undefined> {
-  const { code, stdout } = await runGit(['cat-file', 'blob', `${commit}:${path}`], { repository });
-  const bytes = Buffer.from(stdout);
-  return code === 0 && bytes.length <= maxBytes ? bytes : undefined;
 }

@@ -1,13 +1,13 @@
 /**
  * Brings one mirror's index branch to the commit of an index update. Never
  * forced unless asked: otherwise only a branch that holds nothing but our own
- * empty start commit is ever replaced, and in both cases only the very head
- * that was looked at. A push is one transaction on the server: a crash leaves the
- * old head or the new one.
+ * empty start commit is ever replaced. Whatever is pushed takes the place of the very head
+ * that was looked at, or is refused. A push is one transaction on the server: a crash
+ * leaves the old head or the new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from './errors.ts';
-import { localGit } from './git.ts';
+import { fileOf, localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { holdsFiles, isAncestor, START_COMMIT, writeBlobs } from './index-commit.ts';
 import type { IndexUpdate, WriteIndexOptions } from './mirror.ts';
@@ -29,7 +29,7 @@ export interface IndexTarget {
  * Makes `update.commit` the head of the branch, or finds that it is, or that
  * the branch has gone on from it without changing these files. Safe to call
  * again, also after an answer was lost. Throws `MirrorError`, DIVERGED with
- * both heads when the branch is elsewhere.
+ * both heads when the branch is elsewhere, and what `options.before` throws.
  */
 export async function pushIndex(
   target: IndexTarget,
@@ -50,10 +50,9 @@ export async function pushIndex(
   await unlessMoved(async () => {
     const step = await nextStep(target, update, { repository, id }, options);
     if (step === 'done') return;
-    await target.remote.push(repository, id, { ...options, ...step });
-    if (step.replacing !== undefined && step.replacing !== START_COMMIT) {
-      options.onReplaced?.(step.replacing);
-    }
+    const { isLost = false, ...how } = step;
+    await target.remote.push(repository, id, { ...options, ...how });
+    if (isLost && how.over !== undefined) options.onReplaced?.(how.over);
   }, races);
 }
 
@@ -84,24 +83,33 @@ async function unlessMoved(lookAndPush: () => Promise<void>, races = RACES): Pro
   }
 }
 
-/** Looks at the branch: nothing to do, a push, or a push that replaces our start commit. */
+interface IndexStep {
+  /** The head that is pushed over; undefined where there was none. */
+  over?: string;
+  /** Whether the branch has that head no more afterwards. */
+  isLost?: boolean;
+  small?: boolean;
+}
+
+/** Looks at the branch: nothing to do, or a push over what was found there. */
 async function nextStep(
   target: IndexTarget,
   update: IndexUpdate,
   { repository, id }: { repository: string; id: string },
   options: WriteIndexOptions,
-): Promise<'done' | { replacing?: string; small?: boolean }> {
+): Promise<'done' | IndexStep> {
   const head = await target.remote.head(options);
   if (head === id) return 'done';
   if (head === undefined) return {};
   if (head !== START_COMMIT) await target.remote.fetchHead(repository, options);
+  await options.before?.((path, maxBytes) => fileOf(repository, head, path, maxBytes));
   if (await isAncestor(repository, head, id)) {
-    return { small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
+    return { over: head, small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
   }
-  if (head === START_COMMIT) return { replacing: head };
+  if (head === START_COMMIT) return { over: head };
   if (await hasGoneOn(repository, id, head, update)) return 'done';
   // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
-  if (options.force === true) return { replacing: head };
+  if (options.force === true) return { over: head, isLost: true };
   throw diverged(target, head, id);
 }
 

@@ -84,19 +84,17 @@ export class GitRemote {
 
   /**
    * Pushes commit `id` of `repository` to the branch, as a fast-forward. With
-   * `replacing`, it may also replace exactly that head. With `small`, the
-   * server lacks only a few commits. Throws
+   * `over`, in the place of exactly that head, whether `id` follows it or not. With
+   * `small`, the server lacks only a few commits. Throws
    * `PushRaceError` when the branch is elsewhere by then.
    */
   async push(
     repository: string,
     id: string,
-    options: CallOptions & { replacing?: string; small?: boolean },
+    options: CallOptions & { over?: string; small?: boolean },
   ): Promise<void> {
     const lease =
-      options.replacing === undefined
-        ? []
-        : [`--force-with-lease=${this.#ref}:${options.replacing}`];
+      options.over === undefined ? [] : [`--force-with-lease=${this.#ref}:${options.over}`];
     const args = ['push', '--quiet', '--porcelain', '--no-verify', ...lease];
     const result = await this.#run(
       [...args, this.#options.url, `${id}:${this.#ref}`],

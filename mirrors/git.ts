@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { messageOf, systemCode } from '@landfall/errors';
+import { MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 
 const MAX_OUTPUT = 1024 * 1024;
@@ -98,6 +99,18 @@ export async function localGit(
     `git ${args[0]} failed in '${repository}': ${lastLine(result.stderr)}`,
     { hint: 'this repository is only scratch space: delete it and run the command again' },
   );
+}
+
+/** A file of a commit, or undefined when it is not there, or larger than `maxBytes`. */
+export async function fileOf(
+  repository: string,
+  commit: string,
+  path: string,
+  maxBytes = MAX_MANIFEST_BYTES,
+): Promise<Uint8Array | undefined> {
+  const { code, stdout } = await runGit(['cat-file', 'blob', `${commit}:${path}`], { repository });
+  const bytes = Buffer.from(stdout);
+  return code === 0 && bytes.length <= maxBytes ? bytes : undefined;
 }
 
 /** The line of git's complaints that says most. */

@@ -12,12 +12,12 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably } from '@landfall/durable';
-import { localGit, runGit } from './git.ts';
+import { fileOf, localGit, runGit } from './git.ts';
 import { hasWrongHead, headFor } from './git-head.ts';
 import { HEAD_PATH } from './head.ts';
 import { MirrorError } from './errors.ts';
 import { checkIndexPath } from './layout.ts';
-import type { IndexUpdate, WritableMirror } from './mirror.ts';
+import type { IndexUpdate, WritableMirror, WriteIndexOptions } from './mirror.ts';
 
 export interface PrepareIndexOptions {
   /** Those to write to, and any whose head may hold the commit already. */
@@ -30,6 +30,8 @@ export interface PrepareIndexOptions {
   date: string;
   /** A bare scratch repository; made when it is not there. */
   repository: string;
+  /** Called with what reads the commit that a fresh one is made on, before that; what it throws ends it. */
+  before?: WriteIndexOptions['before'];
   signal?: AbortSignal;
 }
 
@@ -181,8 +183,9 @@ async function pickNewest(
 async function commitOnTop(
   parent: string,
   blobs: ReadonlyMap<string, string>,
-  { repository, message, date }: PrepareIndexOptions,
+  { repository, message, date, before }: PrepareIndexOptions,
 ): Promise<string> {
+  await before?.((path, maxBytes) => fileOf(repository, parent, path, maxBytes));
   const index = join(repository, `landfall-index-${randomUUID()}`);
   const env = { GIT_INDEX_FILE: index };
   try {

@@ -11,6 +11,7 @@ export {
 } from './config.ts';
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
+export { type NextManifest, requireFollows } from './follows.ts';
 export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
@@ -28,6 +29,7 @@ export type {
   UploadOptions,
   WritableMirror,
   WriteCheck,
+  WriteIndexOptions,
 } from './mirror.ts';
 export { openMirrors, openWritableMirrors } from './open.ts';
 export { Bandwidth, parseBandwidth, throttled } from './throttle.ts';

@@ -8,6 +8,8 @@
  * disk, which are `DurableError` or the system's.
  */
 
+import type { ReadIndexFile } from './signed-index.ts';
+
 /** Bounds of one read. A read that exceeds one fails with `MirrorError`. */
 export interface ReadLimits {
   /** Bytes after which the read is ended as an error. */
@@ -126,6 +128,12 @@ export interface WriteIndexOptions {
   signal?: AbortSignal;
   /** Replace a branch that has diverged. */
   force?: boolean;
+  /**
+   * Called directly before anything is written, with what reads the index that is to be
+   * replaced as it stands there: its files, or the very head that is pushed over. What it
+   * throws leaves the mirror as it is.
+   */
+  before?: (read: ReadIndexFile) => Promise<void>;
   /** Called with the commit id of a head that was replaced. */
   onReplaced?: (head: string) => void;
 }

@@ -7,7 +7,8 @@
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
 import type { VerifiedManifest } from '@landfall/trust';
-import { commitsOf, fileOf } from '../git-history.ts';
+import { fileOf } from '../git.ts';
+import { commitsOf } from '../git-history.ts';
 import { type Believed, gatherIndex } from '../signed-index.ts';
 import type { Finding, Fixes } from './finding.ts';
 

@@ -6,7 +6,12 @@
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactFiles, indexPath } from '@landfall/manifest';
-import { prepareIndexUpdate, readProvenance, type WritableMirror } from '@landfall/mirrors';
+import {
+  prepareIndexUpdate,
+  readProvenance,
+  type WritableMirror,
+  type WriteIndexOptions,
+} from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { alive, failureText, type MirrorProgress, onEach } from '../mirror-progress.ts';
 import { rootFilesOf } from '../roots.ts';
@@ -15,6 +20,7 @@ import type { Show } from '../show.ts';
 import { fetchSigned, indexFiles } from '../signed.ts';
 import { workspaceOf } from '../workspace.ts';
 import { requireQuorum } from './look.ts';
+import { Meanwhile } from './meanwhile.ts';
 import { otherChannels, requireOtherChannels } from './other-channels.ts';
 import { readRootsBack } from './roots.ts';
 
@@ -38,8 +44,20 @@ export function withoutIndex(shipment: Shipment): MirrorProgress[] {
   );
 }
 
-/** Writes the index to every mirror that serves all artifacts and lacks it. */
+/**
+ * Writes the index to every mirror that serves all artifacts and lacks it. Throws
+ * `ReleaseError` SUPERSEDED when somebody else has published meanwhile.
+ */
 export async function publishIndex(shipment: Shipment, show: Show): Promise<void> {
+  const meanwhile = new Meanwhile(shipment);
+  try {
+    await writeIndexes(shipment, meanwhile, show);
+  } finally {
+    meanwhile.end();
+  }
+}
+
+async function writeIndexes(shipment: Shipment, meanwhile: Meanwhile, show: Show): Promise<void> {
   const { signal, settings, channelPath, channel } = shipment;
   const signed = need(shipment.signed, 'signed manifest');
   const { manifest } = signed.verified;
@@ -54,16 +72,19 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
     message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,
     date: manifest.published,
     repository: join(workspaceOf(settings), 'index.git'),
+    before: (read) => meanwhile.refuse('', read),
     signal,
   });
   crashPoint('ship-index-prepared');
   const others = await otherChannels(update, settings, indexPath(channelPath));
+  await meanwhile.look();
   await onEach(todo, 'index', signal, async ({ mirror }) => {
     await requireOtherChannels(mirror, others, signal);
     const force = shipment.forced.has(mirror.name);
     const onReplaced = (head: string): void =>
       show.line(`${mirror.name}: replaced its head ${head}, which is kept in .release/index.git`);
-    await mirror.writeIndex(update, { signal, force, onReplaced });
+    const before: WriteIndexOptions['before'] = (read) => meanwhile.refuse(mirror.name, read);
+    await mirror.writeIndex(update, { signal, force, before, onReplaced });
     crashPoint('ship-index-written');
     show.live(mirror.name, 'written');
   });

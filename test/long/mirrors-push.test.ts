@@ -2,10 +2,20 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { prepareIndexUpdate } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ReadIndexFile } from '../../mirrors/signed-index.ts';
 import { errorOf } from '../harness/errors.ts';
 import { countRequests, writerTo } from '../harness/gitea-scene.ts';
-import { head, prepare, scenes, writeAll, writersOf } from '../harness/index-scene.ts';
+import {
+  copyHistory,
+  filesOf,
+  head,
+  prepare,
+  scenes,
+  writeAll,
+  writersOf,
+} from '../harness/index-scene.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 
 describe('a push', () => {
@@ -95,6 +105,48 @@ describe('a push', () => {
     expect(performance.now() - started).toBeLessThan(5000);
     const running = execFileSync('ps', ['-eo', 'args']).toString();
     expect(running).not.toContain(scene.server.url);
+  });
+});
+
+describe('the head that is pushed over', () => {
+  const read = async (from: ReadIndexFile): Promise<string> =>
+    Buffer.from((await from('releases/manifest.json', 1000)) ?? [])
+      .toString()
+      .trim();
+
+  it('is the very one that was looked at, also when the other is in our history', async () => {
+    const [a, b] = await scenes('a', 'b');
+    if (a === undefined || b === undefined) throw new Error('no server');
+    await writeAll([a, b], await prepare([a.writer, b.writer], 1));
+    await a.writer.writeIndex(await prepare([a.writer], 2), {});
+    const newer = head(a);
+    const update = await prepare([a.writer, b.writer], 3);
+    const looks: string[] = [];
+    const before = async (from: ReadIndexFile): Promise<void> => {
+      looks.push(await read(from));
+      if (looks.length > 1) throw new Error('enough');
+      copyHistory(a, b);
+    };
+    await expect(b.writer.writeIndex(update, { before })).rejects.toThrow('enough');
+    expect(looks).toEqual(['{"sequence":1}', '{"sequence":2}']);
+    expect(head(b)).toBe(newer);
+  });
+
+  it('is looked at before a commit is made on it', async () => {
+    const [scene] = await scenes('a');
+    if (scene === undefined) throw new Error('no server');
+    await scene.writer.writeIndex(await prepare([scene.writer], 1), {});
+    const made = prepareIndexUpdate({
+      mirrors: [scene.writer],
+      files: filesOf(2),
+      message: 'Release 1.0.2',
+      date: '2026-04-22T19:00:00Z',
+      repository: join(temporaryFolder(), 'index.git'),
+      before: async (from) => {
+        throw new Error(await read(from));
+      },
+    });
+    await expect(made).rejects.toThrow('{"sequence":1}');
   });
 });
 

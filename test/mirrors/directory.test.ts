@@ -17,6 +17,7 @@ import { MARKER_FILE } from '../../mirrors/layout.ts';
 import { serveDirectory } from '../../mirrors/serve.ts';
 import { directorySubject, directoryWriter, emptyMirror } from '../harness/directory-subject.ts';
 import { errorOf } from '../harness/errors.ts';
+import { filesOf } from '../harness/index-scene.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { describeMirror, makeArtifact } from './conformance.ts';
 
@@ -73,6 +74,26 @@ describe('a directory mirror', () => {
     expect(mode('releases/beta')).toBe(0o755);
     expect(mode('releases/download/v1.0.0/a.tar.zst')).toBe(0o644);
     expect(mode('releases/beta/manifest.json')).toBe(0o644);
+  });
+
+  it.each([1, 2])('is as it was when look %i before the index ends it', async (last) => {
+    const path = emptyMirror();
+    const writer = directoryWriter(path);
+    await writer.writeIndex({ files: filesOf(1) }, {});
+    const names = ['releases/head.json', ...filesOf(1).keys()];
+    const all = (): string[] => names.map((name) => readFileSync(join(path, name), 'utf8'));
+    const before = all();
+    let looks = 0;
+    const look = async (read: (path: string, maxBytes: number) => Promise<unknown>) => {
+      expect(await read('releases/manifest.json', 1000)).toEqual(
+        filesOf(1).get('releases/manifest.json'),
+      );
+      looks += 1;
+      if (looks === last) throw new Error('enough');
+    };
+    const written = writer.writeIndex({ files: filesOf(2) }, { before: look });
+    await expect(written).rejects.toThrow('enough');
+    expect(all()).toEqual(before);
   });
 
   it('finishes what a killed upload began, and leaves nothing beside it', async () => {

@@ -1,12 +1,12 @@
 /** Ways back into a release that was begun: mirrors that were down, other machines, a damaged folder. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { runCommand, startCommand } from '../harness/command.ts';
 import { expectComplete, filesOf, manifestOn, unplug } from '../harness/mirror-content.ts';
-import { type Project, useProject, writeWebUi } from '../harness/project.ts';
+import { useProject, writeWebUi } from '../harness/project.ts';
+import { secondMachine } from '../harness/second-machine.ts';
 
 describe('with a mirror down', () => {
   it('ships to the others, exits 4, and completes it later with the same bytes', async () => {
@@ -113,7 +113,7 @@ describe('from another machine', () => {
       env: { LANDFALL_CRASH_AT: 'ship-signed' },
     });
     expect(killed.signal).toBe('SIGKILL');
-    const elsewhere = await makeElsewhere(site);
+    const elsewhere = secondMachine(site);
     expect(await elsewhere(['ship', '1.2.0'])).toMatchObject({ code: 0 });
     const refused = await site.release(['ship', '1.1.0']);
     expect(refused.code).toBe(3);
@@ -139,14 +139,6 @@ describe('from another machine', () => {
     expect(audited.code).toBe(0);
   });
 });
-
-/** The same project on a second machine: same keys and mirrors, a working folder of its own. */
-async function makeElsewhere(site: Project) {
-  const path = join(site.root, 'elsewhere');
-  execFileSync('cp', ['-a', site.directory, path]);
-  rmSync(join(path, '.release'), { recursive: true });
-  return (args: readonly string[]) => site.release(args, { cwd: path });
-}
 
 describe('what is in the working folder', () => {
   it('is repaired from a mirror when an artifact is damaged', async () => {
