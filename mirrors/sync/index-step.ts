@@ -8,12 +8,18 @@ import { crashPoint } from '@landfall/cli';
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
 import { MirrorError } from '../errors.ts';
+import { requireFollows } from '../follows.ts';
 import { fileOf } from '../git.ts';
 import { manifestPaths } from '../git-history.ts';
 import { prepareIndexUpdate } from '../index-commit.ts';
 import { channelOf } from '../layout.ts';
 import type { IndexUpdate, WritableMirror } from '../mirror.ts';
-import { type Believed, gatherIndex, readSignedIndex } from '../signed-index.ts';
+import {
+  type Believed,
+  gatherIndex,
+  type ReadIndexFile,
+  readSignedIndex,
+} from '../signed-index.ts';
 import { checkRoots, type KnownRoots, problemOfRoots } from '../served-roots.ts';
 import { type Goal, nameOf } from './goal.ts';
 import { type HaltGoal, readHaltsBack } from './halts.ts';
@@ -39,8 +45,42 @@ export async function writeIndexes(
     ({ problem, staleIn }) => problem === undefined && staleIn.length > 0,
   );
   if (todo.length === 0) return;
-  const update = await prepareIndexUpdate({
-    mirrors: [...targets.map(({ writer }) => writer), ...options.branches],
+  const update = await prepareUpdate(goals, targets, options).catch((error: unknown) => {
+    // The sources have gone on.
+    if (!(error instanceof MirrorError) || error.code !== 'SUPERSEDED') throw error;
+    for (const target of todo) target.fail(error);
+    return undefined;
+  });
+  if (update === undefined) return;
+  await Promise.all(
+    todo.map((target) =>
+      target.attempt(async () => {
+        await requireNothingElse(target, goals, update, options);
+        await target.writer.writeIndex(update, {
+          ...(signal === undefined ? {} : { signal }),
+          before: (read) => requireFollowsAll(target.name, goals, options, read),
+        });
+        crashPoint('sync-index-written');
+        await readBack(target, goals, options);
+        target.indexed = true;
+        options.onLine?.(`${target.name}: has the index of ${target.staleIn.join(', ')}`);
+      }, signal),
+    ),
+  );
+}
+
+function prepareUpdate(
+  goals: readonly Goal[],
+  targets: readonly Target[],
+  options: IndexOptions,
+): Promise<IndexUpdate> {
+  const { signal } = options;
+  return prepareIndexUpdate({
+    mirrors: [
+      // One that is ahead of the sources is not gone on from.
+      ...targets.filter(({ problem }) => problem === undefined).map(({ writer }) => writer),
+      ...options.branches,
+    ],
     // Who is believed comes before what they signed, and what is halted before what is offered.
     files: new Map([
       ...(options.roots?.documents ?? []).flatMap(({ files }) => [...files]),
@@ -54,20 +94,23 @@ export async function writeIndexes(
         .toSorted()
         .at(-1) ?? '',
     repository: join(options.scratch, 'index.git'),
+    before: (read) => requireFollowsAll('', goals, options, read),
     ...(signal === undefined ? {} : { signal }),
   });
-  await Promise.all(
-    todo.map((target) =>
-      target.attempt(async () => {
-        await requireNothingElse(target, goals, update, options);
-        await target.writer.writeIndex(update, signal ? { signal } : {});
-        crashPoint('sync-index-written');
-        await readBack(target, goals, options);
-        target.indexed = true;
-        options.onLine?.(`${target.name}: has the index of ${target.staleIn.join(', ')}`);
-      }, signal),
-    ),
-  );
+}
+
+/** Copying takes long. Throws `MirrorError` SUPERSEDED when a mirror has been given something newer meanwhile. */
+async function requireFollowsAll(
+  mirror: string,
+  goals: readonly Goal[],
+  { app, policy, signal }: IndexOptions,
+  read: ReadIndexFile,
+): Promise<void> {
+  for (const { channel, index, served } of goals) {
+    const known = new Set([...served.values()].map(({ sha256 }) => sha256));
+    const { verified } = index;
+    await requireFollows(mirror, { app, policy, channel, verified, known, signal }, read);
+  }
 }
 
 function describe({ channel, index }: Goal): string {
