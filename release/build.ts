@@ -12,7 +12,7 @@ import type { Step } from './show.ts';
 import { runBefore } from './steps/before.ts';
 import { gateRelease } from './steps/gate.ts';
 import { packComponent, type Packed } from './steps/pack.ts';
-import { writeBuildRecord } from './workspace.ts';
+import { versionFolder, writeBuildRecord } from './workspace.ts';
 
 /** Logs stay beside the artifacts. */
 const LOGS = 'logs';
@@ -28,6 +28,7 @@ export const runCommands: Step<Build> = {
       version: build.version,
       mtime: need(build.source, 'source').mtime,
       logs: join(build.folder, LOGS),
+      keepsLogs: build.folder === versionFolder(build.settings, build.version),
       show,
       signal: build.signal,
     });

@@ -20,6 +20,8 @@ export interface BeforeOptions {
   mtime: number;
   /** Where the logs go. */
   logs: string;
+  /** Whether they are still there when the command has ended: not after a dry run, or when a release is built again. */
+  keepsLogs: boolean;
   show: Show;
   signal: AbortSignal;
 }
@@ -72,7 +74,8 @@ async function runOne(
   options.signal.throwIfAborted();
   if (result.failed) {
     for (const each of lastLines(path)) show.line(each);
-    throw commandFailed(line, result, path, settings.directory);
+    const kept = options.keepsLogs ? relative(settings.directory, path) : undefined;
+    throw commandFailed(line, result, kept);
   }
   show.line(`${line}: ${formatDuration(performance.now() - started)}`);
 }
@@ -85,8 +88,7 @@ function commandFailed(
     code?: string | undefined;
     cause?: unknown;
   },
-  log: string,
-  directory: string,
+  log: string | undefined,
 ): ReleaseError {
   const how =
     result.exitCode === undefined
@@ -100,7 +102,9 @@ function commandFailed(
       hint:
         result.code === 'ENOENT'
           ? "'before' takes the program and its arguments one by one, without a shell"
-          : `the whole log is in '${relative(directory, log)}'`,
+          : log === undefined
+            ? 'the end of what it printed is above, and no log of it was kept'
+            : `the whole log is in '${log}'`,
     },
   );
 }

@@ -112,6 +112,13 @@ describe('build', () => {
     );
     expect(failed.stderr).toContain("the whole log is in '.release/1.0.0/logs/1-web-ui.log'");
     expect(existsSync(join(site.directory, '.release/1.0.0/web-ui-1.0.0.tar.zst'))).toBe(false);
+    for (const command of ['build', 'ship']) {
+      const dry = await site.release([command, '--dry-run']);
+      expect(dry).toMatchObject({ code: 1 });
+      expect(dry.stderr).toContain('no such module');
+      expect(dry.stderr).toContain('hint: the end of what it printed is above');
+      expect(dry.stderr).not.toContain('whole log');
+    }
   });
 
   it('gives the same bytes again, whatever the umask and the order of the folder', async () => {
