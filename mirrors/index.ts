@@ -13,7 +13,7 @@ export { type Download, downloadArtifact, type DownloadOptions } from './downloa
 export { type Earlier, followHistory } from './earlier.ts';
 export { type NextManifest, requireFollows } from './follows.ts';
 export { IndexMemory, type RememberedFile } from './index-memory.ts';
-export { historyPath } from './layout.ts';
+export { historyPath, isFreeForChannel } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
 export { MirrorError, type MirrorErrorCode, withoutName } from './errors.ts';
 export { withScratchFolder } from './scratch.ts';

@@ -39,6 +39,14 @@ export function historyPath(
   return path.replace(/manifest\.json$/, `history/${sequence}-${sha256.slice(0, 12)}.json`);
 }
 
+/** What stands in `releases/` for the default channel, and in `.release/` for a version. */
+const FILES_BESIDE_CHANNELS = /^(?:manifest|halt|head|build)\.json(?:\.|$)/;
+
+/** Whether a channel beside the default one may have that name: no file of ours has it. */
+export function isFreeForChannel(name: string): boolean {
+  return isChannelName(name) && !FILES_BESIDE_CHANNELS.test(name);
+}
+
 const INDEX_PATH = /^releases\/(?:([^/]+)\/)?manifest\.json$/;
 
 /** Whether a manifest may stand at `path` of the index branch. */

@@ -1,7 +1,7 @@
 /** What several commands have in common: options, channel, quorum. */
 import { CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { isChannelName } from '@landfall/manifest';
-import type { WritableMirror } from '@landfall/mirrors';
+import { isFreeForChannel, type WritableMirror } from '@landfall/mirrors';
 import { quorumOf, type Settings } from '../config.ts';
 import { expectedOf } from '../load-config.ts';
 import type { Expected } from '../signed.ts';
@@ -58,9 +58,17 @@ export function channelOf(context: Context, settings: Settings, option = 'channe
       'a channel is a name such as beta',
     );
   }
+  const channelPath = channelPathOf(settings, channel);
+  if (channelPath !== undefined && !isFreeForChannel(channelPath)) {
+    throw new CliError(
+      'USAGE',
+      `--${option}: expected a name that no file of a mirror has, found '${channel}'`,
+      'a channel is a name such as beta',
+    );
+  }
   return {
     channel,
-    channelPath: channelPathOf(settings, channel),
+    channelPath,
     expected: expectedOf(settings, channel),
   };
 }

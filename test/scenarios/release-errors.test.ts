@@ -117,6 +117,15 @@ const ROWS: BadInput[] = [
     error: '--quorum: expected at most the number of mirrors (3), found 5',
     hint: 'lower it, or add mirrors to the configuration',
   },
+  ...['head.json', 'manifest.json', 'halt.json', 'manifest.json.next', 'build.json'].map(
+    (channel): BadInput => ({
+      name: `a channel that is called as a file of ours, ${channel}`,
+      args: ['ship', '--channel', channel],
+      code: 2,
+      error: `--channel: expected a name that no file of a mirror has, found '${channel}'`,
+      hint: 'a channel is a name such as beta',
+    }),
+  ),
   {
     name: 'a channel that is none',
     args: ['ship', '--channel', 'Beta!'],
