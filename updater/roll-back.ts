@@ -159,7 +159,11 @@ function declineTarget(
     const what = wanted === version || wanted === id ? 'runs already' : 'is not on the disk';
     return { code: 'no-target', reason: `${wanted} ${what}`, hint: listed };
   }
-  const nameable = others.find((each) => !findQuarantined(store.quarantine, each));
+  // Where that is known, what is left never passed: nobody is sent there.
+  const isKnown = store.deployments.some((each) => each.verified !== undefined);
+  const nameable = isKnown
+    ? undefined
+    : others.find((each) => !findQuarantined(store.quarantine, each));
   const command = `'updater rollback --to ${nameable?.version} --reason …'`;
   return {
     code: 'no-target',
