@@ -51,8 +51,8 @@ function notServed(
     {
       hint:
         verdict.kind === 'absent'
-          ? 'the mirror must let anyone read its releases; a private repository cannot serve nodes'
-          : 'look at what stands there; a cache or a proxy in between may answer instead',
+          ? 'if another machine ships this version or prunes there, run it again when that is done; else the mirror must let anyone read its releases: a private repository cannot serve nodes'
+          : 'look at what stands there: another machine may have shipped other bytes, or a cache or a proxy in between answers instead',
     },
   );
 }

@@ -1,8 +1,10 @@
 /** Uploads to Gitea when answers are lost, leftovers lie about, or the server says no. */
+import { writeFileSync } from 'node:fs';
 import type { WritableMirror } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorOf } from '../harness/errors.ts';
 import { countRequests, giteaScene, type GiteaScene, writerTo } from '../harness/gitea-scene.ts';
+import type { Release } from '../harness/gitea-stand-in/state.ts';
 import { askGitea, releaseOf, uploadAsset } from '../harness/gitea-subject.ts';
 import { type Fault, startFaultyServer } from '../harness/http-faults.ts';
 import { makeArtifact } from '../mirrors/conformance.ts';
@@ -113,6 +115,70 @@ describe('leftovers', () => {
     expect(error.message).toContain(artifact.sha256);
     expect(countRequests(scene.server, 'DELETE', /./)).toBe(0);
     expect((await releaseOf(scene.place, VERSION)).assets).toHaveLength(2);
+  });
+});
+
+describe('another machine that uploads the same', () => {
+  const artifact = (): Artifact => makeArtifact('web-ui.tar.zst', 5000);
+
+  async function sceneWith(one: Artifact): Promise<{ scene: GiteaScene; release: Release }> {
+    const scene = await giteaScene();
+    const info = { version: VERSION, notes: '', prerelease: false, files: [one] };
+    await scene.writer.ensureRelease(info, {});
+    const [release] = scene.server.repository().releases;
+    if (release === undefined) throw new Error('no release');
+    return { scene, release };
+  }
+
+  /** Another machine's upload arrives while ours is under way; its asset is the older one. */
+  function plantAfterLook({ server }: GiteaScene, release: Release, { bytes }: Artifact): number {
+    const uuid = server.state.newUuid();
+    writeFileSync(server.state.attachment(uuid), bytes);
+    return server.state.addAsset(release, { uuid, name: 'web-ui.tar.zst', size: bytes.length }).id;
+  }
+
+  it.each([false, true])('keeps its own, which is older; it removed ours: %s', async (removed) => {
+    const one = artifact();
+    const { scene, release } = await sceneWith(one);
+    let planted: number | undefined;
+    scene.server.hooks.handled = (method, path) => {
+      if (method === 'GET' && path.endsWith('/assets')) {
+        planted ??= plantAfterLook(scene, release, one);
+      }
+      const ours = release.assets.at(-1);
+      if (!removed || method !== 'POST' || !UPLOAD.test(path) || ours === undefined) return;
+      scene.server.state.removeAsset(release, ours);
+    };
+    await scene.writer.uploadArtifact(VERSION, one.path, one);
+    expect(countRequests(scene.server, 'POST', UPLOAD)).toBe(1);
+    expect(release.assets.map(({ id }) => id)).toEqual([planted]);
+    expect(release.draft).toBe(false);
+  });
+
+  it('and removes ours, with none of its own, is told of', async () => {
+    const one = artifact();
+    const { scene, release } = await sceneWith(one);
+    scene.server.hooks.handled = (method, path) => {
+      const [ours] = release.assets;
+      if (method === 'POST' && UPLOAD.test(path) && ours !== undefined) {
+        scene.server.state.removeAsset(release, ours);
+      }
+    };
+    const error = await errorOf(() => scene.writer.uploadArtifact(VERSION, one.path, one));
+    expect(error.message).toContain("'web-ui.tar.zst' is not there after its upload");
+    expect(error.hint).toContain('somebody else may be shipping this version');
+  });
+
+  it('at the very same time leaves one', async () => {
+    const one = artifact();
+    const { scene, release } = await sceneWith(one);
+    const fault = { kind: 'delay', ms: 400 } as const;
+    scene.server.rules.push({ method: 'POST', path: UPLOAD, fault });
+    const writers = [1, 2, 3].map(() => writerTo(scene.place));
+    await Promise.all(writers.map((writer) => publish(writer, [one])));
+    expect(release.assets.map(({ name, size }) => `${name} ${size}`)).toEqual([
+      'web-ui.tar.zst 5000',
+    ]);
   });
 });
 
