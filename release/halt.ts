@@ -21,6 +21,7 @@ import {
 } from './halt-doubts.ts';
 import { type HaltDraft, newestHaltDraft, toHaltDraft } from './halt-drafts.ts';
 import { openHaltKeys, readHaltBack, signHalt, whenAllHave, writeHalt } from './halt-publish.ts';
+import { refuseUnknownHalt } from './halt-unknown.ts';
 import { alive, type MirrorProgress, onEach } from './mirror-progress.ts';
 import type { Show, Step } from './show.ts';
 import type { Expected } from './signed.ts';
@@ -150,8 +151,8 @@ export function describeHalt(halt: Halt): string {
   return `serial ${halt.serial} halts ${describeHalts(halt)}`;
 }
 
-/** What is on the mirrors, what was made here, or the next one. */
-function decideHalt(run: HaltRun, wish: HaltWish, show: Show): void {
+/** What is on the mirrors, what was made here, or the next one. Throws `ReleaseError` HALT_UNKNOWN, NOT_PUBLISHED. */
+async function decideHalt(run: HaltRun, wish: HaltWish, show: Show): Promise<void> {
   const { settings, channel, rows } = run;
   refuseStrange(run);
   const published = highestHalts(rows).map(toGoal);
@@ -178,6 +179,7 @@ function decideHalt(run: HaltRun, wish: HaltWish, show: Show): void {
   const base = made === undefined ? published : [made];
   if (wish.reason === undefined && base.every(isSo))
     return show.outcome('there is nothing to resume');
+  if (wish.reason !== undefined) await refuseUnknownHalt(run, wish.version);
   if (another !== undefined) {
     show.line(`different halt files have serial ${serial}: this one takes their place`);
   }

@@ -118,3 +118,20 @@ it('is finished after a kill with the same bytes, and waits for the signatures i
     halted: [{ version: '1.1.0', reason: 'page is blank' }],
   });
 });
+
+it('refuses a version that nobody ever had, unless a mirror that is away may have it', async () => {
+  const site = await useProject();
+  expect(await site.release(['ship', '1.0.0'])).toMatchObject({ code: 0 });
+  const halt = ['halt', '9.9.9', '--reason', 'page is blank'];
+  const before = filesOf(site.root);
+  const refused = await site.release(halt);
+  expect(refused.stderr).toContain("channel 'stable' never had 9.9.9: expected 1.0.0 or one");
+  expect(refused.code).toBe(2);
+  expect(filesOf(site.root)).toEqual(before);
+  expect(await site.release(['halt', '0.9.0', '--reason', 'old'])).toMatchObject({ code: 0 });
+  const plugIn = unplug(site.mirror('lima'));
+  expect(await site.release(halt)).toMatchObject({ code: 4 });
+  plugIn();
+  expect(await site.release(halt), 'is gone on with').toMatchObject({ code: 0 });
+  expect(haltOn(site, 'lima').halted.map(({ version }) => version)).toEqual(['0.9.0', '9.9.9']);
+});
