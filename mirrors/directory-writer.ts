@@ -100,12 +100,9 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
       if (isIndexPath(checkIndexPath(path))) keepEarlier(this.#root, path, bytes);
     }
     writeHead(this.#root, update.files);
-    try {
-      await this.#writeFiles([...update.files], options);
-    } finally {
-      // Another publisher may have written at the same time.
-      writeHead(this.#root, new Map());
-    }
+    await this.#writeFiles([...update.files], options);
+    // Another publisher may have written at the same time.
+    writeHead(this.#root, new Map());
     crashPoint('mirror-index-written');
   }
 
@@ -118,8 +115,7 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));
       makeDirectoryDurably(dirname(target), DIRECTORY_MODE);
-      // A slow disk takes its time with what goes before.
-      if (index === first) await this.#before(options);
+      if (index === first) await this.#beforeAgain(options);
       if (!isSame(target, bytes)) writeFileDurably(target, bytes, { mode: FILE_MODE });
       crashPoint('mirror-index-file-written');
     }
@@ -130,6 +126,17 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
     const folder = new Folder(this.name, this.#root);
     const limits = { deadlineMs: READ_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
     await before?.((path, maxBytes) => folder.read(checkIndexPath(path), { ...limits, maxBytes }));
+  }
+
+  /** A slow disk takes its time with what goes before. What ends here leaves the head of what stands there. */
+  async #beforeAgain(options: WriteIndexOptions): Promise<void> {
+    try {
+      await this.#before(options);
+    } catch (error) {
+      // Nothing is written where a stick was pulled.
+      if (await isMirrorFolder(this.#root)) writeHead(this.#root, new Map());
+      throw error;
+    }
   }
 
   async #translate<T>(work: Promise<T>): Promise<T> {

@@ -96,6 +96,21 @@ describe('a directory mirror', () => {
     expect(all()).toEqual(before);
   });
 
+  it('is not written to when it is pulled while its index is', async () => {
+    const path = emptyMirror();
+    const writer = directoryWriter(path);
+    let looks = 0;
+    const before = async (read: (path: string, maxBytes: number) => Promise<unknown>) => {
+      looks += 1;
+      if (looks > 1)
+        for (const each of readdirSync(path)) rmSync(join(path, each), { recursive: true });
+      await read('releases/manifest.json', 1000);
+    };
+    const error = await errorOf(() => writer.writeIndex({ files: filesOf(1) }, { before }));
+    expect([error.code, looks]).toEqual(['UNREACHABLE', 2]);
+    expect(readdirSync(path)).toEqual([]);
+  });
+
   it('finishes what a killed upload began, and leaves nothing beside it', async () => {
     const path = emptyMirror();
     const folder = join(path, 'releases/download/v1.0.0');
