@@ -110,7 +110,7 @@ export class WritableDirectoryMirror extends DirectoryMirror implements Writable
     files: readonly (readonly [string, Uint8Array])[],
     options: WriteIndexOptions,
   ): Promise<void> {
-    const first = files.findIndex(([path]) => /manifest\.json(?:\.|$)/.test(path));
+    const first = files.findIndex(([path]) => /(?:manifest|halt)\.json(?:\.|$)/.test(path));
     for (const [index, [path, bytes]] of files.entries()) {
       options.signal?.throwIfAborted();
       const target = join(this.#root, checkIndexPath(path));

@@ -11,7 +11,7 @@ export {
 } from './config.ts';
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
-export { type NextManifest, requireFollows } from './follows.ts';
+export { requireFollows, requireHaltFollows } from './follows.ts';
 export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath, isFreeForChannel } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
@@ -51,4 +51,4 @@ export {
   type SurveyRow,
 } from './survey.ts';
 export { gatherProvenance, readProvenance, type SignedProvenance } from './provenance.ts';
-export { isSigned } from './signed-index.ts';
+export { isSigned, type ReadIndexFile } from './signed-index.ts';

@@ -73,7 +73,7 @@ export async function readSignedHalt(
 }
 
 /** The same from anywhere that `read` reaches. */
-async function gatherHalt(
+export async function gatherHalt(
   channel: string | undefined,
   { app, policy: authority }: Believed,
   read: ReadIndexFile,

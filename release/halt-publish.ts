@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { haltPath } from '@landfall/manifest';
-import { surveyHalts } from '@landfall/mirrors';
+import { type ReadIndexFile, requireHaltFollows, surveyHalts } from '@landfall/mirrors';
 import { verifyHalt } from '@landfall/trust';
 import { addSignature, collectSignatures, hasSigned } from './collect.ts';
 import { ReleaseError } from './errors.ts';
@@ -67,14 +67,17 @@ export function whenAllHave(run: HaltRun): string | undefined {
 
 /** Writes the goal to every mirror that lacks it. */
 export async function writeHalt(run: HaltRun, show: Show): Promise<void> {
-  const { settings, goal, channel } = run;
+  const { settings, goal, channel, channelPath, expected, rows, signal } = run;
   if (goal === undefined) return;
+  const { app, policy } = expected;
+  const next = { app, policy, channel: channelPath, halt: goal, rows, signal };
   const wanted = {
     // Who is believed comes before what they signed.
     files: new Map([...rootFilesOf(settings.roots), ...goal.files]),
     message: `Halts of ${settings.app} (channel ${channel}, serial ${goal.halt.serial})\n`,
     date: goal.halt.published,
     point: 'halt-published',
+    requireFollows: (mirror: string, read: ReadIndexFile) => requireHaltFollows(mirror, next, read),
   };
   await writeIndexFiles(run, lacking(run), wanted, show);
 }

@@ -5,10 +5,11 @@
  */
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
-import { prepareIndexUpdate } from '@landfall/mirrors';
+import { prepareIndexUpdate, type ReadIndexFile } from '@landfall/mirrors';
 import type { Settings } from './config.ts';
 import { alive, type MirrorProgress, onEach } from './mirror-progress.ts';
 import type { Show } from './show.ts';
+import { Meanwhile, type RequireFollows } from './steps/meanwhile.ts';
 import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
 import { workspaceOf } from './workspace.ts';
 
@@ -21,27 +22,58 @@ export interface IndexFiles {
   date: string;
   /** The crash point that is passed after each mirror. */
   point: string;
+  /** What may be replaced; whatever stands there unless told. */
+  requireFollows?: RequireFollows;
 }
 
-/** Writes `wanted` to the mirrors of `todo`, as one commit where they share one. What fails is kept with its mirror. */
+interface Run {
+  settings: Settings;
+  mirrors: readonly MirrorProgress[];
+  signal: AbortSignal;
+}
+
+/**
+ * Writes `wanted` to the mirrors of `todo`, as one commit where they share one. What fails
+ * is kept with its mirror. Throws `ReleaseError` SUPERSEDED when somebody else has
+ * published meanwhile.
+ */
 export async function writeIndexFiles(
-  run: { settings: Settings; mirrors: readonly MirrorProgress[]; signal: AbortSignal },
+  run: Run,
   todo: readonly MirrorProgress[],
   wanted: IndexFiles,
   show: Show,
 ): Promise<void> {
-  const { settings, mirrors, signal } = run;
-  const { point, ...update } = wanted;
+  const { requireFollows = async () => undefined } = wanted;
+  const meanwhile = new Meanwhile(run, requireFollows);
+  try {
+    await writeAll(run, todo, wanted, meanwhile, show);
+  } finally {
+    meanwhile.end();
+  }
+}
+
+async function writeAll(
+  { settings, mirrors, signal }: Run,
+  todo: readonly MirrorProgress[],
+  { files, message, date, point }: IndexFiles,
+  meanwhile: Meanwhile,
+  show: Show,
+): Promise<void> {
   const prepared = await prepareIndexUpdate({
-    ...update,
+    files,
+    message,
+    date,
     mirrors: alive(mirrors).map(({ mirror }) => mirror),
     repository: join(workspaceOf(settings), 'index.git'),
+    before: (read) => meanwhile.refuse('', read),
     signal,
   });
   const others = await otherChannels(prepared, settings, undefined);
+  await meanwhile.look();
   await onEach(todo, 'write', signal, async ({ mirror }) => {
     await requireOtherChannels(mirror, others, signal);
-    await mirror.writeIndex(prepared, { signal });
+    const before = (read: ReadIndexFile): Promise<void> => meanwhile.refuse(mirror.name, read);
+    await mirror.writeIndex(prepared, { signal, before });
     crashPoint(point);
     show.live(mirror.name, 'written');
   });

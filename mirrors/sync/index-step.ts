@@ -8,7 +8,7 @@ import { crashPoint } from '@landfall/cli';
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
 import { MirrorError } from '../errors.ts';
-import { requireFollows } from '../follows.ts';
+import { requireFollows, requireHaltFollows } from '../follows.ts';
 import { fileOf } from '../git.ts';
 import { manifestPaths } from '../git-history.ts';
 import { prepareIndexUpdate } from '../index-commit.ts';
@@ -103,9 +103,13 @@ function prepareUpdate(
 async function requireFollowsAll(
   mirror: string,
   goals: readonly Goal[],
-  { app, policy, signal }: IndexOptions,
+  { app, policy, halts, signal }: IndexOptions,
   read: ReadIndexFile,
 ): Promise<void> {
+  for (const { channel, halt, rows } of halts) {
+    const { verified } = halt;
+    await requireHaltFollows(mirror, { app, policy, channel, halt: verified, rows, signal }, read);
+  }
   for (const { channel, index, served } of goals) {
     const known = new Set([...served.values()].map(({ sha256 }) => sha256));
     const { verified } = index;

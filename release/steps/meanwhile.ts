@@ -1,37 +1,33 @@
 /**
- * What a release follows was decided when mirrors were looked at; since then another
+ * What a publication follows was decided when mirrors were looked at; since then another
  * machine may have published. Each mirror is looked at once more before its index is
- * written, and the first that shows a manifest which would be lost ends the
+ * written, and the first that shows something which would be lost ends the
  * publication: no further mirror is written. Changes nothing.
  */
 import { ExitCode } from '@landfall/errors';
-import { MirrorError, type NextManifest, requireFollows } from '@landfall/mirrors';
+import { MirrorError, type ReadIndexFile } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { orNothing } from '../known.ts';
 import { alive, type MirrorProgress } from '../mirror-progress.ts';
-import { need, type Shipment } from '../shipment.ts';
 
 const DEADLINE_MS = 20_000;
 
-type ReadIndexFile = Parameters<typeof requireFollows>[2];
+/** Throws `MirrorError` SUPERSEDED when what is to be written must not take the place of what `read` finds. */
+export type RequireFollows = (mirror: string, read: ReadIndexFile) => Promise<void>;
 
 export class Meanwhile {
-  readonly #next: NextManifest;
+  readonly #requireFollows: RequireFollows;
   readonly #mirrors: readonly MirrorProgress[];
   readonly #signal: AbortSignal;
   #found: MirrorError | undefined;
 
-  constructor(shipment: Shipment) {
-    const { survey, signed, expected, channelPath, mirrors, signal } = shipment;
+  constructor(
+    { mirrors, signal }: { mirrors: readonly MirrorProgress[]; signal: AbortSignal },
+    requireFollows: RequireFollows,
+  ) {
     this.#mirrors = mirrors;
     this.#signal = signal;
-    this.#next = {
-      ...expected,
-      channel: channelPath,
-      verified: need(signed, 'signed manifest').verified,
-      known: new Set(need(survey, 'survey').rows.flatMap(({ verified }) => verified?.sha256 ?? [])),
-      signal,
-    };
+    this.#requireFollows = requireFollows;
   }
 
   /** Looks at all mirrors as a stranger, before the first is written. Throws like `end`. */
@@ -50,7 +46,7 @@ export class Meanwhile {
   /** Throws `MirrorError` SUPERSEDED when what `read` finds, or any mirror showed before, would be lost. */
   async refuse(mirror: string, read: ReadIndexFile): Promise<void> {
     try {
-      await requireFollows(mirror, this.#next, read);
+      await this.#requireFollows(mirror, read);
     } catch (error) {
       if (error instanceof MirrorError && error.code === 'SUPERSEDED') this.#found ??= error;
       throw error;

@@ -9,6 +9,7 @@ import { artifactFiles, indexPath } from '@landfall/manifest';
 import {
   prepareIndexUpdate,
   readProvenance,
+  requireFollows,
   type WritableMirror,
   type WriteIndexOptions,
 } from '@landfall/mirrors';
@@ -49,7 +50,15 @@ export function withoutIndex(shipment: Shipment): MirrorProgress[] {
  * `ReleaseError` SUPERSEDED when somebody else has published meanwhile.
  */
 export async function publishIndex(shipment: Shipment, show: Show): Promise<void> {
-  const meanwhile = new Meanwhile(shipment);
+  const { survey, signed, expected, channelPath, signal } = shipment;
+  const next = {
+    ...expected,
+    channel: channelPath,
+    verified: need(signed, 'signed manifest').verified,
+    known: new Set(need(survey, 'survey').rows.flatMap(({ verified }) => verified?.sha256 ?? [])),
+    signal,
+  };
+  const meanwhile = new Meanwhile(shipment, (mirror, read) => requireFollows(mirror, next, read));
   try {
     await writeIndexes(shipment, meanwhile, show);
   } finally {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type SyncOptions, syncMirrors, type SyncResult } from '../../mirrors/sync/sync.ts';
 import { giteaScene, type GiteaScene } from '../harness/gitea-scene.ts';
 import { commitFiles, runGit } from '../harness/gitea-stand-in/state.ts';
+import { putHalt } from '../harness/halts.ts';
 import {
   fillMirror,
   mirrorFolder,
@@ -70,6 +71,15 @@ describe('a target that was given a newer release meanwhile', () => {
     expect(targets[0]?.problem?.code).toBe('SUPERSEDED');
     expect(on(lagging)).toBe(text(other));
   });
+});
+
+it('what was halted on a target meanwhile stays halted', async () => {
+  const [whole, lagging] = [mirrorFolder(smallRelease([key], 4)), mirrorFolder()];
+  putHalt(whole, key, { serial: 3 });
+  const halted = (): string => readFileSync(join(lagging, 'releases/halt.json'), 'utf8');
+  const { targets } = await sync([whole], [lagging], () => putHalt(lagging, key, { serial: 4 }));
+  expect(targets[0]?.problem?.message).toContain('expected none, found serial 4');
+  expect(JSON.parse(halted())).toMatchObject({ serial: 4 });
 });
 
 describe('Gitea mirrors', () => {

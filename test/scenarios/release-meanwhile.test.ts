@@ -2,8 +2,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseManifest } from '@landfall/manifest';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Outcome } from '../harness/command.ts';
+import { startFaultyMirror } from '../harness/faulty-mirror.ts';
 import { useGiteaProject } from '../harness/gitea-project.ts';
 import { runGit } from '../harness/gitea-stand-in/state.ts';
 import { expectComplete, manifestOn, unplug } from '../harness/mirror-content.ts';
@@ -126,5 +127,43 @@ describe('a release to Gitea and a folder', () => {
     }
     expect(manifestOn(folder)).toMatchObject({ version: '0.2.1', sequence: 2 });
     expect(await fleet.release(['verify'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a halt', () => {
+  it('takes back no other that was published meanwhile', async () => {
+    const site = await useProject();
+    const oslo = site.mirror('oslo');
+    const server = await startFaultyMirror(oslo);
+    onTestFinished(() => server.stop());
+    const [first] = site.config.mirrors;
+    Object.assign(first ?? {}, { url: server.url });
+    site.writeConfig();
+    expect(await site.release(['ship', '1.0.0'])).toMatchObject({ code: 0 });
+    const elsewhere = secondMachine(site);
+    const theirs = ['halt', '1.0.0', '--reason', 'page is blank'];
+    expect(await elsewhere(theirs)).toMatchObject({ code: 0 });
+    const names = ['halt.json', 'halt.json.minisig'].map((name) => `releases/${name}`);
+    const files = names.map((name) => [name, readFileSync(join(oslo, name))] as const);
+    const eachFolder = (act: (folder: string) => void): void =>
+      site.mirrors.forEach(({ directory }) => act(directory));
+    eachFolder((folder) => names.forEach((name) => rmSync(join(folder, name))));
+    // Read when the serial is decided on, and not yet signed.
+    server.hooks.handled = (_, path) => {
+      if (path !== '/releases/manifest.json') return;
+      eachFolder((folder) =>
+        files.forEach(([name, bytes]) => writeFileSync(join(folder, name), bytes)),
+      );
+    };
+    const ours = ['halt', '0.9.0', '--reason', 'eats data'];
+    expectSuperseded(
+      await site.release(ours),
+      'somebody else has published a halt file meanwhile: expected none, found serial 1',
+    );
+    for (const [name, bytes] of files) expect(readFileSync(join(oslo, name))).toEqual(bytes);
+    const again = await site.release(ours);
+    expect(again.stdout).toContain('serial 2');
+    expect(again.stdout).toContain('halts 1.0.0 and 0.9.0');
+    expect(again.code).toBe(0);
   });
 });
