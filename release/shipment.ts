@@ -1,8 +1,6 @@
 /** What the steps of one `release ship` share. Each step fills in what the later ones need. */
 import type { Component } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
-import { policyFor } from '@landfall/trust';
-import { OtaError } from '@landfall/errors';
 import type { SignedProvenance, Survey } from '@landfall/mirrors';
 import { type Settings, toMs } from './config.ts';
 import type { Decision, Known } from './decide.ts';
@@ -16,7 +14,7 @@ import type { Expected, SignedManifest } from './signed.ts';
 import type { Packed } from './steps/pack.ts';
 import type { Source } from './steps/source.ts';
 import type { Waiting } from './waiting.ts';
-import { readSigned, scratchOf, versionFolder } from './workspace.ts';
+import { readOutdated, readSigned, scratchOf, versionFolder } from './workspace.ts';
 
 /** What building needs; `release build` has only this. */
 export interface Build {
@@ -101,21 +99,13 @@ export function turnTo(shipment: Shipment, version: string): void {
  */
 function readCurrent(
   here: string,
-  { settings, channel, channelPath, expected }: Shipment,
+  { settings, channelPath, expected }: Shipment,
 ): SignedManifest | undefined {
   try {
     return readSigned(here, channelPath, expected);
   } catch (error) {
     if (!(error instanceof ReleaseError) || error.code !== 'DAMAGED') throw error;
-    const isOutdated = settings.roots.slice(0, -1).some(({ root }) => {
-      try {
-        return readSigned(here, channelPath, { ...expected, policy: policyFor(root, channel) });
-      } catch (earlier) {
-        if (earlier instanceof OtaError) return false;
-        throw earlier;
-      }
-    });
-    if (isOutdated) return undefined;
+    if (readOutdated(settings, here, channelPath, expected) !== undefined) return undefined;
     throw error;
   }
 }

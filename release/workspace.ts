@@ -24,6 +24,7 @@ import {
 import { OtaError } from '@landfall/errors';
 import { compareVersions, isVersion, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import { MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
+import { policyFor } from '@landfall/trust';
 import { z } from 'zod';
 import type { Settings } from './config.ts';
 import { ReleaseError } from './errors.ts';
@@ -139,6 +140,27 @@ export function readSigned(
       hint: `if the keys or the configuration changed on purpose, remove '${folder}' and ship again`,
     });
   }
+}
+
+/**
+ * The same where `readSigned` throws DAMAGED: verified by the root document of its time, if
+ * keys were replaced since. Nobody goes by it any more; what it says was signed.
+ */
+export function readOutdated(
+  settings: Settings,
+  folder: string,
+  channelPath: string | undefined,
+  expected: Omit<Expected, 'policy'>,
+): SignedManifest | undefined {
+  for (const { root } of settings.roots.slice(0, -1).toReversed()) {
+    try {
+      const policy = policyFor(root, expected.channel);
+      return readSigned(folder, channelPath, { ...expected, policy });
+    } catch (error) {
+      if (!(error instanceof OtaError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 interface Unverified {

@@ -19,7 +19,13 @@ import { knownManifests } from '../known.ts';
 import { listingOf, sameContent, type Sources } from '../listings.ts';
 import { expectedOf, loadSettings } from '../load-config.ts';
 import { versionOf } from '../version.ts';
-import { channelPathOf, readSigned, signedChannels, versionFolder } from '../workspace.ts';
+import {
+  channelPathOf,
+  readOutdated,
+  readSigned,
+  signedChannels,
+  versionFolder,
+} from '../workspace.ts';
 import { CHANNEL, channelOf, type ChannelChoice } from './common.ts';
 
 interface ComponentDiff {
@@ -94,13 +100,20 @@ async function finderOf(
   };
 }
 
-/** A version has one set of artifacts, whatever channel it was signed for. */
+/** A version has one set of artifacts, whatever channel it was signed for, and whatever became of the keys since. */
 function signedForAnyChannel(settings: Settings, version: string): Manifest | undefined {
   const folder = versionFolder(settings, version);
   const [path] = signedChannels(folder);
   const channel = path ?? settings.channel;
   const channelPath = channelPathOf(settings, channel);
-  return readSigned(folder, channelPath, expectedOf(settings, channel))?.verified.manifest;
+  const expected = expectedOf(settings, channel);
+  try {
+    return readSigned(folder, channelPath, expected)?.verified.manifest;
+  } catch (error) {
+    const outdated = readOutdated(settings, folder, channelPath, expected);
+    if (outdated === undefined) throw error;
+    return outdated.verified.manifest;
+  }
 }
 
 async function diffPair(

@@ -14,6 +14,7 @@ import { describeCount } from '../waiting.ts';
 import {
   listVersions,
   readBuildRecord,
+  readOutdated,
   readSigned,
   signedChannels,
   versionFolder,
@@ -146,8 +147,23 @@ function signedRow(settings: Settings, version: string, channelPath: string | un
     return proven === undefined ? row : { ...row, proven };
   } catch (error) {
     if (!(error instanceof OtaError)) throw error;
-    return { version, channel, sequence: null, state: error.message };
+    return unbelievedRow(settings, version, channelPath, error);
   }
+}
+
+/** What does not verify: changed, or signed by keys that were replaced since. */
+function unbelievedRow(
+  settings: Settings,
+  version: string,
+  channelPath: string | undefined,
+  { message }: OtaError,
+): LocalRow {
+  const channel = channelPath ?? settings.channel;
+  const folder = versionFolder(settings, version);
+  const outdated = readOutdated(settings, folder, channelPath, { app: settings.app, channel });
+  const sequence = outdated?.verified.manifest.sequence ?? null;
+  const state = sequence === null ? message : 'signed by keys that were replaced since';
+  return { version, channel, sequence, state };
 }
 
 /** `on 2 of 3`: mirrors whose index was read back, and how far those came that it was not. */

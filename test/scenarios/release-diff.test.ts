@@ -1,7 +1,8 @@
 /** `release diff`: from this folder, from mirrors, and what it makes of changes. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { rotate, useHalted } from '../harness/halted-project.ts';
 import { unplug } from '../harness/mirror-content.ts';
 import { type Project, useProject, writeWebUi } from '../harness/project.ts';
 
@@ -61,5 +62,26 @@ describe('diff', () => {
     const unknown = await site.release(['diff', '0.9.0', '1.1.0']);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain('release 0.9.0 is not known');
+  });
+
+  it('reads what was signed by keys that were replaced since', async () => {
+    const site = await useHalted();
+    writeWebUi(site, 'second');
+    expect(await site.release(['ship', '1.2.0'])).toMatchObject({ code: 0 });
+    const drop = ['--drop', site.publicKey, '--key', 'keys/second.pub'];
+    await rotate(site, 2, ...drop, '--floor', 'stable=1.2.0');
+    site.config.keys.secret = ['keys/second.key'];
+    site.writeConfig();
+    const shown = await site.release(['diff', '1.0.0', '1.2.0']);
+    expect(shown).toMatchObject({ code: 0 });
+    expect(shown.stdout).toContain('~ index.html');
+    const { stdout } = await site.release(['status']);
+    expect(stdout).toMatch(/^1\.0\.0 +stable +1 +signed by keys that were replaced since +/m);
+    expect(stdout).toMatch(/^1\.2\.0 +stable +2 +signed by keys that were replaced since +/m);
+    // What nobody of any time signed is still damaged.
+    const manifest = '.release/1.0.0/manifest.json';
+    const text = readFileSync(join(site.directory, manifest), 'utf8');
+    site.write(manifest, text.replace('1.0.0', '1.0.9'));
+    expect(await site.release(['diff', '1.0.0', '1.2.0'])).toMatchObject({ code: 3 });
   });
 });
