@@ -11,8 +11,12 @@ import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { type Halt, MAX_HALT_BYTES, parseHalt, serializeHalt } from '@landfall/manifest';
+import type { PublicKey } from '@landfall/minisign';
+import { policyFor, type TrustPolicy } from '@landfall/trust';
+import { collectSignatures } from './collect.ts';
 import type { Settings } from './config.ts';
 import { readSmallFile } from './files.ts';
+import { policyOf } from './load-config.ts';
 import { workspaceOf } from './workspace.ts';
 
 /** A halt file made here. Its bytes are ours; whether enough signed it is another matter. */
@@ -56,6 +60,41 @@ export function* haltDrafts(settings: Settings, channel: string): Generator<Halt
     yield { path, bytes, halt: parseHalt(bytes) };
   }
   return undefined;
+}
+
+/** A halt file that fewer signed than must. */
+export interface WaitingHalt extends HaltDraft {
+  readonly threshold: number;
+  readonly signers: readonly PublicKey[];
+}
+
+/**
+ * The newest halt file of each channel, where it lacks signatures. One that was signed by
+ * enough before keys were replaced waits for nobody: another takes its place.
+ */
+export function waitingHalts(settings: Settings): WaitingHalt[] {
+  const folder = join(workspaceOf(settings), 'halts');
+  const channels = existsSync(folder) ? readdirSync(folder).toSorted() : [];
+  return channels.flatMap((channel) => {
+    const draft = newestHaltDraft(settings, channel);
+    const policies = policiesOf(settings, channel);
+    const newest = policies.at(-1);
+    if (draft === undefined || newest === undefined) return [];
+    const signersOf = (policy: TrustPolicy): readonly PublicKey[] =>
+      collectSignatures(draft.path, draft.bytes, policy).signers;
+    if (policies.some((policy) => signersOf(policy).length >= policy.threshold)) return [];
+    return [{ ...draft, threshold: newest.threshold, signers: signersOf(newest) }];
+  });
+}
+
+/** Who could sign for `channel`, then and now; none where nobody can now. */
+function policiesOf(settings: Settings, channel: string): TrustPolicy[] {
+  if (settings.roots.length === 0) return [policyOf(settings, channel)];
+  const lists = ({ root }: Settings['roots'][number]): boolean =>
+    root.channels.some((each) => each.channel === channel);
+  const newest = settings.roots.at(-1);
+  if (newest === undefined || !lists(newest)) return [];
+  return settings.roots.filter(lists).map(({ root }) => policyFor(root, channel));
 }
 
 /** The trusted comment of a halt file's signatures. */

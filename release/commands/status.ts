@@ -8,6 +8,7 @@ import { type Mirror, openMirrors, surveyMirrors, withoutName } from '@landfall/
 import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
+import { type WaitingHalt, waitingHalts } from '../halt-drafts.ts';
 import { expectedOf, loadSettings, policyOf } from '../load-config.ts';
 import { type ProvenPublication, readProofs } from '../proofs.ts';
 import { describeCount } from '../waiting.ts';
@@ -79,7 +80,11 @@ export const statusCommand: Command = {
         }),
       );
     });
-    context.result({ app: settings.app, channel, here, mirrors }, describe(here, mirrors, channel));
+    const halts = waitingHalts(settings);
+    context.result({ app: settings.app, channel, here, halts: halts.map(reportHalt), mirrors }, [
+      ...halts.map(describeHalt),
+      ...describe(here, mirrors, channel),
+    ]);
   },
 };
 
@@ -102,6 +107,15 @@ async function countServed(
     }
   }
   return `${found} of ${artifacts.length}`;
+}
+
+function reportHalt({ halt, path, threshold, signers }: WaitingHalt): object {
+  return { channel: halt.channel, serial: halt.serial, path, threshold, signers: signers.length };
+}
+
+function describeHalt(waiting: WaitingHalt): string {
+  const { channel, serial } = waiting.halt;
+  return `halt file ${serial} of channel '${channel}' ${describeCount(waiting)}: ${waiting.path}`;
 }
 
 /** One row per version and channel in `.release`. */

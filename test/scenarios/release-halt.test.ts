@@ -104,6 +104,8 @@ it('is finished after a kill with the same bytes, and waits for the signatures i
   expect(waiting.code).toBe(3);
   expect(waiting.stdout).toContain('release sign halt-1.json --key FILE');
   expect((await site.release(['resume', '1.0.0'])).stdout).toContain('nothing to do');
+  const listed = "halt file 1 of channel 'stable' waits for 1 more signature, 1 of 2 are there";
+  expect((await site.release(['status'])).stdout).toContain(`${listed}: ${draft}\n`);
 
   site.write('keys/second.key', await serializeSecretKey(second, { password: undefined }), 0o600);
   const signed = await site.release(['sign', draft, '--key', 'keys/second.key']);
@@ -112,6 +114,7 @@ it('is finished after a kill with the same bytes, and waits for the signatures i
   const killed = await site.release(halt, { env: { LANDFALL_CRASH_AT: 'halt-published' } });
   expect(killed.signal).toBe('SIGKILL');
   expect(await site.release(halt)).toMatchObject({ code: 0 });
+  expect((await site.release(['status'])).stdout).not.toContain('halt file');
   expect(readFileSync(join(site.mirror('oslo'), 'releases/halt.json'))).toEqual(bytes);
   expect(haltOn(site, 'oslo')).toMatchObject({
     serial: 1,
