@@ -1,8 +1,9 @@
 /** Whether a mirror serves an artifact whole and right, seen as a stranger sees it: by reading all of it. */
-import { createHash } from 'node:crypto';
+import { writeAllSync } from './download/disk.ts';
 import type { ReleaseFile } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import type { Mirror, ReadOptions } from './mirror.ts';
+import { requireOneMeaning, SignedBytes } from './signed-bytes.ts';
 
 /** Slower than this many bytes a second over a minute, a mirror is given up. */
 const MIN_RATE = 1024;
@@ -15,25 +16,32 @@ export type ArtifactState =
   | { state: 'missing' }
   | { state: 'wrong'; found: string };
 
+export interface CheckOptions {
+  /** An open, empty file that gets what is read. */
+  copyTo?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Reads the artifact and hashes it. Wrong bytes, a page of HTML and an endless
- * body are states; a mirror that cannot be asked is a `MirrorError`.
+ * body are states; a mirror that cannot be asked is a `MirrorError`, and bytes that
+ * the manifest calls right and wrong a `ManifestError` MANIFEST_CONTRADICTION.
  */
 export async function checkArtifact(
   mirror: Mirror,
   version: string,
   artifact: ReleaseFile,
-  options: { signal?: AbortSignal } = {},
+  { copyTo, signal }: CheckOptions = {},
 ): Promise<ArtifactState> {
   const limits: ReadOptions = {
     maxBytes: artifact.size,
     deadlineMs: GRACE_MS + (artifact.size / MIN_RATE) * 1000,
     minRate: MIN_RATE,
     rateWindowMs: RATE_WINDOW_MS,
-    ...options,
+    ...(signal === undefined ? {} : { signal }),
   };
   try {
-    return await readState(mirror, version, artifact, limits);
+    return await readState(mirror, version, artifact, limits, copyTo);
   } catch (error) {
     if (error instanceof MirrorError && error.code === 'TOO_LARGE') {
       return { state: 'wrong', found: `more than ${artifact.size} bytes` };
@@ -48,27 +56,31 @@ export async function checkArtifact(
 async function readState(
   mirror: Mirror,
   version: string,
-  { file, size, sha256 }: ReleaseFile,
+  artifact: ReleaseFile,
   limits: ReadOptions,
+  copyTo: number | undefined,
 ): Promise<ArtifactState> {
+  const { file, size, sha256 } = artifact;
   const stream = await mirror.openArtifact(version, file, limits);
   if (stream === undefined) return { state: 'missing' };
   if (stream.size !== undefined && stream.size !== size) {
     await stream.body.return?.();
     return { state: 'wrong', found: `${stream.size} bytes in place of ${size}` };
   }
-  const hash = createHash('sha256');
+  const bytes = new SignedBytes(artifact);
   let total = 0;
   for await (const chunk of stream.body) {
-    hash.update(chunk);
+    bytes.update(chunk);
+    if (copyTo !== undefined) writeAllSync(copyTo, chunk, total);
     total += chunk.length;
   }
-  if (total !== size) return { state: 'wrong', found: `${total} bytes in place of ${size}` };
-  const digest = hash.digest('hex');
-  return digest === sha256
-    ? { state: 'right' }
-    : {
-        state: 'wrong',
-        found: `sha256 ${digest.slice(0, 12)}… in place of ${sha256.slice(0, 12)}…`,
-      };
+  const found = bytes.finish();
+  if (requireOneMeaning(found, artifact)) return { state: 'right' };
+  if (found.size !== size) {
+    return { state: 'wrong', found: `${found.size} bytes in place of ${size}` };
+  }
+  return {
+    state: 'wrong',
+    found: `sha256 ${found.sha256.slice(0, 12)}… in place of ${sha256.slice(0, 12)}…`,
+  };
 }

@@ -12,6 +12,7 @@ export {
 export { type Download, downloadArtifact, type DownloadOptions } from './download.ts';
 export { type Earlier, followHistory } from './earlier.ts';
 export { requireFollows, requireHaltFollows } from './follows.ts';
+export { gateArtifact } from './gate.ts';
 export { IndexMemory, type RememberedFile } from './index-memory.ts';
 export { historyPath, isFreeForChannel } from './layout.ts';
 export { loadConfigModule } from './load-config.ts';
@@ -41,6 +42,12 @@ export {
   type SignedHalt,
   surveyHalts,
 } from './signed-halt.ts';
+export {
+  type FoundBytes,
+  readSignedBytes,
+  requireOneMeaning,
+  SignedBytes,
+} from './signed-bytes.ts';
 export { gatherNextRoot, type SignedRoot } from './signed-root.ts';
 export { type RootEquivocation, type RootWalk, walkRoot } from './walk-root.ts';
 export {

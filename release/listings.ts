@@ -20,7 +20,9 @@ export interface Sources {
 /** Whether two artifacts unpack to the same. */
 export function sameContent(a: Artifact, b: Artifact): boolean {
   if (isTree(a) && isTree(b)) return sameTree(a.tree, b.tree);
-  return !isTree(a) && !isTree(b) && a.contentSha256 === b.contentSha256 && a.mode === b.mode;
+  if (isTree(a) || isTree(b)) return false;
+  const isSame = a.contentSha256 === b.contentSha256 && a.contentSize === b.contentSize;
+  return isSame && a.mode === b.mode;
 }
 
 /**

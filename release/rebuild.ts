@@ -4,10 +4,11 @@
  * caller removes; uploads nothing, signs nothing.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { extractFile, gateArchive, type ListingEntry } from '@landfall/archive';
 import { type Artifact, artifactFiles, isTree, type Manifest } from '@landfall/manifest';
+import { readSignedBytes } from '@landfall/mirrors';
 import { gate, pack, runCommands } from './build.ts';
 import { checkOut } from './checkout.ts';
 import type { Settings } from './config.ts';
@@ -34,10 +35,12 @@ export interface Rebuilt {
   platform: string;
   file: string;
   /**
-   * `packing`: another archive of the same content. `not built`: the commit makes no such
-   * artifact. `not signed`: the commit makes it, the release has none.
+   * `identical`: bytes, content and mode are those that were signed. `contradiction`: the bytes
+   * are, and the manifest says of them what is not so. `packing`: another archive of the same
+   * content. `not built`: the commit makes no such artifact. `not signed`: the commit makes it,
+   * the release has none.
    */
-  verdict: 'identical' | 'content' | 'packing' | 'not built' | 'not signed';
+  verdict: 'identical' | 'contradiction' | 'content' | 'packing' | 'not built' | 'not signed';
   /** SHA-256 in hex; null where there is none. */
   signed: string | null;
   built: string | null;
@@ -130,9 +133,12 @@ async function compare(
   };
   if (built === undefined) return { ...shown, verdict: 'not built' };
   if (signed === undefined) return { ...shown, verdict: 'not signed' };
-  if (signed.sha256 === built.sha256) return { ...shown, verdict: 'identical' };
-  if (sameContent(signed, built)) return { ...shown, verdict: 'packing' };
   const path = join(folder, built.file);
+  if (signed.sha256 === built.sha256) {
+    const isSame = sameContent(signed, built) && (await holdsSigned(path, signed));
+    return { ...shown, verdict: isSame ? 'identical' : 'contradiction' };
+  }
+  if (sameContent(signed, built)) return { ...shown, verdict: 'packing' };
   if (isTree(signed) || isTree(built)) {
     const before = await listingOf(version, signed, sources);
     const files = compareListings(before, await builtListing(path, built, sources.signal));
@@ -145,6 +151,16 @@ async function compare(
     return firstDifference(one, other);
   });
   return { ...shown, verdict: 'content', ...(at === undefined ? {} : { firstDifference: at }) };
+}
+
+/** Whether what was built is all that was signed of the bytes, also of their ranges, which nodes go by. */
+async function holdsSigned(path: string, signed: Artifact): Promise<boolean> {
+  const fd = openSync(path, 'r');
+  try {
+    return (await readSignedBytes(fd, { ...signed, artifact: signed })).isRight === true;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function builtListing(
@@ -197,6 +213,10 @@ function describeOne(one: Rebuilt): string[] {
       return [`${file}: signed, and the commit does not make it`];
     case 'not signed':
       return [`${file}: the commit makes it, and the release has none`];
+    case 'contradiction':
+      return [
+        `${file}: alarm: the bytes are those of its sha256, and the manifest contradicts itself: its frames, content or mode are of something else, and nodes go by those`,
+      ];
     case 'packing':
       return [`${file}: the same content, packed to other bytes: ${digests}`];
     case 'content':

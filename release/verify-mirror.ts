@@ -1,7 +1,7 @@
 /** One mirror, read as a stranger reads it, held against a release. Changes nothing. */
 import { ArchiveError } from '@landfall/archive';
 import { ExitCode, OtaError } from '@landfall/errors';
-import { artifactFiles, type Manifest, type ReleaseFile } from '@landfall/manifest';
+import { artifactFiles, type Manifest, ManifestError, type ReleaseFile } from '@landfall/manifest';
 import { type Mirror, readProvenance, type Survey, withoutName } from '@landfall/mirrors';
 import { contradiction, parseProvenance, type Provenance } from './provenance.ts';
 import type { Expected } from './signed.ts';
@@ -16,7 +16,7 @@ export interface Row {
   /** What it serves about how the release was built. */
   provenance: 'verified' | 'none' | 'not valid';
   problems: string[];
-  /** An artifact that is what was signed, and that the gate refuses. */
+  /** An artifact that is what was signed and that the gate refuses, or of which the manifest contradicts itself. */
   refused: boolean;
 }
 
@@ -59,8 +59,10 @@ export async function verifyMirror(
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof OtaError)) throw error;
-      result.problems.push(withoutName(error.message, mirror.name));
-      result.refused ||= error instanceof ArchiveError && error.exit === ExitCode.refused;
+      const message = withoutName(error.message, mirror.name);
+      result.problems.push(error instanceof ManifestError ? `alarm: ${message}` : message);
+      const isOfSigned = error instanceof ArchiveError || error instanceof ManifestError;
+      result.refused ||= isOfSigned && error.exit === ExitCode.refused;
       // A mirror that cannot be reached is not asked for every file in turn.
       if (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT') return result;
     }

@@ -4,17 +4,17 @@
  * wrong is a finding of the mirror it is wrong at; nothing is thrown for what
  * a mirror does.
  */
+import { join } from 'node:path';
 import { MirrorError } from '../errors.ts';
-import { artifactFiles } from '@landfall/manifest';
 import { checkExpiry, TrustError } from '@landfall/trust';
 import { findChannels } from '../channels.ts';
-import { checkArtifact } from '../check-artifact.ts';
 import type { MirrorConfig, Named } from '../config.ts';
 import { followHistory } from '../earlier.ts';
 import type { Mirror } from '../mirror.ts';
 import type { Believed } from '../signed-index.ts';
 import type { KnownRoots } from '../served-roots.ts';
 import { surveyMirrors, type Survey, type SurveyRow } from '../survey.ts';
+import { readArtifacts } from './artifacts.ts';
 import { type Finding, findingOf, Fixes } from './finding.ts';
 import { auditHalts } from './halts.ts';
 import { auditHeads } from './heads.ts';
@@ -34,6 +34,8 @@ export interface AuditOptions extends Believed {
   options: string;
   /** Path of a bare scratch repository, made when a git mirror is looked at. */
   scratch: string;
+  /** A folder for artifacts on their way, one of each mirror at a time. */
+  folder: string;
   signal?: AbortSignal;
 }
 
@@ -75,10 +77,12 @@ export async function auditMirrors(options: AuditOptions): Promise<Audit> {
     findings.push(...kept.problems.map((each) => brokenHistory(each, fixes)));
     rows.push(...survey.rows.map((row) => ({ channel, row })));
   }
+  const gated = new Map<string, Promise<unknown>>();
   const read = await Promise.all(
-    options.mirrors.map((mirror) => {
-      const own = rows.filter(({ row }) => row.mirror === mirror).map(({ row }) => row);
-      return readArtifacts(mirror, own, fixes, options.signal);
+    options.mirrors.map((mirror, index) => {
+      const own = rows.filter(({ row }) => row.mirror === mirror);
+      const scratch = join(options.folder, `${index}.unverified`);
+      return readArtifacts(mirror, own, { fixes, gated, scratch, signal: options.signal });
     }),
   );
   for (const config of options.configs) {
@@ -195,51 +199,6 @@ async function readKept(
       each.problem === undefined ? [] : [{ mirror: each.mirror, ...each.problem }],
     ),
   };
-}
-
-/** Every artifact that the mirror's own indexes name. */
-async function readArtifacts(
-  mirror: Mirror,
-  rows: readonly SurveyRow[],
-  fixes: Fixes,
-  signal: AbortSignal | undefined,
-): Promise<{ findings: Finding[]; artifacts: Audited['artifacts'] }> {
-  const named = new Map(
-    rows.flatMap(({ verified }) =>
-      verified === undefined
-        ? []
-        : artifactFiles(verified.manifest).map((artifact) => [
-            `${verified.manifest.version} ${artifact.file} ${artifact.sha256}`,
-            { version: verified.manifest.version, artifact },
-          ]),
-    ),
-  );
-  const findings: Finding[] = [];
-  const artifacts = { right: 0, total: named.size };
-  const add = (code: Finding['code'], message: string): void => {
-    findings.push({
-      mirror: mirror.name,
-      code,
-      severity: 'error',
-      message,
-      fix: fixes.sync(mirror.name),
-    });
-  };
-  try {
-    for (const { version, artifact } of named.values()) {
-      const found = await checkArtifact(mirror, version, artifact, signal ? { signal } : {});
-      const what = `'${artifact.file}' of release ${version}`;
-      if (found.state === 'missing')
-        add('ARTIFACT_MISSING', `its index names ${what}, which is not there`);
-      else if (found.state === 'wrong')
-        add('ARTIFACT_WRONG', `${what} is not what was signed: ${found.found}`);
-      else artifacts.right += 1;
-    }
-  } catch (error) {
-    if (!(error instanceof MirrorError)) throw error;
-    add('UNREACHABLE', error.message);
-  }
-  return { findings, artifacts };
 }
 
 /** Each once, by mirror in their order. A mirror that is down is so in every channel. */

@@ -17,6 +17,8 @@ export type FindingCode =
   | 'ARTIFACT_MISSING'
   /** The artifact has other bytes than were signed. */
   | 'ARTIFACT_WRONG'
+  /** A signed manifest says of an artifact what is not so of the bytes that it means. */
+  | 'CONTRADICTION'
   /** Two valid manifests of one sequence. */
   | 'EQUIVOCATION'
   /** A manifest's `previous` is not the manifest that was before it. */
@@ -76,13 +78,21 @@ export class Fixes {
 
   /** Of the default channel unless told. */
   renewHalt(channel: string | undefined): string {
-    const where = channel === undefined ? '' : ` --channel ${channel}`;
-    return `release halt --renew${where}${this.#config()}`;
+    return `release halt --renew${inChannel(channel)}${this.#config()}`;
+  }
+
+  halt(version: string, channel: string | undefined): string {
+    const why = "--reason 'its manifest contradicts itself'";
+    return `release halt ${version} ${why}${inChannel(channel)}${this.#config()}`;
   }
 
   #config(): string {
     return / --config \S+/.exec(this.#options)?.[0] ?? '';
   }
+}
+
+function inChannel(channel: string | undefined): string {
+  return channel === undefined ? '' : ` --channel ${channel}`;
 }
 
 /** What a mirror's failure to tell a valid index means. */

@@ -10,7 +10,7 @@ import { CHANNELS_OPTION, channelsNamed, findSubject, SUBJECT_OPTIONS } from './
 const OPTIONS = { ...SUBJECT_OPTIONS, channel: CHANNELS_OPTION };
 const EXIT_CODES = [
   'Exit code 0: nothing found; 4: warnings, or some mirrors are not right; 1: no mirror is right;',
-  '3: two mirrors serve different manifests of one sequence.',
+  '3: two mirrors serve different manifests of one sequence, or a manifest contradicts itself.',
 ];
 
 export const audit: Command = {
@@ -48,6 +48,7 @@ async function runAudit(context: Context): Promise<Audit> {
         ...subject,
         channels,
         scratch: join(folder.path, 'look.git'),
+        folder: folder.path,
         signal,
       });
     } finally {
@@ -116,6 +117,8 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'It promises files that it does not have: nodes that ask it lose time, and fail if it is the only one. Complete it:',
   ARTIFACT_WRONG:
     'It serves other bytes than were signed: nodes throw them away and ask another. If it happens again, look at its disk. Replace them:',
+  CONTRADICTION:
+    'ALARM: what your keys signed of a file is not so of the bytes that were signed. No mirror is to blame: nodes would install something else than people compare, or nothing. Find out who made the manifest. Stop it:',
   EQUIVOCATION:
     'ALARM: two different releases carry the same number, and both are signed by your keys. Nodes install neither. Publish nothing. Find out who made each, and whether a key was stolen; look at both:',
   CHAIN_BROKEN:

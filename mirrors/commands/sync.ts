@@ -41,8 +41,8 @@ export const sync: Command = {
     'file:, or gitea:https://host/owner/name (its token is taken from GITEA_TOKEN). Everything is',
     'verified on the way and read back; what is there and right is not sent again, so that a run',
     'that was cut off is finished by the next. Exit code 0: all are complete; 4: some; 1: none.',
-    '3: two mirrors serve different manifests of one sequence, and nothing was copied; or an archive',
-    'was refused by the mode gate, and was not.',
+    '3: two mirrors serve different manifests of one sequence, and nothing was copied; or an artifact',
+    'was refused by the mode gate, or is not all that its manifest says of it, and was not.',
   ],
   async run(context) {
     const bandwidth = readBandwidth(context);
@@ -184,8 +184,8 @@ function toLines({ goals, without }: SyncResult, rows: readonly Row[]): string[]
   ];
 }
 
-/** What the mode gate says of an archive that no node would take. */
-const GATE_CODES = new Set(['ARCHIVE_REFUSED', 'ARCHIVE_DIGEST']);
+/** What is said of an artifact that no node would take, and of a manifest that nobody should. */
+const GATE_CODES = new Set(['ARCHIVE_REFUSED', 'MANIFEST_CONTRADICTION']);
 
 function exitCodeOf(rows: readonly Row[]): ExitCode {
   if (rows.some(({ problem }) => problem !== null && GATE_CODES.has(problem.code))) {

@@ -8,6 +8,7 @@ import { TrustError, trustIn } from '@landfall/trust';
 import { MirrorError } from '../errors.ts';
 import type { Mirror } from '../mirror.ts';
 import { readProvenance } from '../provenance.ts';
+import { claimsOf, meaningOf } from '../signed-bytes.ts';
 import { type Believed, readSignedIndex, type SignedIndex } from '../signed-index.ts';
 import { surveyMirrors, type SurveyRow } from '../survey.ts';
 
@@ -67,17 +68,21 @@ export function nameOf(channel: string | undefined): string {
 /** Every file of the goals once. Throws `TrustError` EQUIVOCATION when two manifests disagree on one. */
 export function wantedBy(goals: readonly Goal[]): Wanted[] {
   const wanted = new Map<string, Wanted>();
+  const known = new Map<string, ReleaseFile>();
   for (const { index, holders } of goals) {
-    const { manifest } = index.verified;
-    for (const artifact of artifactFiles(manifest)) {
-      const key = `${manifest.version}/${artifact.file}`;
-      const known = wanted.get(key)?.artifact;
-      if (known !== undefined && known.sha256 !== artifact.sha256) {
-        throw new TrustError('EQUIVOCATION', `two channels name different bytes for '${key}'`, {
+    const { version } = index.verified.manifest;
+    for (const artifact of artifactFiles(index.verified.manifest)) {
+      const name = `${version}/${artifact.file}`;
+      const other = known.get(name) ?? artifact;
+      if (meaningOf(other) !== meaningOf(artifact)) {
+        const what = other.sha256 === artifact.sha256 ? 'content' : 'bytes';
+        throw new TrustError('EQUIVOCATION', `two channels name different ${what} for '${name}'`, {
           hint: 'both are signed by the release keys: ask the maintainer before anything is copied',
         });
       }
-      if (known === undefined) wanted.set(key, { version: manifest.version, artifact, holders });
+      known.set(name, other);
+      const key = `${version} ${claimsOf(artifact)}`;
+      if (!wanted.has(key)) wanted.set(key, { version, artifact, holders });
     }
   }
   return [...wanted.values()];

@@ -1,19 +1,22 @@
 /** What an earlier run, cut off, had fetched already. */
-import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { systemCode } from '@landfall/errors';
 import type { ReleaseFile } from '@landfall/manifest';
-
-const CHUNK_BYTES = 1024 * 1024;
+import { readSignedBytes } from '../signed-bytes.ts';
 
 /** The file at `path`, open for reading, if it has the artifact's bytes. The caller closes it. */
-export function openHeld(path: string, { size, sha256 }: ReleaseFile): number | undefined {
+export async function openHeld(path: string, artifact: ReleaseFile): Promise<number | undefined> {
   const fd = openIfThere(path);
   if (fd === undefined) return undefined;
-  const info = fstatSync(fd);
-  if (info.isFile() && info.size === size && digestOf(fd) === sha256) return fd;
-  closeSync(fd);
-  return undefined;
+  let isHeld = false;
+  try {
+    const info = fstatSync(fd);
+    const mayBe = info.isFile() && info.size === artifact.size;
+    isHeld = mayBe && (await readSignedBytes(fd, artifact)).isRight === true;
+    return isHeld ? fd : undefined;
+  } finally {
+    if (!isHeld) closeSync(fd);
+  }
 }
 
 function openIfThere(path: string): number | undefined {
@@ -22,16 +25,5 @@ function openIfThere(path: string): number | undefined {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-function digestOf(fd: number): string {
-  const hash = createHash('sha256');
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  for (let at = 0; ;) {
-    const count = readSync(fd, chunk, 0, chunk.length, at);
-    if (count === 0) return hash.digest('hex');
-    hash.update(chunk.subarray(0, count));
-    at += count;
   }
 }

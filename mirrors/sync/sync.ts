@@ -1,6 +1,6 @@
 /**
  * Completes mirrors from others. Every byte is verified on the way: the index
- * by its signatures, each artifact by the digest that was signed. Artifacts go
+ * by its signatures, each artifact by all that was signed of it. Artifacts go
  * first and are read back as a stranger; a mirror gets the index only when it
  * serves all that the index names. What is there and right is not sent again,
  * so a run that was killed anywhere is finished by the next.
@@ -8,13 +8,12 @@
  * Large files pass through `scratch`, one at a time; a crash leaves one there,
  * which the next run with the same folder finds and uses if it is whole.
  */
-import { closeSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { crashPoint, formatBytes } from '@landfall/cli';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
 import { artifactFiles, type Manifest } from '@landfall/manifest';
 import { TrustError } from '@landfall/trust';
 import { checkArtifact } from '../check-artifact.ts';
-import { downloadArtifact } from '../download.ts';
 import { MirrorError } from '../errors.ts';
 import { HEAD_PATH } from '../head.ts';
 import type { Mirror, ReleaseInfo, WritableMirror } from '../mirror.ts';
@@ -22,11 +21,10 @@ import type { Believed } from '../signed-index.ts';
 import { problemOfHead } from '../served-head.ts';
 import { checkRoots, type KnownRoots, problemOfRoots, refuseTornRoots } from '../served-roots.ts';
 import { type Bandwidth, throttled } from '../throttle.ts';
-import { gateArtifact } from './gate.ts';
 import { findGoals, type Goal, manifestOf, nameOf, wantedBy, type Wanted } from './goal.ts';
-import { openHeld } from './held.ts';
 import { findHaltGoals, type HaltGoal, lookAtHalts } from './halts.ts';
 import { writeIndexes } from './index-step.ts';
+import { obtain } from './obtain.ts';
 import { Target } from './target.ts';
 
 export interface SyncOptions extends Believed {
@@ -146,7 +144,12 @@ async function bring(
   const { version, artifact } = wanted;
   const to = join(options.scratch, version, artifact.file);
   try {
-    await obtain(wanted, needing, sources, to, options);
+    await obtain(wanted, orderFor(wanted, needing, sources), to, options).catch(
+      (error: unknown) => {
+        options.signal?.throwIfAborted();
+        for (const target of needing) target.fail(error);
+      },
+    );
     await Promise.all(
       needing.map((target) =>
         target.attempt(() => send(target, wanted, goals, to, options), options.signal),
@@ -155,6 +158,16 @@ async function bring(
   } finally {
     rmSync(to, { force: true });
   }
+}
+
+/** Those that serve the same index first, never those that lack it. */
+function orderFor(
+  { holders }: Wanted,
+  needing: readonly Target[],
+  sources: readonly Mirror[],
+): Mirror[] {
+  const lacking = new Set(needing.map(({ name }) => name));
+  return [...new Set([...holders, ...sources])].filter(({ name }) => !lacking.has(name));
 }
 
 async function lacks(
@@ -169,58 +182,6 @@ async function lacks(
     target.lacking.push({ version, file: artifact.file, size: artifact.size, why });
   }
   return found.state !== 'right';
-}
-
-/** Downloads, verifies and gates; from those that serve the same index first, never from those that lack it. */
-async function obtain(
-  wanted: Wanted,
-  needing: readonly Target[],
-  sources: readonly Mirror[],
-  to: string,
-  options: SyncOptions,
-): Promise<void> {
-  const { artifact, holders } = wanted;
-  const { onLine, signal } = options;
-  const lacking = new Set(needing.map(({ name }) => name));
-  const order = [...new Set([...holders, ...sources])].filter(({ name }) => !lacking.has(name));
-  mkdirSync(dirname(to), { recursive: true });
-  try {
-    const held = openHeld(to, artifact);
-    const fd = held ?? (await fetch(order, wanted, to, options));
-    if (held !== undefined) onLine?.(`${artifact.file}: already here, from a run that was cut off`);
-    crashPoint('sync-artifact-fetched');
-    try {
-      await gateArtifact(fd, artifact, signal);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    for (const target of needing) target.fail(error);
-  }
-}
-
-/** Open for reading; the caller closes it. */
-async function fetch(
-  order: readonly Mirror[],
-  { version, artifact }: Wanted,
-  to: string,
-  { onLine, signal }: SyncOptions,
-): Promise<number> {
-  const { mirror, fd, failed } = await downloadArtifact(order, {
-    version,
-    file: artifact.file,
-    size: artifact.size,
-    sha256: artifact.sha256,
-    frames: artifact.artifact?.frames,
-    to,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  for (const each of failed) onLine?.(`warning: ${each.error.message}`);
-  onLine?.(
-    `${artifact.file}: ${formatBytes(artifact.size)} from ${mirror === undefined ? 'a run that was cut off' : `'${mirror}'`}`,
-  );
-  return fd;
 }
 
 /** A run that was killed after the last upload may have left a release that is not public yet. */

@@ -5,6 +5,8 @@ export type ManifestErrorCode =
   | 'MANIFEST_INVALID'
   /** The manifest is of a schema this version does not know. */
   | 'MANIFEST_SCHEMA'
+  /** The manifest says of one file what cannot be of the same bytes. */
+  | 'MANIFEST_CONTRADICTION'
   /** The manifest has nothing for this platform. */
   | 'MANIFEST_PLATFORM'
   /** The bytes are not a root document, or one that could trust nobody. */

@@ -107,9 +107,14 @@ const manifestSchema = z
       const files = artifactFiles(manifest).map(({ file }) => file);
       if (new Set(files).size !== files.length) problem('a file is named twice');
       for (const each of manifest.components) {
-        for (const { file, frames, size: whole } of each.artifacts) {
+        for (const artifact of each.artifacts) {
+          const { file, frames, size: whole } = artifact;
           const sum = frames?.reduce((total, frame) => total + frame.size, 0) ?? whole;
           if (sum !== whole) problem(`the frames of '${file}' do not add up to its size`);
+          // Readers tell the kinds apart by these fields: one with both is not the same to all.
+          if ('tree' in artifact && 'contentSha256' in artifact) {
+            problem(`'${file}' is said to be a tree and a single file`);
+          }
         }
         const platforms = each.artifacts.map((artifact) => artifact.platform);
         if (new Set(platforms).size !== platforms.length) {

@@ -24,9 +24,9 @@ export const verifyCommand: Command = {
   },
   details: [
     'With --rebuild the commit that the manifest names is checked out into a temporary folder and built',
-    'there, by its own configuration; every artifact must come out with the digest that was signed.',
-    'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed, or when',
-    'the commit builds something else.',
+    'there, by its own configuration; every artifact must come out with all that was signed of it.',
+    'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 when the gate refuses what was signed, when the',
+    'manifest contradicts itself, or when the commit builds something else.',
   ],
   async run(context) {
     const settings = await loadSettings(context.text('config'));

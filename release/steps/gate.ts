@@ -1,20 +1,13 @@
 /**
  * The mode gate at build: every finished artifact is read back from the disk,
  * by our own parser and by a second one, and must hold exactly what will be
- * signed. No option turns this off.
+ * signed: also what others drafted, before it is signed here. No option turns this off.
  */
-import { rmSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { extractFile, gateArchive, type GateReport, sameTree } from '@landfall/archive';
-import {
-  type Artifact,
-  type Component,
-  type FileArtifact,
-  isTree,
-  type TreeArtifact,
-} from '@landfall/manifest';
+import { type Artifact, artifactFiles, type Component } from '@landfall/manifest';
+import { gateArtifact, readSignedBytes, requireOneMeaning } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
-import { sha256File } from '../files.ts';
 import { compareReaders } from './second-reader.ts';
 
 export interface GateOptions {
@@ -25,72 +18,39 @@ export interface GateOptions {
 
 /**
  * Gates every artifact of `components` in `folder`; how many entries of archives
- * two readers saw alike. Throws `ArchiveError`
- * ARCHIVE_REFUSED or ARCHIVE_DIGEST, `ReleaseError` READERS_DISAGREE, DAMAGED.
+ * two readers saw alike. Throws `ArchiveError` ARCHIVE_REFUSED, `ManifestError`
+ * MANIFEST_CONTRADICTION, `ReleaseError` READERS_DISAGREE, DAMAGED.
  */
 export async function gateRelease(
   components: readonly Component[],
-  options: GateOptions,
+  { folder, signal }: GateOptions,
 ): Promise<number> {
   let agreed = 0;
-  for (const component of components) {
-    for (const artifact of component.artifacts) {
-      const path = join(options.folder, artifact.file);
-      await checkBytes(path, artifact);
-      const report = await gateArtifact(path, artifact, options.signal);
-      if (report !== undefined) agreed += await compareReaders(path, report, options.signal);
+  for (const { artifact } of artifactFiles({ components: [...components] })) {
+    if (artifact === undefined) continue;
+    const path = join(folder, artifact.file);
+    const fd = openSync(path, 'r');
+    try {
+      await checkBytes(fd, path, artifact, signal);
+      const options = { scratch: `${path}.gate`, signal };
+      const report = await gateArtifact(fd, { artifact }, options);
+      if (report !== undefined) agreed += await compareReaders(path, report, signal);
+    } finally {
+      closeSync(fd);
     }
   }
   return agreed;
 }
 
-/**
- * Gates one artifact on the disk and compares its content with what is or will
- * be signed: a tree through `gateArchive`, whose report is returned; a single
- * file by unpacking it beside itself.
- */
-export async function gateArtifact(
+async function checkBytes(
+  fd: number,
   path: string,
   artifact: Artifact,
   signal: AbortSignal,
-): Promise<GateReport | undefined> {
-  if (isTree(artifact)) return gateTree(path, artifact, signal);
-  await gateFile(path, artifact, signal);
-  return undefined;
-}
-
-async function gateTree(
-  path: string,
-  artifact: TreeArtifact,
-  signal: AbortSignal,
-): Promise<GateReport> {
-  const report = await gateArchive(path, { name: artifact.file, signal });
-  const expected = artifact.tree;
-  if (sameTree(report.tree, expected)) return report;
-  throw new ReleaseError(
-    'DAMAGED',
-    `'${artifact.file}' holds another tree: expected digest ${expected.digest.slice(0, 12)}… (${expected.entries} entries), found ${report.tree.digest.slice(0, 12)}… (${report.tree.entries} entries)`,
-    { hint: 'something changed the archive after it was packed: build again' },
-  );
-}
-
-async function gateFile(path: string, artifact: FileArtifact, signal: AbortSignal): Promise<void> {
-  const out = `${path}.gate`;
-  rmSync(out, { force: true });
-  const { file, mode, contentSha256, contentSize } = artifact;
-  try {
-    await extractFile(path, out, { name: file, mode, contentSha256, contentSize, signal });
-  } finally {
-    rmSync(out, { force: true });
-  }
-}
-
-async function checkBytes(
-  path: string,
-  artifact: { file: string; size: number; sha256: string },
 ): Promise<void> {
-  const found = await sha256File(path);
-  if (found.size === artifact.size && found.sha256 === artifact.sha256) return;
+  const file = { ...artifact, artifact };
+  const found = await readSignedBytes(fd, file, signal);
+  if (requireOneMeaning(found, file)) return;
   throw new ReleaseError(
     'DAMAGED',
     `'${path}' changed: expected ${artifact.size} bytes with sha256 ${artifact.sha256.slice(0, 12)}…, found ${found.size} with ${found.sha256.slice(0, 12)}…`,

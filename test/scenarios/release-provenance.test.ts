@@ -1,6 +1,7 @@
 /** How a release was built: told beside the manifest, checked, and tried by building it again. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Artifact, type Manifest, parseManifest } from '@landfall/manifest';
 import { sign } from '@landfall/minisign';
 import { expect, it } from 'vitest';
 import { parseProvenance } from '../../release/provenance.ts';
@@ -9,6 +10,7 @@ import { git } from '../harness/git.ts';
 import { manifestOn, unplug } from '../harness/mirror-content.ts';
 import { minisign } from '../harness/minisign.ts';
 import { makeMirror, type Project, useProject } from '../harness/project.ts';
+import { rangesOf, resign } from '../harness/resign.ts';
 
 const EPOCH = '1776884400';
 
@@ -99,6 +101,60 @@ it('names what differs when building again makes something else', async () => {
   expect(shown.stdout).toContain('0 of 2 artifacts are identical');
   expect(shown.stdout).toContain('~ build.txt');
 });
+
+it('is not confirmed by equal bytes of which the manifest says what is not so', async () => {
+  const site = await useSource(REPRODUCIBLE, ['oslo']);
+  expect((await site.release(['ship'], { env: { SOURCE_DATE_EPOCH: EPOCH } })).code).toBe(0);
+  const bytes = readFileSync(join(site.mirror('oslo'), 'releases/manifest.json'));
+  const { file } = artifactOf(parseManifest(bytes), 'file');
+  const good = rangesOf(join(site.mirror('oslo'), 'releases/download/v1.0.0', file));
+  const other = good.map((each) => ({ ...each, sha256: 'e'.repeat(64) }));
+  const server = (change: object) => (manifest: Manifest) =>
+    void Object.assign(artifactOf(manifest, 'file'), change);
+  const rows: [(manifest: Manifest) => void, string[], RegExp][] = [
+    [server({ frames: good }), ['identical', 'identical'], /^$/],
+    [server({ frames: other }), ['identical', 'contradiction'], /those of its frames/],
+    [
+      server({ frames: other, contentSha256: 'e'.repeat(64) }),
+      ['identical', 'contradiction'],
+      /those of its frames/,
+    ],
+    [
+      server({ contentSha256: 'e'.repeat(64) }),
+      ['identical', 'contradiction'],
+      /unpacks to another file/,
+    ],
+    // No byte tells it: only who builds it again, and who signs it, can see.
+    [server({ mode: 0o644 }), ['identical', 'contradiction'], /^$/],
+    [
+      (manifest) =>
+        void Object.assign(artifactOf(manifest, 'tree')['tree'] ?? {}, { digest: 'e'.repeat(64) }),
+      ['contradiction', 'identical'],
+      /unpacks to another tree/,
+    ],
+  ];
+  for (const [change, verdicts, problem] of rows) {
+    resign(site, bytes, change);
+    rmSync(join(site.directory, '.release'), { recursive: true, force: true });
+    const verified = await site.release(['verify', '--rebuild', '--json']);
+    const { rebuild, mirrors } = JSON.parse(verified.stdout);
+    expect(rebuild.artifacts.map(({ verdict }: { verdict: string }) => verdict)).toEqual(verdicts);
+    expect(verified.code).toBe(verdicts.includes('contradiction') ? 3 : 0);
+    const [{ problems, refused }] = mirrors;
+    expect(problems.join('; ')).toMatch(problem);
+    expect(refused).toBe(problems.length > 0);
+  }
+  const shown = await site.release(['verify', '--rebuild']);
+  expect(shown.stdout).toContain('oslo: alarm: the manifest contradicts itself about');
+  expect(shown.stdout).toContain('1 of 2 artifacts are identical');
+  expect(shown.stdout).toContain('alarm: the bytes are those of its sha256');
+}, 90_000);
+
+function artifactOf({ components }: Manifest, kind: 'tree' | 'file'): Artifact {
+  const [artifact] = components.find((each) => each.kind === kind)?.artifacts ?? [];
+  if (artifact === undefined) throw new Error(`there is no ${kind}`);
+  return artifact;
+}
 
 it('cannot be tried without the commit, or without the configuration in it', async () => {
   const site = await useSource(REPRODUCIBLE, ['oslo']);

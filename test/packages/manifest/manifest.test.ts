@@ -93,6 +93,12 @@ describe('parseManifest', () => {
       "'previous'",
     ],
     ['an unknown kind', 'components.0.kind', 'link', 'kind'],
+    [
+      'a tree that is a file to other readers',
+      'components.0.artifacts.0.contentSha256',
+      'a'.repeat(64),
+      'is said to be a tree and a single file',
+    ],
   ])('refuses %s', async (_, path, value, expected) => {
     const error = await errorOf(() => parseManifest(bytesOf(changed(path, value))));
     expect(error).toBeInstanceOf(ManifestError);
