@@ -1,13 +1,12 @@
 /**
  * Documents that people sign: what a file is, what it says, and who may sign
- * it. Only canonical bytes are taken, so that what is shown is all there is in
- * what gets signed. Changes nothing.
+ * it. Only canonical bytes are taken, and only fields that are known here, so that what is shown is all there is in what gets signed. Changes nothing.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { plainLine } from '@landfall/errors';
 import {
-  artifactFiles,
   type Manifest,
   MAX_MANIFEST_BYTES,
   MAX_ROOT_BYTES,
@@ -15,16 +14,19 @@ import {
   parseManifest,
   serializeHalt,
   serializeManifest,
+  unknownFields,
+  unknownHaltFields,
+  unknownRootFields,
 } from '@landfall/manifest';
 import { formatKeyId, parsePublicKey } from '@landfall/minisign';
 import { parseRoot, type RootDocument, serializeRoot, type TrustPolicy } from '@landfall/trust';
 import type { Settings } from './config.ts';
+import { describeManifest } from './describe-manifest.ts';
 import { ReleaseError } from './errors.ts';
 import { readSmallFile } from './files.ts';
 import { haltComment } from './halt-drafts.ts';
 import { ROOT_DOCUMENT, whereKeysAre } from './keys.ts';
 import { policyOf } from './load-config.ts';
-import { describeSteps } from './rollout.ts';
 import { policiesOf, rootComment, rootFile } from './roots.ts';
 import { commentOf } from './waiting.ts';
 
@@ -42,6 +44,8 @@ export interface Signable {
   readonly sha256: string;
   /** What it is, in a few words. */
   readonly title: string;
+  /** What it is parsed, where it is a manifest. */
+  readonly manifest?: Manifest;
   /** What signing it does, line by line. */
   readonly says: readonly string[];
   /** The trusted comment of its signatures. */
@@ -79,7 +83,9 @@ function aboutManifest(file: string, bytes: Uint8Array, settings: Settings | und
   requireCanonical(file, bytes, serializeManifest(manifest));
   const { app, version, channel, sequence } = manifest;
   requireApp(file, app, settings?.app);
+  requireKnown(file, unknownFields(manifest));
   return {
+    manifest,
     title: `manifest of ${app} ${version} (channel ${channel}, sequence ${sequence})`,
     says: describeManifest(manifest),
     comment: commentOf(manifest),
@@ -92,6 +98,7 @@ function aboutRoot(file: string, bytes: Uint8Array, expectedApp: string | undefi
   const root = parseRoot(bytes);
   requireCanonical(file, bytes, serializeRoot(root));
   requireApp(file, root.app, expectedApp);
+  requireKnown(file, unknownRootFields(root));
   const before = readSmallFile(rootFile(dirname(file), root.version - 1), MAX_ROOT_BYTES);
   return {
     title: `root document ${root.version} of ${root.app}`,
@@ -107,12 +114,13 @@ function aboutHalt(file: string, bytes: Uint8Array, settings: Settings | undefin
   requireCanonical(file, bytes, serializeHalt(halt));
   const { app, channel, serial, published, halted } = halt;
   requireApp(file, app, settings?.app);
+  requireKnown(file, unknownHaltFields(halt));
   return {
     title: `halt file ${serial} of ${app} (channel ${channel})`,
     says: [
       `published: ${published}`,
       ...(halted.length === 0 ? ['halted:    none, what was halted goes on'] : []),
-      ...halted.map(({ version, reason }) => `halted:    ${version}: ${reason}`),
+      ...halted.map(({ version, reason, at }) => `halted:    ${version}: ${reason} (since ${at})`),
     ],
     comment: haltComment(halt),
     ...signersOf(channel, settings),
@@ -152,6 +160,18 @@ function requireCanonical(path: string, bytes: Uint8Array, canonical: Uint8Array
   );
 }
 
+/** Throws `ReleaseError` NOT_SIGNABLE for what this edition cannot show. */
+function requireKnown(path: string, fields: readonly string[]): void {
+  if (fields.length === 0) return;
+  const unknown = fields.map((each) => `'${plainLine(each).slice(0, 100)}'`);
+  const more = unknown.length > 3 ? ` and ${unknown.length - 3} more` : '';
+  throw notSignable(
+    path,
+    `it says what is not known here, and nodes may act on: ${unknown.slice(0, 3).join(', ')}${more}`,
+    'sign it with the edition of release that made it; if that is this one, ask who wrote it',
+  );
+}
+
 function requireApp(path: string, found: string, expected: string | undefined): void {
   if (expected === undefined || found === expected) return;
   throw notSignable(
@@ -163,22 +183,6 @@ function requireApp(path: string, found: string, expected: string | undefined): 
 
 function notSignable(path: string, why: string, hint: string): ReleaseError {
   return new ReleaseError('NOT_SIGNABLE', `'${path}' cannot be signed: ${why}`, { hint });
-}
-
-function describeManifest(manifest: Manifest): string[] {
-  const { commit, published, expires, previous, withdrawn } = manifest;
-  return [
-    // Whoever sends it wants it signed: nothing in it may move the cursor over what it says.
-    `commit:    ${commit === '' ? 'none' : commit.replaceAll(/[^\x20-\x7e]/g, '?')}`,
-    `published: ${published}, expires ${expires}`,
-    `follows:   ${previous === null ? 'nothing, it is the first' : `sequence ${previous.sequence}, sha256 ${previous.sha256}`}`,
-    `goes out:  ${describeSteps(manifest).join(', ')}`,
-    `withdrawn: ${withdrawn.length === 0 ? 'none' : withdrawn.join(', ')}`,
-    ...artifactFiles(manifest).map(
-      ({ file, size, sha256, artifact }) =>
-        `${artifact === undefined ? 'delta:    ' : 'artifact: '} ${file}, ${size} bytes, sha256 ${sha256}`,
-    ),
-  ];
 }
 
 /** What a root document says, line by line: who may replace it, who may sign what. */

@@ -61,4 +61,5 @@ export {
   type Selected,
 } from './content.ts';
 export { parseRolloutSteps, type RolloutStep } from './rollout.ts';
+export { unknownFields, unknownHaltFields, unknownRootFields } from './unknown.ts';
 export { compareVersions, isNewer, isVersion, satisfies } from './version.ts';

@@ -102,6 +102,8 @@ const manifestSchema = z
   .check(
     z.superRefine((manifest, context) => {
       const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+      // The same keys sign halt files: one that could be read as a manifest too would mean two things.
+      if ('kind' in manifest) problem("it is a document of another kind: expected no 'kind'");
       const names = manifest.components.map((each) => each.name);
       if (new Set(names).size !== names.length) problem('a component is named twice');
       const files = artifactFiles(manifest).map(({ file }) => file);

@@ -1,7 +1,7 @@
 /** `release sign FILE`: adds one person's signature to what others sign as well. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CliError, type Command, type Context } from '@landfall/cli';
+import { CliError, type Command, type Context, interruptible } from '@landfall/cli';
 import { formatKeyId, type PublicKey } from '@landfall/minisign';
 import { addSignature, collectSignatures, hasSigned } from '../collect.ts';
 import type { Settings } from '../config.ts';
@@ -9,8 +9,10 @@ import { readSignable, type Signable } from '../documents.ts';
 import { openKey } from '../keys.ts';
 import { CONFIG_FILE } from '../config-file.ts';
 import { loadConfig, loadSettings } from '../load-config.ts';
+import { compareWithOwn, describeCompared } from '../own-artifacts.ts';
 import { readRoots } from '../roots.ts';
 import { describeCount } from '../waiting.ts';
+import { versionFolder } from '../workspace.ts';
 import { DRY_RUN } from './common.ts';
 
 export const signCommand: Command = {
@@ -29,7 +31,8 @@ export const signCommand: Command = {
   details: [
     'FILE is what you were sent: a manifest, the folder it is in, a root document or a halt file. What',
     'it says is shown, and the signature goes into a file beside it, to be sent back. It needs no',
-    'project: with a configuration it also checks that the key is one that counts.',
+    'project: with a configuration it also checks that the key is one that counts, and holds what was',
+    "built here ('release build' of the same commit) against a manifest.",
   ],
   async run(context) {
     const [file = ''] = context.positionals;
@@ -39,11 +42,29 @@ export const signCommand: Command = {
       context.note(line);
     }
     context.note(`  sha256:    ${document.sha256}`);
+    const compared = await compare(context, document, settings);
     const files = keyFiles(context, settings);
     const written = context.flag('dry-run') ? [] : await signWith(document, files, settings?.roots);
-    report(context, document, written);
+    report(context, document, written, compared);
   },
 };
+
+/** In a project: artifacts of the manifest that stand there, none of which says otherwise. */
+async function compare(
+  context: Context,
+  { manifest }: Signable,
+  settings: Settings | undefined,
+): Promise<readonly string[]> {
+  if (manifest === undefined) return [];
+  if (settings === undefined) {
+    context.note('  compared:  with nothing: there is no project here, with what was built of it');
+    return [];
+  }
+  const folder = versionFolder(settings, manifest.version);
+  const compared = await interruptible((signal) => compareWithOwn(manifest, folder, signal));
+  context.note(`  ${describeCompared(manifest, compared, folder)}`);
+  return compared;
+}
 
 /** The configuration, if there is one; also while its first root document waits to be signed. */
 async function settingsIfAny(context: Context): Promise<Settings | undefined> {
@@ -106,6 +127,7 @@ function report(
   context: Context,
   { path, bytes, title, sha256, roles }: Signable,
   written: readonly Written[],
+  compared: readonly string[],
 ): void {
   const dryRun = context.flag('dry-run');
   const counts = (roles ?? []).map(({ whose, policy }) => {
@@ -117,6 +139,7 @@ function report(
       path,
       title,
       sha256,
+      compared,
       dryRun,
       signatures: written.map(({ key, path: to }) => ({ key: idOf(key), path: to ?? null })),
       roles: counts.map((each) => ({ ...each, signers: each.signers.map(idOf) })),

@@ -1,8 +1,8 @@
 /** Releases that several people must sign: `release sign`, and `ship` that waits for it. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { serializeHalt } from '@landfall/manifest';
+import { parseManifest, serializeHalt, serializeManifest } from '@landfall/manifest';
 import {
   formatKeyId,
   generateKeyPair,
@@ -107,6 +107,59 @@ it('a sequence that somebody may have signed is never given to another', async (
   // 1.1.0 was overtaken: what waited for it is gone.
   expect(existsSync(join(site.directory, '.release/to-sign/stable-2-1.1.0'))).toBe(false);
   expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 2 });
+});
+
+it('holds what was built here against a manifest before it is signed', async () => {
+  const { site, bo } = await useTwo();
+  await site.release(['ship']);
+  const bytes = readFileSync(waitingIn(site));
+  const signing = (manifest: Uint8Array): Promise<Outcome> => {
+    site.write('sent/manifest.json', manifest);
+    return site.release(['sign', 'sent', '--dry-run', '--key', join(bo.folder, 'bo.key')]);
+  };
+  const honest = await signing(bytes);
+  expect(honest).toMatchObject({ code: 0 });
+  expect(honest.stderr).toContain('compared:  2 of 2 artifacts are what stands in');
+  expect(honest.stderr).toContain('installs:  web-ui everywhere: a tree of ');
+  const forged = (change: (server: Record<string, unknown>) => void): Uint8Array => {
+    const manifest = parseManifest(bytes);
+    change(manifest.components.find(({ kind }) => kind === 'file')!.artifacts[0]!);
+    return serializeManifest(manifest);
+  };
+  const other = 'e'.repeat(64);
+  const rows: [(server: Record<string, unknown>) => void, string][] = [
+    [(server) => (server['contentSha256'] = other), 'it unpacks to another file'],
+    [
+      (server) =>
+        (server['frames'] = [1, Number(server['size']) - 1].map((size) => ({
+          size,
+          sha256: other,
+        }))),
+      'are not those of its frames',
+    ],
+    [
+      (server) => (server['sha256'] = other),
+      'is not what the manifest means: expected sha256 eeee',
+    ],
+  ];
+  for (const [change, words] of rows) {
+    const refused = await signing(forged(change));
+    expect(refused).toMatchObject({ code: 3 });
+    expect(refused.stderr).toContain(words);
+  }
+  // Nor does it ship what waits in its own folder.
+  writeFileSync(
+    waitingIn(site),
+    forged((server) => (server['contentSha256'] = other)),
+  );
+  const shipping = await site.release(['ship']);
+  expect(shipping).toMatchObject({ code: 3 });
+  expect(shipping.stderr).toContain('the manifest contradicts itself');
+  // Where nothing was built, there is nothing to hold it against, and it is said.
+  rmSync(join(site.directory, '.release'), { recursive: true });
+  const blind = await signing(bytes);
+  expect(blind).toMatchObject({ code: 0 });
+  expect(blind.stderr).toContain('compared:  with nothing');
 });
 
 it('what is not what was made, or by a key that does not count, is not signed', async () => {

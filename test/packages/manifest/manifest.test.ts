@@ -99,6 +99,7 @@ describe('parseManifest', () => {
       'a'.repeat(64),
       'is said to be a tree and a single file',
     ],
+    ['a document of another kind', 'kind', 'halt', "expected no 'kind'"],
   ])('refuses %s', async (_, path, value, expected) => {
     const error = await errorOf(() => parseManifest(bytesOf(changed(path, value))));
     expect(error).toBeInstanceOf(ManifestError);
