@@ -1,10 +1,7 @@
 /** `release diff A B`: what changed between two releases. Reads archives from here, else from mirrors. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Command, formatBytes, interruptible } from '@landfall/cli';
 import { type Artifact, artifactDigest, deltasOf, type Manifest } from '@landfall/manifest';
-import { openMirrors, surveyMirrors } from '@landfall/mirrors';
+import { openMirrors, surveyMirrors, withScratchFolder } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import {
   compareListings,
@@ -56,8 +53,7 @@ export const diffCommand: Command = {
     const [from = '', to = ''] = context.positionals.map((each) =>
       versionOf(each, settings.directory),
     );
-    const scratch = mkdtempSync(join(tmpdir(), 'landfall-diff-'));
-    try {
+    return withScratchFolder('diff', async (scratch) => {
       const components = await interruptible(async (signal) => {
         const mirrors = openMirrors(settings.mirrors, { directory: settings.directory });
         const sources = { settings, mirrors, scratch, signal };
@@ -68,9 +64,7 @@ export const diffCommand: Command = {
         return found;
       });
       context.result({ from, to, components }, describe(from, to, components));
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    });
   },
 };
 

@@ -1,11 +1,8 @@
 /** `release verify`: checks every mirror as a stranger would. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Command, formatTable, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
 import { artifactFiles, type Manifest } from '@landfall/manifest';
-import { openMirrors, type Survey, surveyMirrors } from '@landfall/mirrors';
+import { openMirrors, type Survey, surveyMirrors, withScratchFolder } from '@landfall/mirrors';
 import { ReleaseError } from '../errors.ts';
 import { loadSettings } from '../load-config.ts';
 import type { Provenance } from '../provenance.ts';
@@ -32,8 +29,7 @@ export const verifyCommand: Command = {
     const settings = await loadSettings(context.text('config'));
     const { channelPath, expected } = channelOf(context, settings);
     const quorum = quorumFrom(context, settings);
-    const scratch = mkdtempSync(join(tmpdir(), 'landfall-verify-'));
-    try {
+    return withScratchFolder('verify', async (scratch) => {
       const { manifest, rows, rebuilt } = await interruptible(async (signal) => {
         const mirrors = openMirrors(settings.mirrors, { directory: settings.directory });
         const { policy } = expected;
@@ -70,9 +66,7 @@ export const verifyCommand: Command = {
       if (rebuilt?.identical === false) return ExitCode.refused;
       if (good === rows.length) return ExitCode.done;
       return good >= quorum ? ExitCode.partial : ExitCode.failed;
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    });
   },
 };
 
