@@ -30,24 +30,37 @@ it('lets through what is as it will be signed', async () => {
   expect(await gate(() => ({}))).toBe(10);
 });
 
-it.each<[string, (artifact: TreeArtifact) => Partial<TreeArtifact>, RegExp]>([
-  ['a digest', () => ({ sha256: other }), /changed: expected \d+ bytes with sha256 ffffffffffff…/],
-  ['a size', ({ size }) => ({ size: size + 1 }), /changed: expected \d+ bytes/],
+it.each<[string, string, (artifact: TreeArtifact) => Partial<TreeArtifact>, RegExp]>([
+  [
+    'a digest',
+    'DAMAGED',
+    () => ({ sha256: other }),
+    /changed: expected \d+ bytes with sha256 ffffffffffff…/,
+  ],
+  ['a size', 'DAMAGED', ({ size }) => ({ size: size + 1 }), /changed: expected \d+ bytes/],
   [
     'a tree',
+    'MANIFEST_CONTRADICTION',
     ({ tree }) => ({ tree: { ...tree, digest: other } }),
-    /holds another tree: expected digest ffffffffffff…/,
+    /unpacks to another tree: expected digest ffffffffffff…/,
   ],
   [
     'a number of entries',
+    'MANIFEST_CONTRADICTION',
     ({ tree }) => ({ tree: { ...tree, entries: tree.entries + 1 } }),
-    /holds another tree: .*\(11 entries\), found .*\(10 entries\)/,
+    /unpacks to another tree: .*\(11 entries\), found .*\(10 entries\)/,
+  ],
+  [
+    'ranges',
+    'MANIFEST_CONTRADICTION',
+    ({ size }) => ({ frames: [1, size - 1].map((each) => ({ size: each, sha256: other })) }),
+    /are not those of its frames/,
   ],
 ])(
   'stops a sound archive of which %s would be signed that is not its own',
-  async (_, change, message) => {
+  async (_, code, change, message) => {
     const error = await errorOf(() => gate(change));
-    expect(error).toMatchObject({ code: 'DAMAGED', exit: 3 });
+    expect(error).toMatchObject({ code, exit: 3 });
     expect(error.message).toMatch(message);
   },
 );
