@@ -4,7 +4,7 @@
  * usable in it, or removes it. Whether a folder is in use is told by the lock in
  * it, which dies with its holder. Nothing is touched that another user made.
  */
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acquireLock, DurableError, type Lock } from '@landfall/durable';
@@ -22,7 +22,7 @@ export interface ScratchFolder {
  * one. What further killed runs left is removed.
  */
 export function openScratchFolder(purpose: string, { anew = false } = {}): ScratchFolder {
-  const prefix = `landfall-${purpose}-`;
+  const prefix = `landfall-${purpose}-${processSpace()}`;
   const abandoned = readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(tmpdir(), name))
@@ -53,6 +53,15 @@ function fresh(prefix: string, purpose: string): ScratchFolder {
     const made = take(mkdtempSync(join(tmpdir(), prefix)), purpose);
     if (made !== undefined) return made;
   }
+}
+
+/**
+ * Which processes can be seen from here: those of another container that has the same
+ * temporary folder cannot be told from dead ones.
+ */
+function processSpace(): string {
+  const space = statSync('/proc/self/ns/pid', { throwIfNoEntry: false });
+  return space === undefined ? '' : `${space.ino}-`;
 }
 
 /** A folder that nobody else can write to: a name in `/tmp` may be anybody's. */

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 const TIME = /^(\d{4}-\d\d-\d\dT\d\d)-(\d\d)-(\d\d\.\d{3}Z)/;
 
 /** What a new folder in `parent` is named after: the time, or just after the newest name, whichever is later. */
-export function nextTime(parent: string): string {
+export function nextTimeName(parent: string): string {
   const later = timesIn(parent).map((time) => time + 1);
   const at = later.reduce((latest, time) => Math.max(latest, time), Date.now());
   return new Date(at).toISOString().replaceAll(':', '-');

@@ -5,7 +5,7 @@
  */
 import { appendFileSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { nextTime, pruneFolders } from './dated-folders.ts';
+import { nextTimeName, pruneFolders } from './dated-folders.ts';
 
 /** Folders that are kept. */
 const KEPT_LOGS = 20;
@@ -58,7 +58,7 @@ export class ActivationLog {
 
   #path(name: string): string {
     if (this.#folder === undefined) {
-      this.#folder = join(this.#logs, nextTime(this.#logs));
+      this.#folder = join(this.#logs, nextTimeName(this.#logs));
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     }
     return join(this.#folder, `${name}.log`);

@@ -32,12 +32,13 @@ export async function main(program: Program, argv: readonly string[]): Promise<E
  * CommonJS then.
  */
 export async function runAsProcess(program: Program): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', passOver);
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      const isGone = error.code === 'EPIPE' || (error.code === 'EIO' && stream.isTTY);
+      if (!isGone) throw error;
+    });
+  }
   process.exitCode = await main(program, process.argv.slice(2));
-}
-
-function passOver(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
 }
 
 async function dispatch(program: Program, argv: readonly string[]): Promise<ExitCode> {

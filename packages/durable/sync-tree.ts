@@ -158,6 +158,8 @@ async function run(
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const child = spawn(program, args, {
     cwd: '/',
+    // Its end counts, not that of a terminal.
+    detached: true,
     env: { LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,

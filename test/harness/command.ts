@@ -30,6 +30,8 @@ export interface CommandOptions {
   timeoutMs?: number;
   /** Run it as this user (tests run as root in CI). */
   uid?: number;
+  /** As the leader of a group of processes, which a terminal would end together. */
+  ownGroup?: boolean;
   gid?: number;
 }
 
@@ -81,6 +83,7 @@ export function startCommand(
   options: CommandOptions = {},
 ): Running {
   const child = spawn(options.launcher ?? launcherOf(program), args, {
+    detached: options.ownGroup ?? false,
     cwd: options.cwd,
     env: cleanEnvironment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],

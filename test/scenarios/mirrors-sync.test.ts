@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HEAD_PATH } from '../../mirrors/head.ts';
@@ -20,6 +20,8 @@ import { fillMirror, mirrorFolder, put, smallRelease } from '../harness/mirror-f
 import { temporaryFolder } from '../harness/temporary.ts';
 
 const OTHER = 'releases/beta';
+/** In names of temporary folders: which processes can be seen. */
+const SPACE = statSync('/proc/self/ns/pid').ino;
 
 async function sync(
   key: SecretKey,
@@ -277,12 +279,12 @@ describe('mirrors sync cut off', () => {
     const [whole, empty] = [mirrorFolder(smallRelease([key], 4)), mirrorFolder()];
     const args = ['--from', whole, '--to', empty];
     const TMPDIR = temporaryFolder();
-    const foreign = join(TMPDIR, 'landfall-sync-others');
+    const foreign = join(TMPDIR, `landfall-sync-${SPACE}-others`);
     mkdirSync(foreign, { mode: 0o755 });
     const env = { LANDFALL_CRASH_AT: 'sync-artifact-fetched', TMPDIR };
     expect(await sync(key, [whole, empty], args, { env })).toMatchObject({ signal: 'SIGKILL' });
     // Another one that was killed even earlier.
-    mkdirSync(join(TMPDIR, 'landfall-sync-zzzzzz'), { mode: 0o700 });
+    mkdirSync(join(TMPDIR, `landfall-sync-${SPACE}-zzzzzz`), { mode: 0o700 });
     expect(readdirSync(TMPDIR)).toHaveLength(3);
     const next = await sync(key, [whole, empty], args, { env: { TMPDIR } });
     expect([next.code, next.stderr]).toEqual([
@@ -290,7 +292,7 @@ describe('mirrors sync cut off', () => {
       expect.stringContaining('web-ui-1.0.4.tar.zst: already here, from a run that was cut off'),
     ]);
     expect(next.stderr).not.toContain(" from '");
-    expect(readdirSync(TMPDIR)).toEqual(['landfall-sync-others']);
+    expect(readdirSync(TMPDIR)).toEqual([basename(foreign)]);
     expect(contentsOf(empty)).toEqual(withHead(whole));
   });
 
@@ -299,7 +301,7 @@ describe('mirrors sync cut off', () => {
     const release = smallRelease([key], 4);
     const [whole, empty] = [mirrorFolder(release), mirrorFolder()];
     const TMPDIR = temporaryFolder();
-    const left = join(TMPDIR, 'landfall-sync-abcdef');
+    const left = join(TMPDIR, `landfall-sync-${SPACE}-abcdef`);
     mkdirSync(left, { mode: 0o700 });
     put(left, `1.0.4/${release.artifact.file}`, Buffer.alloc(release.artifact.size));
     const args = ['--from', whole, '--to', empty];

@@ -329,6 +329,20 @@ describe('an operator whose connection is lost', () => {
     expect(node.quarantined()).toStrictEqual(['1.1.0']);
   });
 
+  it('gets the release, though all that hangs on the terminal is told that it is gone', async () => {
+    const { node } = await readyForUpdate();
+    const running = startCommand('updater', ['apply', '--config', node.config], { ownGroup: true });
+    const { child } = running;
+    const hangUp = (): boolean => process.kill(-(child.pid ?? 0), 'SIGHUP');
+    await expect.poll(() => running.output().stderr).toContain('installing 1.1.0');
+    while (child.exitCode === null && !node.hasMarker()) {
+      hangUp();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(await running.done).toMatchObject({ code: 0, signal: null });
+    expect(node.current()).toMatch(/^1\.1\.0-/);
+  });
+
   it('gets the release, though its notes could not be told from the start', async () => {
     const { node } = await readyForUpdate();
     const running = startCommand('updater', ['apply', '--config', node.config]);

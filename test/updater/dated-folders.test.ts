@@ -2,13 +2,13 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { nextTime, pruneFolders } from '../../updater/dated-folders.ts';
+import { nextTimeName, pruneFolders } from '../../updater/dated-folders.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 
 describe('a new folder', () => {
   it('is named after the time', () => {
     const before = Date.now();
-    const name = nextTime(join(temporaryFolder(), 'not-there'));
+    const name = nextTimeName(join(temporaryFolder(), 'not-there'));
     const [day = '', time = ''] = name.split('T');
     const at = Date.parse(`${day}T${time.replaceAll('-', ':')}`);
     expect(at).toBeGreaterThanOrEqual(before);
@@ -24,7 +24,7 @@ describe('a new folder', () => {
     for (const name of [...later, 'of-somebody-else']) mkdirSync(join(parent, name));
     const made: string[] = [];
     for (let time = 0; time < 3; time += 1) {
-      const name = `${nextTime(parent)}-1.1.0`;
+      const name = `${nextTimeName(parent)}-1.1.0`;
       mkdirSync(join(parent, name));
       made.push(name);
     }

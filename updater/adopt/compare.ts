@@ -22,7 +22,7 @@ export interface Comparison {
   sequence: number;
   /** It is this release, byte for byte. */
   exact: boolean;
-  /** It is this release, or is said to be, or has all of it and more. Else it may be any, or none. */
+  /** It is this release, has all of it and more, or was said to be it. False: it may be any other, or none. */
   isThis: boolean;
   /** Component → the artifact it comes in. */
   artifacts: Map<string, NonNullable<InventoryComponent['artifact']>>;
@@ -35,8 +35,9 @@ export interface Comparison {
 }
 
 /**
- * Compares with what the mirrors offer. Undefined, with a note, when no mirror answers. Throws `UpdaterError` ADOPTION for a component that the
- * release does not have: the next update would leave a link that leads nowhere.
+ * Compares with what the mirrors offer. Undefined, with a note, when no mirror answers. Throws
+ * `UpdaterError` ADOPTION for a component that the release does not have: the next update
+ * would leave a link that leads nowhere.
  */
 export async function compareWithRelease(
   host: Host,

@@ -1,9 +1,9 @@
 /**
  * What is adopted, as it is read: it may belong to a user who is not to be believed, the
  * web server's above all, and is read as root. So no link is followed, on the way
- * to a file or at its end, whoever puts one there meanwhile, and only plain files are read.
+ * to a file of a folder or at its end, whoever puts one there meanwhile, and only plain files are read.
  */
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { StagingFolder } from '@landfall/archive';
 import { UpdaterError } from '../errors.ts';
@@ -15,7 +15,8 @@ export function readSource<T>(
   work: (read: ReadFile) => T,
 ): T {
   const isFile = kind === 'file';
-  const folder = new StagingFolder(isFile ? dirname(source) : source);
+  // The way to a single file is the operator's word; below a folder it is nobody's.
+  const folder = new StagingFolder(isFile ? realpathSync(dirname(source)) : source);
   try {
     return work((path, use) => {
       const name = isFile ? basename(source) : path;

@@ -41,7 +41,8 @@ export class LookApart {
   start(): void {
     if (this.#child !== undefined) return;
     const [program = '', ...own] = ownProgram();
-    const child = spawn(program, [...own, GATE_FLAG], { env: {}, cwd: '/' });
+    // In a session of its own: a terminal that goes away does not end it (`told-to-stop.ts`).
+    const child = spawn(program, [...own, GATE_FLAG], { env: {}, cwd: '/', detached: true });
     this.#child = child;
     this.#ended = outputOf(child);
     // A failure is met by the look, if there is one.

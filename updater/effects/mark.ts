@@ -7,7 +7,7 @@
  *
  * A crash before the name leaves nothing but a temporary file.
  */
-import type { Host } from '../host.ts';
+import { type Host, tryTo } from '../host.ts';
 import type { Effect, Event } from '../machine.ts';
 import type { Decline } from '../offer.ts';
 import { judgeHold } from '../policy/judge.ts';
@@ -33,6 +33,7 @@ export function mark(
     const { reason, hint, until } = found.decline;
     return { name: 'held', reason, hint, until };
   }
-  keepInstall(host);
+  // What begins is not undone for want of its count.
+  tryTo(host, () => keepInstall(host));
   return { name: 'marked' };
 }

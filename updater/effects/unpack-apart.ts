@@ -91,6 +91,8 @@ export function startApart(
     stdio: [input, 'pipe', 'pipe', 'pipe'],
     env: {},
     cwd: '/',
+    // A terminal that goes away does not end it (`told-to-stop.ts`).
+    detached: true,
   });
   // A pipe that breaks is met by whoever writes to it.
   child.stdin?.on('error', () => undefined);

@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { contentDigest } from '@landfall/manifest';
-import { nextTime, pruneFolders } from '../dated-folders.ts';
+import { nextTimeName, pruneFolders } from '../dated-folders.ts';
 import { deploymentPath, listDeployment, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
@@ -114,7 +114,10 @@ async function healEntries(
   const now = Date.now();
   const { id } = inventory.deployment;
   const directory = deploymentPath(paths, id);
-  const round: Round = { directory, aside: join(paths.aside, `${nextTime(paths.aside)}-${id}`) };
+  const round: Round = {
+    directory,
+    aside: join(paths.aside, `${nextTimeName(paths.aside)}-${id}`),
+  };
   const entries = entriesOf(inventory);
   const byHand = options.byHand === true;
   const reading = isFull ? (byHand ? undefined : before.reading) : undefined;

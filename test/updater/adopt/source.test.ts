@@ -20,11 +20,15 @@ function site(): { folder: string; ui: string; secrets: string } {
 
 describe('what is adopted', () => {
   it('is read as it stands there, in folders and by itself', () => {
-    const { ui } = site();
+    const { folder, ui } = site();
     const read = readSource({ kind: 'tree', source: ui }, (file) => file('assets/app.js', text));
     expect(read).toBe('app');
-    const source = join(ui, 'assets/app.js');
-    expect(readSource({ kind: 'file', source }, (file) => file('.', text))).toBe('app');
+    // The way to a single file is what an operator named, as to a program below `current`.
+    symlinkSync('ui', join(folder, 'current'));
+    for (const way of ['ui', 'current']) {
+      const source = join(folder, way, 'assets/app.js');
+      expect(readSource({ kind: 'file', source }, (file) => file('.', text))).toBe('app');
+    }
   });
 
   it.each<[string, (at: ReturnType<typeof site>) => void]>([
