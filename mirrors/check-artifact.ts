@@ -1,6 +1,6 @@
 /** Whether a mirror serves an artifact whole and right, seen as a stranger sees it: by reading all of it. */
-import { writeAllSync } from './download/disk.ts';
 import type { ReleaseFile } from '@landfall/manifest';
+import { writeAllSync } from './download/disk.ts';
 import { MirrorError } from './errors.ts';
 import type { Mirror, ReadOptions } from './mirror.ts';
 import { requireOneMeaning, SignedBytes } from './signed-bytes.ts';

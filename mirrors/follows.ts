@@ -58,6 +58,8 @@ export interface NextHalt extends Believed {
   halt: Pick<VerifiedHalt, 'halt' | 'sha256'>;
   /** What mirrors showed when it was decided on. */
   rows: readonly HaltRow[];
+  /** SHA-256 of those that were made here: one of them is nobody else's. */
+  own?: ReadonlySet<string>;
   signal?: AbortSignal | undefined;
 }
 
@@ -77,7 +79,7 @@ export async function requireHaltFollows(
   const serials = known.map((each) => each.halt.serial).filter((each) => each < halt.serial);
   const after = Math.max(0, ...serials);
   const { serial } = found.halt;
-  if (serial <= after) return;
+  if (serial <= after || (serial < halt.serial && next.own?.has(found.sha256) === true)) return;
   const expected = after === 0 ? 'none' : `serial ${after} at most`;
   throw new MirrorError(
     'SUPERSEDED',

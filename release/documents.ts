@@ -1,6 +1,7 @@
 /**
  * Documents that people sign: what a file is, what it says, and who may sign
- * it. Only canonical bytes are taken, and only fields that are known here, so that what is shown is all there is in what gets signed. Changes nothing.
+ * it. Only canonical bytes are taken, and only fields that are known here, so that what
+ * is shown is all there is in what gets signed. Changes nothing.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';

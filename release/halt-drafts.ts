@@ -68,23 +68,27 @@ export interface WaitingHalt extends HaltDraft {
   readonly signers: readonly PublicKey[];
 }
 
-/**
- * The newest halt file of each channel, where it lacks signatures. One that was signed by
- * enough before keys were replaced waits for nobody: another takes its place.
- */
-export function waitingHalts(settings: Settings): WaitingHalt[] {
+/** Names of the channels that halt files were made for here. */
+export function haltedChannels(settings: Settings): string[] {
   const folder = join(workspaceOf(settings), 'halts');
-  const channels = existsSync(folder) ? readdirSync(folder).toSorted() : [];
-  return channels.flatMap((channel) => {
-    const draft = newestHaltDraft(settings, channel);
-    const policies = policiesOf(settings, channel);
-    const newest = policies.at(-1);
-    if (draft === undefined || newest === undefined) return [];
-    const signersOf = (policy: TrustPolicy): readonly PublicKey[] =>
-      collectSignatures(draft.path, draft.bytes, policy).signers;
-    if (policies.some((policy) => signersOf(policy).length >= policy.threshold)) return [];
-    return [{ ...draft, threshold: newest.threshold, signers: signersOf(newest) }];
-  });
+  if (!existsSync(folder)) return [];
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((each) => each.isDirectory());
+  return folders.map(({ name }) => name).toSorted();
+}
+
+/**
+ * The newest halt file of a channel, where it lacks signatures. One that was signed by
+ * enough before keys were replaced waits for nobody: another takes its place. Throws like `newestHaltDraft`.
+ */
+export function waitingHalt(settings: Settings, channel: string): WaitingHalt | undefined {
+  const draft = newestHaltDraft(settings, channel);
+  const policies = policiesOf(settings, channel);
+  const newest = policies.at(-1);
+  if (draft === undefined || newest === undefined) return undefined;
+  const signersOf = (policy: TrustPolicy): readonly PublicKey[] =>
+    collectSignatures(draft.path, draft.bytes, policy).signers;
+  if (policies.some((policy) => signersOf(policy).length >= policy.threshold)) return undefined;
+  return { ...draft, threshold: newest.threshold, signers: signersOf(newest) };
 }
 
 /** Who could sign for `channel`, then and now; none where nobody can now. */

@@ -3,6 +3,7 @@
  * waits in the working folder. A crash leaves it there, signed or not, and
  * mirrors that have it or not; the same command goes on with it.
  */
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { haltPath } from '@landfall/manifest';
 import { type ReadIndexFile, requireHaltFollows, surveyHalts } from '@landfall/mirrors';
@@ -10,7 +11,7 @@ import { verifyHalt } from '@landfall/trust';
 import { addSignature, collectSignatures, hasSigned } from './collect.ts';
 import { ReleaseError } from './errors.ts';
 import type { HaltRun } from './halt.ts';
-import { haltComment, writeHaltDraft } from './halt-drafts.ts';
+import { haltComment, haltDrafts, writeHaltDraft } from './halt-drafts.ts';
 import { openKeys } from './keys.ts';
 import { alive, failureText, type MirrorProgress, onEach } from './mirror-progress.ts';
 import { rootFilesOf } from './roots.ts';
@@ -65,12 +66,24 @@ export function whenAllHave(run: HaltRun): string | undefined {
   return lacking(run).length === 0 ? 'every mirror has it' : undefined;
 }
 
+/** SHA-256 of the halt files of the channel that were made here, as far as they can be read. */
+function madeHere({ settings, channel }: HaltRun): Set<string> {
+  const digests = new Set<string>();
+  try {
+    for (const { bytes } of haltDrafts(settings, channel)) digests.add(hash('sha256', bytes));
+  } catch {
+    // A damaged one, or what was made before it, keeps nothing from being halted.
+  }
+  return digests;
+}
+
 /** Writes the goal to every mirror that lacks it. */
 export async function writeHalt(run: HaltRun, show: Show): Promise<void> {
   const { settings, goal, channel, channelPath, expected, rows, signal } = run;
   if (goal === undefined) return;
   const { app, policy } = expected;
-  const next = { app, policy, channel: channelPath, halt: goal, rows, signal };
+  const own = madeHere(run);
+  const next = { app, policy, channel: channelPath, halt: goal, rows, own, signal };
   const wanted = {
     // Who is believed comes before what they signed.
     files: new Map([...rootFilesOf(settings.roots), ...goal.files]),

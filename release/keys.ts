@@ -102,17 +102,14 @@ function hintFor(line: string, where: string, roots: readonly RootStep[]): strin
   return `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`;
 }
 
-/** The version of the root document that no longer lists a key for what the one before it did, if the newest does not either. */
+/** The version of the root document that no longer lists a key which the one before it did, if the newest does not either. */
 function droppedBy(line: string, roots: readonly RootStep[]): number | undefined {
-  const rolesOf = ({ root }: RootStep): string[] => [
-    ...(root.root.keys.includes(line) ? ['root'] : []),
-    ...root.channels.flatMap(({ channel, keys }) =>
-      keys.includes(line) ? [`channel ${channel}`] : [],
-    ),
-  ];
+  const lists = ({ root }: RootStep): boolean =>
+    [root.root, ...root.channels].some(({ keys }) => keys.includes(line));
   const newest = roots.at(-1);
-  const kept = newest === undefined ? [] : rolesOf(newest);
-  const last = roots.findLast((each) => rolesOf(each).some((role) => !kept.includes(role)));
+  // One that still signs something is not to be taken out.
+  if (newest === undefined || lists(newest)) return undefined;
+  const last = roots.findLast(lists);
   return last && last.root.version + 1;
 }
 

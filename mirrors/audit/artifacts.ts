@@ -1,10 +1,12 @@
 /**
  * Every artifact that a mirror's own indexes name, read to the last byte and held against all
  * that is signed of it: SHA-256 and ranges on each mirror, what it unpacks to once for all of
- * them. A crash leaves one file of each mirror in the scratch folder.
+ * them, where the scratch folder has room. A crash leaves one file of each mirror there.
  */
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { ArchiveError } from '@landfall/archive';
+import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import { artifactFiles, type Manifest, ManifestError, type ReleaseFile } from '@landfall/manifest';
 import { type ArtifactState, checkArtifact } from '../check-artifact.ts';
 import { MirrorError } from '../errors.ts';
@@ -54,7 +56,10 @@ export async function readArtifacts(
       const what = `'${each.artifact.file}' of release ${each.manifest.version}`;
       const found = await lookAt(mirror, each, options);
       if ('alarm' in found) findings.push(alarmOf(mirror, each, found.alarm, fixes));
-      else if (found.state === 'missing')
+      else if ('unread' in found) {
+        artifacts.right += 1;
+        findings.push(unreadOf(mirror, what, found.unread, fixes));
+      } else if (found.state === 'missing')
         add('ARTIFACT_MISSING', `its index names ${what}, which is not there`);
       else if (found.state === 'wrong')
         add('ARTIFACT_WRONG', `${what} is not what was signed: ${found.found}`);
@@ -81,12 +86,37 @@ function namedBy(rows: readonly ChannelRow[]): Map<string, Named> {
   );
 }
 
-/** What the mirror serves, or why the manifest is not to be believed about it, whoever serves it. */
-async function lookAt(
+/**
+ * What the mirror serves, or why the manifest is not to be believed about it, whoever serves it;
+ * `unread`: its bytes are right, and this disk kept them from being unpacked.
+ */
+type Found = ArtifactState | { alarm: string } | { unread: string };
+
+async function lookAt(mirror: Mirror, named: Named, options: ReadOptions): Promise<Found> {
+  try {
+    return await unpackToo(mirror, named, options);
+  } catch (error) {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (error instanceof ManifestError) return { alarm: error.message };
+    if (error instanceof ArchiveError && error.code !== 'ARCHIVE_IO') {
+      return { alarm: error.message };
+    }
+    const isOfDisk = error instanceof ArchiveError || systemCode(error) !== undefined;
+    if (!isOfDisk) throw error;
+    const { manifest, artifact } = named;
+    const found = await checkArtifact(mirror, manifest.version, artifact, { signal });
+    const why = describeSystemError(error)?.what ?? messageOf(error);
+    return found.state === 'right' ? { unread: why } : found;
+  }
+}
+
+/** Throws what the disk, the gate and the manifest have against it. */
+async function unpackToo(
   mirror: Mirror,
   { manifest, artifact }: Named,
   { gated, scratch, signal }: ReadOptions,
-): Promise<ArtifactState | { alarm: string }> {
+): Promise<ArtifactState> {
   const key = claimsOf(artifact);
   const { O_CREAT, O_NOFOLLOW, O_RDWR, O_TRUNC } = constants;
   const isGated = artifact.artifact === undefined || gated.has(key);
@@ -101,15 +131,20 @@ async function lookAt(
     }
     await gated.get(key);
     return found;
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof ManifestError) return { alarm: error.message };
-    if (!(error instanceof ArchiveError) || error.code === 'ARCHIVE_IO') throw error;
-    return { alarm: error.message };
   } finally {
     if (fd !== undefined) closeSync(fd);
     rmSync(scratch, { force: true });
   }
+}
+
+function unreadOf(mirror: Mirror, what: string, why: string, fixes: Fixes): Finding {
+  return {
+    mirror: mirror.name,
+    code: 'NOT_UNPACKED',
+    severity: 'warning',
+    message: `what ${what} unpacks to was not looked at: '${tmpdir()}': ${why}`,
+    fix: fixes.audit(),
+  };
 }
 
 function alarmOf(

@@ -19,6 +19,8 @@ export type FindingCode =
   | 'ARTIFACT_WRONG'
   /** A signed manifest says of an artifact what is not so of the bytes that it means. */
   | 'CONTRADICTION'
+  /** The bytes are right; what they unpack to was not looked at, for want of room here. */
+  | 'NOT_UNPACKED'
   /** Two valid manifests of one sequence. */
   | 'EQUIVOCATION'
   /** A manifest's `previous` is not the manifest that was before it. */
@@ -79,6 +81,11 @@ export class Fixes {
   /** Of the default channel unless told. */
   renewHalt(channel: string | undefined): string {
     return `release halt --renew${inChannel(channel)}${this.#config()}`;
+  }
+
+  /** Elsewhere, where there is room. */
+  audit(): string {
+    return `TMPDIR=DIR mirrors audit${this.#options}`;
   }
 
   halt(version: string, channel: string | undefined): string {

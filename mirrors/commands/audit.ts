@@ -119,6 +119,8 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'It serves other bytes than were signed: nodes throw them away and ask another. If it happens again, look at its disk. Replace them:',
   CONTRADICTION:
     'ALARM: what your keys signed of a file is not so of the bytes that were signed. No mirror is to blame: nodes would install something else than people compare, or nothing. Find out who made the manifest. Stop it:',
+  NOT_UNPACKED:
+    'Its bytes are those that were signed; this machine has no room to unpack them. Name a folder that has:',
   EQUIVOCATION:
     'ALARM: two different releases carry the same number, and both are signed by your keys. Nodes install neither. Publish nothing. Find out who made each, and whether a key was stolen; look at both:',
   CHAIN_BROKEN:

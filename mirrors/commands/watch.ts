@@ -19,7 +19,7 @@ const CLEAR_LINE = '\u001B[K';
 const CLEAR_BELOW = '\u001B[J';
 const CLEAR_ALL = '\u001B[2J';
 
-/** Looks every `everyMs` milliseconds until `signal`. The exit code is that of the last look. */
+/** Looks every `everyMs` milliseconds until `signal`, or until nobody reads it any more. The exit code is that of the last look. */
 export async function watch(
   context: Context,
   look: (signal: AbortSignal) => Promise<View>,
@@ -27,15 +27,19 @@ export async function watch(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const show = context.json ? showJson : canDraw(process.stdout) ? showInPlace() : showBlock;
+  // Nobody sees what is shown when the reader has gone (`| head`).
+  const unseen = new AbortController();
+  process.stdout.once('error', () => unseen.abort());
+  const until = AbortSignal.any([signal, unseen.signal]);
   let exit: ExitCode = ExitCode.done;
-  while (!signal.aborted) {
+  while (!until.aborted) {
     try {
-      const view = await look(signal);
+      const view = await look(until);
       exit = view.exit;
       show(view);
-      await sleep(timerMs(everyMs), undefined, { signal });
+      await sleep(timerMs(everyMs), undefined, { signal: until });
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (!until.aborted) throw error;
     }
   }
   return exit;

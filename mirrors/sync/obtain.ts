@@ -55,6 +55,7 @@ async function fetch(
   { onLine, signal }: ObtainOptions,
 ): Promise<number> {
   const { version, artifact } = wanted;
+  const wrong = new Set<string>();
   const { mirror, fd, failed } = await downloadArtifact(order, {
     version,
     file: artifact.file,
@@ -62,9 +63,13 @@ async function fetch(
     sha256: artifact.sha256,
     frames: artifact.artifact?.frames,
     to,
+    onMirrorFailed: (name, error) => {
+      if (error.code === 'BAD_ANSWER') wrong.add(name);
+    },
     ...(signal === undefined ? {} : { signal }),
   }).catch(async (error: unknown) => {
-    if (error instanceof MirrorError) await lookForContradiction(order, wanted, signal);
+    const asked = order.filter(({ name }) => wrong.has(name));
+    if (error instanceof MirrorError) await lookForContradiction(asked, wanted, signal);
     throw error;
   });
   for (const each of failed) onLine?.(`warning: ${each.error.message}`);

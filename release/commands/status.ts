@@ -8,10 +8,10 @@ import { type Mirror, openMirrors, surveyMirrors, withoutName } from '@landfall/
 import { collectSignatures } from '../collect.ts';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
-import { type WaitingHalt, waitingHalts } from '../halt-drafts.ts';
 import { expectedOf, loadSettings, policyOf } from '../load-config.ts';
 import { type ProvenPublication, readProofs } from '../proofs.ts';
 import { describeCount } from '../waiting.ts';
+import { reportHalts } from '../waiting-halts.ts';
 import {
   listVersions,
   readBuildRecord,
@@ -50,18 +50,16 @@ export const statusCommand: Command = {
     const settings = await loadSettings(context.text('config'));
     const { channel, channelPath, expected } = channelOf(context, settings);
     const here = [...localRows(settings), ...waitingRows(settings)];
-    const mirrors = await interruptible(async (signal) => {
-      const survey = await surveyMirrors(
-        openMirrors(settings.mirrors, { directory: settings.directory }),
-        {
-          app: settings.app,
-          channel: channelPath,
-          policy: expected.policy,
-          signal,
-        },
-      );
+    const { mirrors, halts } = await interruptible(async (signal) => {
+      const all = openMirrors(settings.mirrors, { directory: settings.directory });
+      const survey = await surveyMirrors(all, {
+        app: settings.app,
+        channel: channelPath,
+        policy: expected.policy,
+        signal,
+      });
       const { best } = survey;
-      return Promise.all(
+      const rows = await Promise.all(
         survey.rows.map(async ({ mirror, ms, verified, problem }): Promise<MirrorRow> => {
           const sequence = verified?.manifest.sequence ?? null;
           const newest = best?.manifest;
@@ -79,10 +77,10 @@ export const statusCommand: Command = {
           };
         }),
       );
+      return { mirrors: rows, halts: await reportHalts(settings, all, signal) };
     });
-    const halts = waitingHalts(settings);
-    context.result({ app: settings.app, channel, here, halts: halts.map(reportHalt), mirrors }, [
-      ...halts.map(describeHalt),
+    context.result({ app: settings.app, channel, here, halts: halts.reports, mirrors }, [
+      ...halts.lines,
       ...describe(here, mirrors, channel),
     ]);
   },
@@ -107,15 +105,6 @@ async function countServed(
     }
   }
   return `${found} of ${artifacts.length}`;
-}
-
-function reportHalt({ halt, path, threshold, signers }: WaitingHalt): object {
-  return { channel: halt.channel, serial: halt.serial, path, threshold, signers: signers.length };
-}
-
-function describeHalt(waiting: WaitingHalt): string {
-  const { channel, serial } = waiting.halt;
-  return `halt file ${serial} of channel '${channel}' ${describeCount(waiting)}: ${waiting.path}`;
 }
 
 /** One row per version and channel in `.release`. */

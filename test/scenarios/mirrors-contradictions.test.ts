@@ -4,16 +4,17 @@
  * blame, and it is told as an alarm, whatever the mirrors serve.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { type FileArtifact, hostPlatform, type TreeArtifact } from '@landfall/manifest';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
-import { type Outcome, runCommand } from '../harness/command.ts';
+import { launcherOf, type Outcome, runCommand } from '../harness/command.ts';
 import { testKey } from '../harness/minisign-keys.ts';
 import { mirrorFolder, put, type SmallRelease, smallRelease } from '../harness/mirror-folder.ts';
 import { sha256 } from '../harness/signed-manifests.ts';
+import { temporaryFolder } from '../harness/temporary.ts';
 
 const noise = (seed: string): Buffer =>
   createHash('shake256', { outputLength: 5000 }).update(seed).digest();
@@ -149,6 +150,25 @@ describe('a signed manifest that contradicts itself', () => {
       },
     ]);
     expect(existsSync(join(empty, 'releases/manifest.json'))).toBe(false);
+  });
+
+  it('is not looked for where the disk has no room, and that is told', async () => {
+    const key = testKey();
+    const folder = mirrorOf(released(key, evilServer));
+    const launcher = join(temporaryFolder(), 'mirrors');
+    writeFileSync(launcher, `#!/bin/sh\nulimit -f 4\nexec '${launcherOf('mirrors')}' "$@"\n`, {
+      mode: 0o755,
+    });
+    const whom = ['--app', 'archipelago', '--key', publicKeyBase64(key.publicKey)];
+    const args = ['audit', '--json', ...whom, '--mirror', folder];
+    const { code, stdout } = await runCommand('mirrors', args, { launcher });
+    expect(code).toBe(4);
+    const { findings, mirrors: read } = JSON.parse(stdout);
+    expect(findings).toMatchObject([
+      { code: 'NOT_UNPACKED', severity: 'warning', message: expect.stringContaining('web-ui-') },
+      { code: 'NOT_UNPACKED', severity: 'warning', message: expect.stringContaining(SERVER.file) },
+    ]);
+    expect(read).toMatchObject([{ right: true, artifacts: { right: 2, total: 2 } }]);
   });
 
   it('is told in plain words, of every mirror', async () => {

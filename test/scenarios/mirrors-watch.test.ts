@@ -99,6 +99,14 @@ describe('mirrors status --watch', () => {
     expect(await done).toBe(0);
   });
 
+  it('ends when nobody reads it any more', async () => {
+    const key = testKey();
+    const running = startCommand('mirrors', argsFor(key, [mirrorFolder(smallRelease([key], 4))]));
+    await until(running, (text) => text.includes('newest: 1.0.4'));
+    running.child.stdout?.destroy();
+    expect(await running.done).toMatchObject({ code: 0, signal: null, stderr: '' });
+  });
+
   it.each(['soon', '0s'])('refuses --every %s', async (every) => {
     const { code, stderr } = await runCommand('mirrors', ['status', '--watch', '--every', every]);
     expect([code, stderr]).toEqual([

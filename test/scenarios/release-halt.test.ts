@@ -1,6 +1,6 @@
 /** Halting a release and resuming it, from the maintainer's command to the nodes. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { generateKeyPair, publicKeyBase64, serializeSecretKey } from '@landfall/minisign';
 import { expect, it } from 'vitest';
 import { filesOf, unplug } from '../harness/mirror-content.ts';
@@ -106,6 +106,14 @@ it('is finished after a kill with the same bytes, and waits for the signatures i
   expect((await site.release(['resume', '1.0.0'])).stdout).toContain('nothing to do');
   const listed = "halt file 1 of channel 'stable' waits for 1 more signature, 1 of 2 are there";
   expect((await site.release(['status'])).stdout).toContain(`${listed}: ${draft}\n`);
+  // What else lies there, or is damaged, hides nothing.
+  site.write('.release/halts/.DS_Store', 'x');
+  site.write('.release/halts/beta/halt-1.json', '');
+  const odd = await site.release(['status']);
+  expect(odd).toMatchObject({ code: 0 });
+  expect(odd.stdout).toContain(`${listed}: ${draft}\n`);
+  expect(odd.stdout).toContain("halt files of channel 'beta' cannot be read: ");
+  rmSync(join(site.directory, '.release/halts/beta'), { recursive: true });
 
   site.write('keys/second.key', await serializeSecretKey(second, { password: undefined }), 0o600);
   const signed = await site.release(['sign', draft, '--key', 'keys/second.key']);
@@ -114,6 +122,11 @@ it('is finished after a kill with the same bytes, and waits for the signatures i
   const killed = await site.release(halt, { env: { LANDFALL_CRASH_AT: 'halt-published' } });
   expect(killed.signal).toBe('SIGKILL');
   expect(await site.release(halt)).toMatchObject({ code: 0 });
+  expect((await site.release(['status'])).stdout).not.toContain('halt file');
+  // One that lacks signatures here, and was published by others, waits for nobody.
+  for (const name of readdirSync(dirname(draft))) {
+    if (name.endsWith('.minisig')) rmSync(join(dirname(draft), name));
+  }
   expect((await site.release(['status'])).stdout).not.toContain('halt file');
   expect(readFileSync(join(site.mirror('oslo'), 'releases/halt.json'))).toEqual(bytes);
   expect(haltOn(site, 'oslo')).toMatchObject({
