@@ -332,13 +332,13 @@ describe('an operator whose connection is lost', () => {
   it('gets the release, though all that hangs on the terminal is told that it is gone', async () => {
     const { node } = await readyForUpdate();
     const running = startCommand('updater', ['apply', '--config', node.config], { ownGroup: true });
-    const { child } = running;
-    const hangUp = (): boolean => process.kill(-(child.pid ?? 0), 'SIGHUP');
-    await expect.poll(() => running.output().stderr).toContain('installing 1.1.0');
-    while (child.exitCode === null && !node.hasMarker()) {
-      hangUp();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    const deployments = join(node.root, 'deployments');
+    const isStaging = (): boolean =>
+      readdirSync(deployments).some((name) => name.startsWith('.staging-'));
+    await expect.poll(isStaging, { interval: 2 }).toBe(true);
+    // The process that looks as the web server's user is there by now.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.kill(-(running.child.pid ?? 0), 'SIGHUP');
     expect(await running.done).toMatchObject({ code: 0, signal: null });
     expect(node.current()).toMatch(/^1\.1\.0-/);
   });
