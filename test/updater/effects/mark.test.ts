@@ -1,5 +1,6 @@
 /** The first marker of an activation: a hold is looked at once more before it stands. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mark } from '../../../updater/effects/mark.ts';
 import type { Deployment } from '../../../updater/facts.ts';
@@ -57,6 +58,15 @@ describe('while a hold stands', () => {
     const host = heldHost();
     expect(mark(host, write(prepared, true))).toStrictEqual({ name: 'marked' });
     expect(host.store.marker?.phase).toBe('prepared');
+  });
+
+  it('an install that cannot be counted goes on, and it is said', () => {
+    const host = makeHost({ top: 'max_per_day = 2' });
+    // A folder in its place stands for a disk that does not take it.
+    mkdirSync(join(host.paths.pace, 'x'), { recursive: true });
+    expect(mark(host, write(prepared))).toStrictEqual({ name: 'marked' });
+    expect(host.store.marker?.phase).toBe('prepared');
+    expect(host.notes.join()).toContain('going on without it: ');
   });
 
   it('what was begun goes on, and so does a rollback', () => {
