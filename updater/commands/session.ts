@@ -77,13 +77,7 @@ export async function withLock<T>(
 }
 
 /** The same as soon as the updater that is at work is done. Throws LOCKED when that takes longer than it may. */
-export async function withLockInTurn<T>(
-  context: Context,
-  config: Config,
-  purpose: string,
-  signal: AbortSignal,
-  work: (host: Host) => Promise<T>,
-): Promise<T> {
+export const withLockInTurn: typeof withLock = async (context, config, purpose, signal, work) => {
   const deadline = performance.now() + settleMs(config);
   for (let isFirst = true; ; isFirst = false) {
     try {
@@ -95,7 +89,7 @@ export async function withLockInTurn<T>(
       await sleep(POLL_MS, undefined, { signal }).catch(() => {});
     }
   }
-}
+};
 
 /** Most commands: read the configuration, take the lock, work until done or told to stop. */
 export async function withHost<T>(
