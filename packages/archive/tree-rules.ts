@@ -242,6 +242,6 @@ export class TreeRules {
 }
 
 const ROOT_HINT =
-  "pack it with 'release build'; by hand: chmod 0755 the folder, then the tar of docs/formats.md";
+  "pack it with 'release build'; by hand: chmod 0755 the folder, then run the tar command of docs/formats.md";
 const MODE_HINT = "pack it with 'release build', which normalises modes and order";
 const OWNER_HINT = "pack it with 'release build'; by hand: tar --owner=0 --group=0 --numeric-owner";
