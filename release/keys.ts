@@ -95,22 +95,32 @@ export async function openKey(
 
 /** What was dropped on purpose, and may be stolen, is never to be added again. */
 function hintFor(line: string, where: string, roots: readonly RootStep[]): string {
-  const version = droppedBy(line, roots);
-  if (version !== undefined) {
-    return `it was dropped by root document ${version}: take it out of 'keys.secret', and sign with the key that took its place`;
+  const dropped = droppedBy(line, roots);
+  if (dropped === undefined) {
+    return `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`;
   }
-  return `if it is the right key, ${where === KEYS_PUBLIC ? `add '${line}' to ${where}` : `'release trust rotate' adds '${line}'`}`;
+  const { version, roles, kept } = dropped;
+  return kept.length === 0
+    ? `it was dropped by root document ${version}: take it out of 'keys.secret', and sign with the key that took its place`
+    : `it was dropped for ${roles.join(', ')} by root document ${version}, and still signs for ${kept.join(', ')}: use it for that alone, and here the key that took its place`;
 }
 
-/** The version of the root document that no longer lists a key which the one before it did, if the newest does not either. */
-function droppedBy(line: string, roots: readonly RootStep[]): number | undefined {
-  const lists = ({ root }: RootStep): boolean =>
-    [root.root, ...root.channels].some(({ keys }) => keys.includes(line));
+/** The root document that dropped a key, for what (the newest does not list it for that either), and what it is still listed for. */
+function droppedBy(
+  line: string,
+  roots: readonly RootStep[],
+): { version: number; roles: string[]; kept: string[] } | undefined {
+  const rolesOf = ({ root }: RootStep): string[] => [
+    ...(root.root.keys.includes(line) ? ['the root document'] : []),
+    ...root.channels.flatMap(({ channel, keys }) =>
+      keys.includes(line) ? [`channel '${channel}'`] : [],
+    ),
+  ];
   const newest = roots.at(-1);
-  // One that still signs something is not to be taken out.
-  if (newest === undefined || lists(newest)) return undefined;
-  const last = roots.findLast(lists);
-  return last && last.root.version + 1;
+  const kept = newest === undefined ? [] : rolesOf(newest);
+  const lost = (each: RootStep): string[] => rolesOf(each).filter((role) => !kept.includes(role));
+  const last = roots.findLast((each) => lost(each).length > 0);
+  return last && { version: last.root.version + 1, roles: lost(last), kept };
 }
 
 /** Whether the public key beside the secret one signed already: then no password is asked for. */
