@@ -53,7 +53,7 @@ export async function settleAsset(
   // Another machine may have uploaded it as well: what it keeps is not for us to delete.
   const all = await namesakes(target, options);
   const good = await findGood(target, all, options, known);
-  if (good === undefined) throw removedAgain(target);
+  if (good === undefined) throw nothingGood(target, all.length);
   options.onProgress?.(options.size);
   await removeOthers(target, all, good, options);
 }
@@ -115,14 +115,21 @@ async function uploadNew(
   );
 }
 
-function removedAgain({ mirror, file }: AssetTarget): MirrorError {
+/** `listed`: how many assets of the name the server tells of. */
+function nothingGood({ mirror, file }: AssetTarget, listed: number): MirrorError {
+  const others = 'somebody else may be shipping this version, or cleaning up there';
+  const [found, hint] =
+    listed === 0
+      ? ['none', `${others}: run it again when they are done`]
+      : [
+          `${listed} that cannot be read, or are of other bytes`,
+          `look at the server's storage for attachments; or ${others}: run it again then`,
+        ];
   return new MirrorError(
     'BAD_ANSWER',
     mirror,
-    `'${file}' is not there after its upload: expected an asset of the right bytes, found none`,
-    {
-      hint: 'somebody else may be shipping this version, or cleaning up there: run it again when they are done',
-    },
+    `'${file}' is not there after its upload: expected an asset of the right bytes, found ${found}`,
+    { hint },
   );
 }
 

@@ -169,6 +169,16 @@ describe('another machine that uploads the same', () => {
     expect(error.hint).toContain('somebody else may be shipping this version');
   });
 
+  it('is not blamed alone for what the server lists and does not serve', async () => {
+    const one = artifact();
+    const { scene } = await sceneWith(one);
+    const fault = { kind: 'status', status: 404 } as const;
+    scene.server.rules.push({ method: 'GET', path: /\/attachments\//, fault });
+    const error = await errorOf(() => scene.writer.uploadArtifact(VERSION, one.path, one));
+    expect(error.message).toContain('found 1 that cannot be read, or are of other bytes');
+    expect(error.hint).toMatch(/^look at the server's storage for attachments; or somebody else/);
+  });
+
   it('at the very same time leaves one', async () => {
     const one = artifact();
     const { scene, release } = await sceneWith(one);
