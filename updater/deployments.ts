@@ -20,7 +20,7 @@ import { digestTree, type ListingEntry, treeInfo } from '@landfall/archive';
 import { messageOf } from '@landfall/errors';
 import { contentDigest, type Content } from '@landfall/manifest';
 import type { Deployment } from './facts.ts';
-import { beFrugal } from './frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 import type { Paths } from './paths.ts';
 import { isDeploymentId } from './records/schemas.ts';
 

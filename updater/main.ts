@@ -3,7 +3,7 @@
  * this program starts of itself, is loaded when it is asked for.
  */
 import { runAsProcess } from '@landfall/cli';
-import { beFrugal } from './frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 import { beOwnProgram } from './own-program.ts';
 import { COMMON_OPTIONS, GATE_FLAG, INFLATE_FLAG, ROUND_FLAG, UNPACK_FLAG } from './program.ts';
 import { UPDATER_VERSION } from './version.ts';

@@ -4,7 +4,8 @@
  * the environment and little memory, and end with the process at the latest.
  */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { startAsUsual } from './frugal.ts';
 
 /**
  * Runs `text`, which knows nothing of what is outside of itself, in a thread that has
@@ -13,15 +14,16 @@ import { Worker } from 'node:worker_threads';
  */
 export function startThread(text: string, workerData?: unknown): Worker | undefined {
   if (availableParallelism() === 1) return undefined;
+  const options: WorkerOptions = {
+    eval: true,
+    workerData,
+    env: {},
+    execArgv: [],
+    trackUnmanagedFds: false,
+    resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32, stackSizeMb: 1 },
+  };
   try {
-    return new Worker(text, {
-      eval: true,
-      workerData,
-      env: {},
-      execArgv: [],
-      trackUnmanagedFds: false,
-      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32, stackSizeMb: 1 },
-    });
+    return startAsUsual(() => new Worker(text, options));
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { digestTree, extractTree, gateArchive, packTree, planTree } from '@landfall/archive';
 import { OtaError } from '@landfall/errors';
-import { beFrugal } from '../../updater/frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 
 beFrugal();
 

@@ -11,7 +11,7 @@ import { hashFile, toContent } from '../deployments.ts';
 import { UpdaterError } from '../errors.ts';
 import { findWebUser } from '../effects/web-user.ts';
 import type { Deployment } from '../facts.ts';
-import { beFrugal } from '../frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 import type { Host } from '../host.ts';
 import { describePaths } from '../heal/tell.ts';
 import type { InventoryComponent } from '../records/inventory-file.ts';

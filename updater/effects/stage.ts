@@ -18,7 +18,7 @@ import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
-import { beFrugal } from '../frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { type InventoryComponent, writeInventory } from '../records/inventory-file.ts';

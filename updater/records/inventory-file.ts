@@ -14,7 +14,7 @@ import { makeDirectoryDurably, readJsonFile, writeFileDurably } from '@landfall/
 import { contentDigest, type Selected, z } from '@landfall/manifest';
 import { isDirectory, type ListedComponent, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
-import { beFrugal } from '../frugal.ts';
+import { beFrugal } from '@landfall/archive/frugal';
 import type { Paths } from '../paths.ts';
 import { deploymentSchema, sha256Schema } from './schemas.ts';
 
