@@ -6,17 +6,18 @@
  *   durable ARCHIVE FOLDER      the same, and on the disk
  *   apply DELTA FOLDER BASE     a delta, to the tree in BASE
  *   download ARCHIVE TO URL…    from mirrors of which each has it as an artifact of release 1.0.0
+ *
+ * What one of them needs alone is loaded with it, as in the updater.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Arrival, extractTree, type ListingEntry, type TreeInfo } from '@landfall/archive';
-import { applyDelta } from '@landfall/delta';
 import { TreeSync } from '@landfall/durable';
 import { beFrugal } from '@landfall/archive/frugal';
 
-beFrugal();
+beFrugal(['node:crypto', 'node:worker_threads', 'node:zlib']);
 
 const [command = '', source = '', target = '', ...rest] = process.argv.slice(2);
 
@@ -86,7 +87,6 @@ function digestOf(fd: number, start: number, size: number): string {
 }
 
 async function download(): Promise<void> {
-  // Nothing else here needs it.
   const { downloadArtifact, openMirrors } = await import('@landfall/mirrors');
   const { size, sha256, frames } = signed;
   const mirrors = openMirrors(
@@ -104,6 +104,7 @@ async function download(): Promise<void> {
 
 /** Files that stay are held to their digests and linked, as on a node. */
 async function apply(): Promise<void> {
+  const { applyDelta } = await import('@landfall/delta');
   const [root = ''] = rest;
   const fd = openSync(source, 'r');
   if (digestOf(fd, 0, signed.size) !== signed.sha256)
