@@ -1,7 +1,7 @@
 /**
  * What must not leave this machine with a release, however it came into what is
- * packed: secret keys, files with passwords and tokens, our own folder, and what
- * git keeps. A file is known by what it is, not by its name: a hard link to a key
+ * packed: secret keys, files with passwords and tokens, our own folder, mirrors (each
+ * release would hold all before it), and what git keeps. A file is known by what it is, not by its name: a hard link to a key
  * is that key, and so is a copy of one. Reads; changes nothing.
  */
 import { createHash } from 'node:crypto';
@@ -20,6 +20,7 @@ const TOKEN = "holds a mirror's token or password";
 const PASSWORD = 'holds the password of a secret key';
 const GIT = 'belongs to git, and may hold all that was ever committed';
 const OURS = 'is the folder of the releases that were made here';
+const MIRROR = 'is a mirror, with all that was released';
 
 interface Known {
   path: string;
@@ -30,23 +31,20 @@ interface Known {
 /** What must stay here, as it is when this is made. Names no file that cannot be seen. */
 export class KeptBack {
   readonly #secrets: readonly Known[];
-  readonly #folder: Stats | undefined;
+  readonly #folders: readonly Known[];
   #digests: ReadonlyMap<string, string> | undefined;
 
   constructor(settings: Settings) {
-    this.#secrets = secretFiles(settings).flatMap((each) => {
-      const stats = look(each.path);
-      return stats === undefined ? [] : [{ ...each, stats }];
-    });
-    this.#folder = look(workspaceOf(settings));
+    this.#secrets = secretFiles(settings).flatMap(look);
+    this.#folders = ownFolders(settings).flatMap(look);
   }
 
   /** Why what stands at `source` must not be packed; undefined when it may. */
   why(source: string, stats: Stats): string | undefined {
     if (basename(source) === '.git') return GIT;
-    if (this.#folder !== undefined && isSame(stats, this.#folder)) return OURS;
-    if (!stats.isFile()) return undefined;
-    const known = this.#secrets.find((each) => isSame(stats, each.stats));
+    const among = stats.isFile() ? this.#secrets : this.#folders;
+    const known = among.find((each) => isSame(stats, each.stats));
+    if (!stats.isFile()) return known?.reason;
     return known?.reason ?? (isSecretKeyFile(source, stats.size) ? KEY : undefined);
   }
 
@@ -75,12 +73,21 @@ function secretFiles({ directory, keys, mirrors }: Settings): Omit<Known, 'stats
   ];
 }
 
-/** What is there, through links; undefined when nothing can be seen. */
-function look(path: string): Stats | undefined {
+function ownFolders(settings: Settings): Omit<Known, 'stats'>[] {
+  const mirrors = settings.mirrors.flatMap((mirror) =>
+    mirror.type === 'directory' && mirror.path !== undefined
+      ? [{ path: resolve(settings.directory, mirror.path), reason: MIRROR }]
+      : [],
+  );
+  return [{ path: workspaceOf(settings), reason: OURS }, ...mirrors];
+}
+
+/** With what is there, through links; nothing when nothing can be seen. */
+function look(each: Omit<Known, 'stats'>): Known[] {
   try {
-    return statSync(path);
+    return [{ ...each, stats: statSync(each.path) }];
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -1,6 +1,6 @@
 /** What must not leave the machine with a release: keys, passwords, tokens, git's folder and our own. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { components, listing } from '../harness/packed.ts';
@@ -36,6 +36,20 @@ describe('a project whose folder is packed as it is', () => {
       expect(built.stderr).toContain(line);
     }
     expect(existsSync(join(site.mirror('oslo'), 'releases/manifest.json'))).toBe(false);
+  });
+
+  it('packs no mirror that lies in it, by whatever name it is configured', async () => {
+    const site = await useProject({
+      configure: (config) => {
+        config.components = [{ ...EVERYTHING, exclude: ['.release', 'keys'] }];
+        config.mirrors.push({ type: 'directory', path: 'by-link' });
+      },
+    });
+    mkdirSync(join(site.directory, 'public/releases'), { recursive: true });
+    symlinkSync('public', join(site.directory, 'by-link'));
+    const built = await site.release(['build']);
+    expect(built.code).toBe(3);
+    expect(built.stderr).toContain("'public' is a mirror, with all that was released");
   });
 
   it('ships when they are excluded', async () => {
