@@ -55,7 +55,8 @@ export async function rollBack(host: Host, wish: RollbackWish): Promise<Rollback
   const { marker } = begin(host);
   if (marker !== undefined) {
     const { state: finished, left } = await resume(host, marker);
-    const isThere = wish.to === undefined || finished.running?.deployment.version === wish.to;
+    const reached = finished.running?.deployment;
+    const isThere = wish.to === undefined || (reached !== undefined && isMeant(reached, wish.to));
     if (left !== undefined && isThere) return { outcome: 'finished', state: finished };
   } else {
     await startLeftStopped(host);
@@ -108,7 +109,7 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
   const target =
     wish.to === undefined
       ? pickPrevious(host, others)
-      : others.find((each) => each.version === wish.to || each.id === wish.to);
+      : others.find((each) => isMeant(each, wish.to));
   if (target === undefined) return declineTarget(host, wish.to, others);
   const quarantined = findQuarantined(store.quarantine, target);
   if (quarantined !== undefined && !wish.liftQuarantine) {
@@ -127,6 +128,10 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
     reason: `there is no snapshot of ${target.version}'s data from before ${running.deployment.version}`,
     hint: "'updater status' shows what snapshots there are; without --restore-snapshot the data stays as it is",
   };
+}
+
+function isMeant({ version, id }: Deployment, to: string | undefined): boolean {
+  return version === to || id === to;
 }
 
 function isRestored({ paths }: Host, name: string): boolean {

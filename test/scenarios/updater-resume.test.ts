@@ -102,6 +102,20 @@ describe('a marker', () => {
     expect(node.page()).toContain('version 1.0.0');
   });
 
+  it.each(['by version', 'by deployment'])(
+    'is where a rollback to what ran before wants to go, told %s',
+    async (how) => {
+      const { node } = await readyForUpdate();
+      const id = node.current() ?? '';
+      node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 500 } : undefined);
+      await die(node, ['apply'], 'did-write-marker-restarted');
+      const to = how === 'by version' ? '1.0.0' : id;
+      const rollback = await node.updater(['rollback', '--to', to, '--reason', 'blank']);
+      expect(rollback).toMatchObject({ code: 0, stdout: expect.stringContaining('rolled back') });
+      expect(node.current()).toBe(id);
+    },
+  );
+
   it('that three attempts left without a verdict is rolled back without probing', async () => {
     const { node } = await readyForUpdate();
     await die(node, ['apply'], 'did-write-marker-restarted');
