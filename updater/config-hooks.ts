@@ -74,5 +74,7 @@ export const snapshotSchema = z.lazy(() =>
   ]),
 );
 
+/** One `[[quiesce]]` with its defaults; `timeout` in milliseconds. */
 export type QuiesceConfig = z.infer<typeof quiesceSchema>;
+/** `[snapshot]` with its defaults; `timeout` in milliseconds. */
 export type SnapshotConfig = z.infer<typeof snapshotSchema>;

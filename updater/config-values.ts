@@ -33,6 +33,7 @@ export const path = z
   .string()
   .check(z.refine((text) => isAbsolute(text) && text !== '/', 'expected an absolute path'));
 
+/** The name of a component, and of an app: 1 to 64 of a–z, digits, dots and dashes. */
 export const component = z
   .string()
   .check(z.regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a component such as web-ui'));
@@ -47,4 +48,5 @@ export const serviceName = z
   .string()
   .check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,127}$/, 'expected the name of a service'));
 
+/** Who starts and stops a service; `command`: programs that the configuration names. */
 export const serviceManager = z.enum(['systemd', 'openrc', 'command']);

@@ -232,7 +232,9 @@ export const configSchema = everyKey.check(
 );
 
 type FileConfig = z.infer<typeof configSchema>;
+/** `[probe]` with its defaults; durations in milliseconds. */
 export type ProbeConfig = FileConfig['probe'];
+/** One `[[services]]` with its defaults; `timeout` in milliseconds. */
 export type ServiceConfig = FileConfig['services'][number];
 
 /** The configuration with every default filled in. Durations in milliseconds. */

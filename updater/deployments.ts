@@ -33,6 +33,7 @@ export type Current =
   /** Not a link, or one that leads out of `deployments`. */
   | { kind: 'foreign'; target: string };
 
+/** Where the deployment named `id` stands, or would: docs/formats.md. */
 export function deploymentPath(paths: Paths, id: string): string {
   return join(paths.deployments, id);
 }
@@ -42,6 +43,7 @@ export function linkTarget(paths: Paths, id: string): string {
   return join(basename(paths.deployments), id);
 }
 
+/** What `current` is now. Only a folder right below `deployments` counts as a deployment. */
 export function readCurrent(paths: Paths): Current {
   const stat = lstatSync(paths.current, { throwIfNoEntry: false });
   if (stat === undefined) return { kind: 'none' };
@@ -132,6 +134,7 @@ export function hashFile(path: string): string {
   }
 }
 
+/** Whether a folder is there, or a link to one; false where nothing is. */
 export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -14,6 +14,7 @@ export interface Deployment {
 
 /** How a probe ended, worst first. */
 export const RANKS = ['refused', 'error', 'wrong', 'healthy'] as const;
+/** `refused`: no whole answer. `error`: a status other than 200. `wrong`: not what is installed. */
 export type Rank = (typeof RANKS)[number];
 
 /** A probe's result with its reason on one line. */

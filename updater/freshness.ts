@@ -22,6 +22,11 @@ import {
   signedTimeFor,
 } from './records/floor-file.ts';
 
+/**
+ * `equivocation`: two manifests of one sequence. `fork`: one follows another than was accepted.
+ * `fast-forward`: a sequence too far ahead. `clock`: this machine's is wrong. `expiring`, `frozen`:
+ * the newest manifest ends soon, or has ended.
+ */
 export type WarningCode =
   | 'equivocation'
   | 'fork'

@@ -14,6 +14,7 @@ import type { Event, Settled } from './machine.ts';
 import { readGolden, writeGolden } from './records/golden-file.ts';
 import { findQuarantined } from './records/quarantine-file.ts';
 
+/** Why a deployment cannot be pinned, in words for an operator. */
 export interface GoldenDecline {
   code: 'not-kept' | 'not-verified' | 'quarantined' | 'damaged';
   reason: string;

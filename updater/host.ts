@@ -7,6 +7,7 @@ import { ActivationLog } from './log.ts';
 import { pathsOf, type Paths } from './paths.ts';
 import { Store } from './records/store.ts';
 
+/** One node as this process knows it. Only a holder of the node's lock writes to `store`. */
 export interface Host {
   readonly config: Config;
   readonly paths: Paths;
@@ -21,6 +22,7 @@ export interface Host {
   live(line: string | undefined): boolean;
 }
 
+/** How the process is told to stop, who watches it work, and whether it has the node's lock. */
 export interface HostOptions {
   signal: AbortSignal;
   note: (line: string) => void;

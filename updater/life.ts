@@ -21,6 +21,7 @@ const PATIENCE_MS = 10 * 60_000;
 const LOOKS = 20;
 const TELL_TIMEOUT_MS = 10_000;
 
+/** The moments of `updater run` that systemd is told of, by sd_notify(3), where it listens. */
 export interface Life {
   /** A round has begun its work, which leaves its traces at `paths`: with the first, the daemon is ready. */
   ready(paths: Paths): void;

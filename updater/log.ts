@@ -10,6 +10,7 @@ import { nextTimeName, pruneFolders } from './dated-folders.ts';
 /** Folders that are kept. */
 const KEPT_LOGS = 20;
 
+/** The logs of one run; their folder (mode 0700) comes with the first line. None need succeed. */
 export class ActivationLog {
   readonly #logs: string;
   #folder: string | undefined;

@@ -238,6 +238,7 @@ export type Effect =
   | { kind: 'watch'; deployment: Deployment }
   | { kind: 'tidy' };
 
+/** The state that follows, and what is to be done for it, in this order. */
 export interface Step {
   state: State;
   effects: Effect[];

@@ -39,6 +39,7 @@ import { readSeen } from './records/seen-file.ts';
 import { foreseeTrust, type KeepTrust } from './trust/keep.ts';
 import { isDue, judgeTrust, openTrust, type TrustLook, walkOn } from './trust/chain.ts';
 
+/** A mirror's name, and what is wrong with it, in words that go on after the name. */
 export interface MirrorProblem {
   mirror: string;
   problem: string;

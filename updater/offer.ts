@@ -46,6 +46,7 @@ export const PACE_CODES = [
   'waiting-rollout',
 ] as const;
 
+/** Why a release is not installed, for programs: in `--json` and `last-check.json`. */
 export type DeclineCode =
   | 'up-to-date'
   | 'below-floor'

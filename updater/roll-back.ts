@@ -17,6 +17,7 @@ import { drive } from './runner.ts';
 import { asSettled, begin, resume } from './settle.ts';
 import { liftQuarantine } from './update.ts';
 
+/** What the operator asked for, and why: `reason` is written down. */
 export interface RollbackWish {
   /** A version, or the id of a deployment; what ran before unless told. */
   to?: string | undefined;
@@ -26,12 +27,14 @@ export interface RollbackWish {
   restoreSnapshot?: boolean;
 }
 
+/** Why it is not rolled back, in words for an operator. */
 export interface RollbackDecline {
   code: 'nothing-runs' | 'no-target' | 'damaged' | 'quarantined' | 'no-snapshot';
   reason: string;
   hint?: string;
 }
 
+/** What became of it; `state` is what holds now. `problem`: why the data is not back. */
 export type RollbackResult =
   | { outcome: 'declined'; decline: RollbackDecline }
   /** An earlier run had left a rollback to finish, and that was it. */

@@ -22,6 +22,7 @@ import { ROUND_FLAG } from './program.ts';
 
 /** Where the process of a round tells. */
 export const REPORT_FD = 3;
+/** Characters of one text in a report; no longer one is taken. */
 export const MAX_MESSAGE = 4000;
 const MAX_REPORT = 64 * 1024;
 /** For that long a process may stay that has told how its round ended. */
@@ -70,6 +71,7 @@ export interface RoundOutcome {
   isMishap: boolean;
 }
 
+/** How a round is ended early, between two steps or at once, and who hears that it began. */
 export interface RoundOptions {
   /** Told to stop when this is aborted. */
   signal: AbortSignal;

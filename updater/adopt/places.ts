@@ -16,6 +16,7 @@ import { UpdaterError } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { exchange } from './exchange.ts';
 
+/** A path that becomes a link to `current/<component>`. `source` and `kept` are absolute. */
 export interface Place {
   component: string;
   /** What programs look for. */
@@ -24,6 +25,7 @@ export interface Place {
   kept: string;
 }
 
+/** The place at `source`; what stands there will be kept beside it. The disk is not asked. */
 export function placeOf(component: string, source: string): Place {
   return { component, source, kept: `${source}.before-landfall` };
 }

@@ -36,6 +36,7 @@ export interface AdoptWish {
   byHand: boolean;
 }
 
+/** What would be made a deployment. Sources are absolute; nothing was copied yet. */
 export interface AdoptPlan {
   wish: AdoptWish;
   deployment: Deployment;

@@ -19,6 +19,7 @@ import { refuseCorrupt } from '../corrupt.ts';
 import { DRY_RUN, openToLook, readConfig, untilToldToStop, withHost } from './session.ts';
 import { describeState } from './words.ts';
 
+/** `updater adopt`: makes what is served a deployment, its place a link; `--undo` goes back. */
 export const adopt: Command = {
   name: 'adopt',
   args: '[DIR]',

@@ -10,6 +10,7 @@ import { rehearse, update } from '../update.ts';
 import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
 import { declineLines, describeState, exitOfDecline, tellUpdate } from './words.ts';
 
+/** `updater apply`: installs what is offered now, outside windows too; a hold stands in the way. */
 export const apply: Command = {
   name: 'apply',
   args: '[VERSION]',
@@ -44,6 +45,7 @@ export const apply: Command = {
   },
 };
 
+/** `updater once`: what a timer runs. It keeps to windows, jitter and the limit a day. */
 export const once: Command = {
   name: 'once',
   summary: 'settle what an earlier run left, check, and install what is new; for a timer',

@@ -5,6 +5,7 @@ import { judgeMirrors, type Judgement } from '../judgement.ts';
 import { openToLook, untilToldToStop } from './session.ts';
 import { declineLines, exitOfDecline, haltedWords } from './words.ts';
 
+/** `updater check`: asks the mirrors, and tells this node's verdict. Writes nothing down. */
 export const check: Command = {
   name: 'check',
   summary: 'show what is available and why it would or would not be installed',

@@ -16,6 +16,7 @@ import { toUnitName } from '../units/systemd.ts';
 import { DRY_RUN, openToLook, readConfig, untilToldToStop, withLockInTurn } from './session.ts';
 import { describeState } from './words.ts';
 
+/** `updater failed`: a service was given up; a release that is not committed is rolled back. */
 export const failed: Command = {
   name: 'failed',
   args: 'UNIT',

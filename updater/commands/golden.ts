@@ -9,6 +9,7 @@ import { readGolden } from '../records/golden-file.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
 import { describeGolden } from './words.ts';
 
+/** `updater golden`: shows the last resort, pins a release that passed here, or unpins it. */
 export const golden: Command = {
   name: 'golden',
   args: '[VERSION]',

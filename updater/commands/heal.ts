@@ -7,6 +7,7 @@ import { refuseCorrupt } from '../corrupt.ts';
 import { begin } from '../settle.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
 
+/** `updater heal`: a full look by hand; what was left alone is restored as well. */
 export const heal: Command = {
   name: 'heal',
   summary: 'read every file of what runs, and restore what is not as it was installed',

@@ -11,6 +11,7 @@ interface Row {
   reason: string;
 }
 
+/** `updater history`: the last lines of the journal that tell a story of their own, as a table. */
 export const history: Command = {
   name: 'history',
   summary: 'show what happened on this node, newest last',

@@ -29,6 +29,7 @@ import { withHoldLock } from '../records/hold-lock.ts';
 import { secureState } from '../state-folder.ts';
 import { DRY_RUN, readConfig } from './session.ts';
 
+/** `updater hold`: keeps what runs from being replaced, with a reason and an end. */
 export const hold: Command = {
   name: 'hold',
   summary: 'install nothing by itself for a while; what runs is watched all the same',
@@ -72,6 +73,7 @@ export const hold: Command = {
   },
 };
 
+/** `updater unhold`: lifts the hold, also one whose file makes no sense. */
 export const unhold: Command = {
   name: 'unhold',
   summary: 'lift the hold: releases are installed again',

@@ -57,6 +57,7 @@ const ANSWERS: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
+/** `updater init`: writes the configuration and makes its folders, where there is none yet. */
 export const init: Command = {
   name: 'init',
   summary: "write this node's configuration and make its folders",

@@ -5,6 +5,7 @@ import type { Command } from '@landfall/cli';
 /** Built in by `npm run build:updater`. */
 const ASSET = 'licences.txt';
 
+/** `updater licences`: prints what the build put in; where nothing was, it says so. */
 export const licences: Command = {
   name: 'licences',
   summary: 'print the licences of all that is built into this program',

@@ -6,6 +6,7 @@ import { pickTarget, rollBack, type RollbackResult, type RollbackWish } from '..
 import { DRY_RUN, openToLook, withHost } from './session.ts';
 import { describeState } from './words.ts';
 
+/** `updater rollback`: goes to another release that is kept here, and quarantines what it left. */
 export const rollback: Command = {
   name: 'rollback',
   summary: 'go back to what ran before, or to a release that is kept on this node',

@@ -19,6 +19,7 @@ import { untilToldToStop } from './told-to-stop.ts';
 /** After a round that said nothing of the next one. */
 const LOOK_AGAIN_MS = 30_000;
 
+/** `updater run`: round after round, until it is told to stop or another updater takes over. */
 export const run: Command = {
   name: 'run',
   summary:

@@ -16,6 +16,7 @@ import { refuseCorrupt } from '../corrupt.ts';
 import { UPDATER_VERSION } from '../version.ts';
 import { openToLook, untilToldToStop } from './session.ts';
 
+/** `updater self-check`: answers as `selfCheckSchema` says, or fails with what is in the way. */
 export const selfCheck: Command = {
   name: 'self-check',
   summary: 'prove that this program can read the state, reach the mirrors, and go forward and back',

@@ -23,10 +23,12 @@ const POLL_MS = 500;
 /** What an updater that took over must have done once before the one it took over from may go. */
 const WORK = new Set(['apply', 'once', 'run', 'verify']);
 
+/** `--dry-run`, spread into the options of every command that changes something. */
 export const DRY_RUN: Readonly<Record<string, OptionSpec>> = {
   'dry-run': { help: 'say what would be done, and change nothing' },
 };
 
+/** The configuration of `--config`, else the usual one. Throws `UpdaterError` CONFIG. */
 export function readConfig(context: Context): Config {
   return loadConfig(context.text('config') ?? DEFAULT_CONFIG_PATH);
 }

@@ -7,6 +7,7 @@ import { openToLook } from './session.ts';
 /** As much as fits a screen that nobody made narrower. */
 const LEAST_COLUMNS = 60;
 
+/** `updater status`: what is known here, with one piece of advice. Changes nothing. */
 export const status: Command = {
   name: 'status',
   summary:

@@ -15,6 +15,7 @@ import type { Keeper, Manager } from '../units/plan.ts';
 import { programPath } from '../units/program.ts';
 import { DRY_RUN, readConfig } from './session.ts';
 
+/** `updater units`: writes or removes what starts the updater, and switches it on or off. */
 export const units: Command = {
   name: 'units',
   args: 'install|remove',

@@ -17,6 +17,7 @@ import {
 } from './session.ts';
 import { describeState, probeLines } from './words.ts';
 
+/** `updater verify`: settles what a crash left. A probe for the asking alone changes nothing. */
 export const verify: Command = {
   name: 'verify',
   summary: 'finish or undo what a crash left, and probe what runs; with --boot for every boot',

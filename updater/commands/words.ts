@@ -70,6 +70,7 @@ export function probeLines({ version }: Deployment, { rank, reason }: Outcome): 
   ];
 }
 
+/** Why nothing is installed; in a second line what to do about it, where that is known. */
 export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>): string[] {
   return [`not installed: ${reason}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])];
 }

@@ -6,6 +6,10 @@
 import { constants, openSync } from 'node:fs';
 import type { Arrival } from '@landfall/archive';
 
+/**
+ * One download: who downloads calls `reach` and `fail`, who reads awaits `opened` and `until`. What
+ * is awaited in vain rejects with the reason that `fail` was given.
+ */
 export class ArrivingFile implements Arrival {
   readonly size: number;
   here = 0;

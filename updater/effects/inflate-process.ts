@@ -8,6 +8,7 @@ import { DeltaError, inflateHere } from '@landfall/delta';
 import { ANSWER, REQUEST_BYTES } from './inflate-apart.ts';
 import { giveUpRights } from './unpack-process.ts';
 
+/** Answers until requests end. A damaged frame is an answer; whatever else goes wrong is thrown. */
 export async function runInflate(): Promise<void> {
   giveUpRights();
   for (let request = read(REQUEST_BYTES); request !== undefined; request = read(REQUEST_BYTES)) {

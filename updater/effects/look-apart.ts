@@ -20,6 +20,7 @@ const MAX_TEXT = 2000;
 const BYTE = Buffer.alloc(1);
 const INPUT = 0;
 
+/** A user of this machine, with the numbers that a process takes on to look as that user. */
 export interface User {
   name: string;
   uid: number;

@@ -8,6 +8,7 @@ import type { Host } from '../host.ts';
 const DRAWN_EVERY_MS = 200;
 const TOLD_EVERY_MS = 60_000;
 
+/** Hears how far a download is, as often as that changes; it tells now and then. */
 export interface Progress {
   /** So many bytes are here. */
   at(bytes: number): void;

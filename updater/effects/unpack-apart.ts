@@ -44,6 +44,7 @@ const verdictSchema = z.union([
   }),
 ]);
 
+/** JSON on `VERDICT_FD`: the bytes that were unpacked, or what the `ArchiveError` was. */
 export type UnpackVerdict = z.input<typeof verdictSchema>;
 
 interface End {

@@ -12,6 +12,7 @@ import { findUnreadable, LookApart, type User } from './look-apart.ts';
 /** In the order of how telling they are; the last is a stranger to every file. */
 const WEB_USERS = ['www-data', 'nginx', 'http', 'caddy', 'nobody'];
 
+/** Whether this process is root's: no other can look as another user. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }

@@ -5,6 +5,7 @@
  */
 import type { HealFile } from '../records/heal-file.ts';
 
+/** Repairs of one path within an hour; after them it is left alone for a day. */
 export const MAX_REPAIRS = 3;
 const REPAIR_WINDOW_MS = 3_600_000;
 const LEFT_ALONE_MS = 86_400_000;

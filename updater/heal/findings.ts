@@ -23,6 +23,7 @@ export interface Finding {
   what: string;
 }
 
+/** Which files are read; names, kinds, modes and sizes are compared in any case. */
 export interface LookOptions {
   /** Files changed after this time are read; ms since 1970. Undefined: none is known to be right yet. */
   checkedMs: number | undefined;
@@ -34,6 +35,7 @@ export interface LookOptions {
   budget: number;
 }
 
+/** What one look came to. Without findings, nothing that was looked at is amiss. */
 export interface Look {
   findings: Finding[];
   /** Files that were read. */

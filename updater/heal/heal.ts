@@ -35,6 +35,7 @@ const KEPT_ASIDE = 20;
 /** What is in a folder's place hides what is wrong below it. */
 const MAX_PASSES = 3;
 
+/** How far a look goes, and what it may do about what it finds. */
 export interface HealOptions {
   /** Mirrors may be asked for content that is not on this disk. */
   online: boolean;

@@ -66,6 +66,7 @@ export function detectServiceManager(): 'systemd' | 'openrc' {
   return existsSync('/run/systemd/system') ? 'systemd' : 'openrc';
 }
 
+/** A web server that answered at `url`, with whatever status; `finding` tells so to people. */
 export interface FoundServer {
   url: string;
   /** For `probe.tls`; undefined where http is spoken. */

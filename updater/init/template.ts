@@ -4,6 +4,7 @@
  */
 import type { MirrorConfig } from '@landfall/mirrors';
 
+/** What `init` was told or found; of what is undefined, the default is written as a comment. */
 export interface Answers {
   app: string;
   /** Public keys, or the path of the root document in their place. */

@@ -8,8 +8,10 @@
  * that lies whole in the hour that is left out does not open that day.
  */
 
+/** As the configuration names them, in the order of ISO 8601: Monday is the first. */
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
+/** One `[[windows]]` of the configuration: from `from` to `to`, begun on one of `days`. */
 export interface Window {
   days: readonly (typeof DAYS)[number][];
   /** `HH:MM` of a day of 24 hours. */
@@ -20,6 +22,7 @@ export interface Window {
   timezone: string;
 }
 
+/** `closes`: when the last open one ends. `opens`: undefined when none does within two weeks. */
 export type WindowState = { open: true; closes: Date } | { open: false; opens: Date | undefined };
 
 /** Days to look ahead: a weekly window that a changed clock leaves out comes a week later. */

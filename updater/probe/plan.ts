@@ -20,6 +20,7 @@ export interface Expected {
   sha256: string;
 }
 
+/** What must be answered: the page first, then each asset; no other bytes will do. */
 export interface ProbePlan {
   index: Expected;
   assets: Expected[];

@@ -13,6 +13,7 @@ import type { TLSSocket } from 'node:tls';
 import { timerMs } from '@landfall/cli';
 import { isLoopbackAddress } from './loopback.ts';
 
+/** What bounds one exchange; `signal` ends it early. */
 export interface RequestLimits {
   /** Bytes of the body that are read; a longer one is cut, and said to be. */
   maxBytes: number;
@@ -21,6 +22,7 @@ export interface RequestLimits {
   signal: AbortSignal;
 }
 
+/** What is asked for, and which certificate is believed. A name must resolve to this machine. */
 export interface Target {
   url: URL;
   /** Host header and TLS name, where they differ from the URL's. */
@@ -29,6 +31,7 @@ export interface Target {
   tls: string;
 }
 
+/** What came back, whatever its status; `location` is where a redirect leads, unfollowed. */
 export interface Answer {
   status: number;
   body: Buffer;

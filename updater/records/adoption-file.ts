@@ -21,6 +21,7 @@ const adoptionSchema = z.object({
   committed: z.optional(timeSchema),
 });
 
+/** What `adoption.json` says: docs/formats.md. Paths are absolute, times ISO in UTC. */
 export type Adoption = z.infer<typeof adoptionSchema>;
 
 /** Throws `UpdaterError` STATE_CORRUPT for one that makes no sense. */

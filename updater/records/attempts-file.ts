@@ -47,10 +47,12 @@ const attemptSchema = z.lazy(() =>
 
 const attemptsSchema = z.object({ schema: z.literal(1), attempts: z.array(attemptSchema) });
 
+/** A release, by its content, that was not installed or does not pass, and how long it waits. */
 export type Attempt = z.infer<typeof attemptSchema>;
 type Kind = Attempt['of'];
 type Release = Pick<Deployment, 'digest'>;
 
+/** What is waited for, newest last; nothing when it is lost or corrupt. Throws `DurableError`. */
 export function readAttempts(path: string): Attempt[] {
   const file = readJsonFile(path, attemptsSchema);
   return file.state === 'ok' ? file.value.attempts : [];
@@ -61,6 +63,7 @@ export function writeAttempts(path: string, attempts: readonly Attempt[]): void 
   writeFileDurably(path, `${JSON.stringify({ schema: 1, attempts }, null, 2)}\n`);
 }
 
+/** What is known of this release, of one kind: it was not installed, or its probe did not pass. */
 export function findAttempt(
   attempts: readonly Attempt[],
   of: Kind,
@@ -87,6 +90,7 @@ export function withFailure(
   return [...withoutAttempt(attempts, of, { digest }), entry].slice(-MAX_ENTRIES);
 }
 
+/** `attempts` without that of this release and kind; any other waits on. */
 export function withoutAttempt(
   attempts: readonly Attempt[],
   of: Kind,

@@ -1,6 +1,7 @@
 /** The times a node can know: one that people set, and one that nobody can. */
 import { readBootId, uptimeMs } from './boot.ts';
 
+/** All three are of one moment, so that they can be held against each other. */
 export interface Clock {
   /** The wall clock: may be wrong by decades, and be set in between. */
   now: Date;
@@ -10,6 +11,7 @@ export interface Clock {
   uptimeMs: number;
 }
 
+/** The times now. Throws where `/proc` does not tell the start of the machine. */
 export function readClock(): Clock {
   return { now: new Date(), bootId: readBootId(), uptimeMs: uptimeMs() };
 }

@@ -41,6 +41,7 @@ const signedTimeSchema = z.object({
   number: z.int().check(z.minimum(1)),
 });
 
+/** What `floor.json` and its copy must be: docs/formats.md. */
 export const floorFileSchema = z.object({
   schema: z.literal(1),
   floors: z.array(entrySchema),
@@ -49,15 +50,20 @@ export const floorFileSchema = z.object({
   restored: z.optional(z.object({ at: timeSchema, reason: z.string() })),
 });
 
+/** One entry for each app and index file; the newest signed time is of all of them. */
 export type FloorFile = z.infer<typeof floorFileSchema>;
+/** The highest manifest accepted of an app and index file; `raised` is when, ISO in UTC. */
 export type FloorEntry = FloorFile['floors'][number];
+/** When a manifest or root document says that it was signed, and which; an ISO time in UTC. */
 export type SignedTime = z.infer<typeof signedTimeSchema>;
 
 /** What a root document says of a channel's sequence. */
 export type FloorReset = Omit<FloorEntry, 'raised' | 'root'> & { root: number };
 
+/** Of a node that has accepted nothing yet. */
 export const NO_FLOORS: FloorFile = { schema: 1, floors: [] };
 
+/** The floor of an app and index file; undefined before its first manifest was accepted. */
 export function findFloor(file: FloorFile, app: string, index: string): FloorEntry | undefined {
   return file.floors.find((each) => each.app === app && each.index === index);
 }

@@ -17,6 +17,7 @@ import {
   writeFloorFile,
 } from './floor-file.ts';
 
+/** The floors of one process: read once, together with their copy, and written through. */
 export class FloorKeeper {
   /** What `floor.json` does not say any more and its copy does; the floors are the higher ones. */
   readonly lost: string | undefined;

@@ -16,6 +16,7 @@ const goldenSchema = z.object({
   at: timeSchema,
 });
 
+/** What `golden.json` says: the deployment that is pinned, and since when. */
 export type Golden = z.infer<typeof goldenSchema>;
 
 /** Undefined: none is pinned. `corrupt`: it is not known which. */

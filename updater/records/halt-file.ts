@@ -19,13 +19,18 @@ const entrySchema = z.lazy(() =>
   }),
 );
 
+/** What `halt.json` must be: docs/formats.md. Documents are base64 of the signed bytes. */
 export const haltFileSchema = z.object({ schema: z.literal(1), halts: z.array(entrySchema) });
 
+/** One entry for each app and index file of which a halt file was seen. */
 export type HaltFile = z.infer<typeof haltFileSchema>;
+/** The halt documents of an app and index file, all of one serial; usually there is one. */
 export type HaltEntry = HaltFile['halts'][number];
 
+/** Of a node that has seen no halt file yet. */
 export const NO_HALTS: HaltFile = { schema: 1, halts: [] };
 
+/** What was seen of an app and index file; undefined: nothing. */
 export function findHalt(file: HaltFile, app: string, index: string): HaltEntry | undefined {
   return file.halts.find((each) => each.app === app && each.index === index);
 }

@@ -31,6 +31,7 @@ const healFileSchema = z.object({
   last: z.optional(z.object({ at: timeSchema, what: z.string() })),
 });
 
+/** What is known of one deployment's files. Paths are below its folder, times ISO in UTC. */
 export type HealFile = z.infer<typeof healFileSchema>;
 
 /** What is known of `deployment`; nothing yet when the file tells of another. */

@@ -32,6 +32,7 @@ const holdSchema = z.lazy(() =>
   }),
 );
 
+/** What `hold.json` says, whether it still holds or not. Times are ISO in UTC. */
 export type Hold = z.infer<typeof holdSchema>;
 
 /** A hold that stands; `leftMs` is by the clock that tells here. */

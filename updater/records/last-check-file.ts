@@ -61,10 +61,12 @@ const lastCheckSchema = z.object({
   shown: z.optional(z.array(shownSchema)),
 });
 
+/** What was found when mirrors were asked last. Times are ISO in UTC. */
 export type LastCheck = z.infer<typeof lastCheckSchema>;
 /** What a mirror shows. */
 export type Shown = z.infer<typeof shownSchema>;
 
+/** Undefined: nobody asked yet, or the file makes no sense. Throws `DurableError`. */
 export function readLastCheck(path: string): LastCheck | undefined {
   const file = readJsonFile(path, lastCheckSchema);
   return file.state === 'ok' ? file.value : undefined;

@@ -9,6 +9,7 @@ import type { MarkerFacts, PendingVerification, Resting, RollingBack } from '../
 import { readBootId, uptimeMs } from './boot.ts';
 import { deploymentSchema, outcomeSchema } from './schemas.ts';
 
+/** What `pending-verification.json` must be; while rolling back it says why. */
 export const markerSchema = z.lazy(() =>
   z
     .object({
@@ -40,6 +41,7 @@ export const markerSchema = z.lazy(() =>
     ),
 );
 
+/** `MarkerFacts`, with the start of the machine that wrote them and the end of the window. */
 export type Marker = z.infer<typeof markerSchema>;
 
 /**

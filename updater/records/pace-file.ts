@@ -8,6 +8,7 @@ import { readJsonFile, writeFileDurably } from '@landfall/durable';
 import { z } from '@landfall/manifest';
 import { sha256Schema, timeSchema } from './schemas.ts';
 
+/** The day of `max_per_day`: the last 24 hours, in milliseconds. */
 export const DAY_MS = 86_400_000;
 
 const paceSchema = z.lazy(() =>
@@ -22,6 +23,7 @@ const paceSchema = z.lazy(() =>
   }),
 );
 
+/** What `pace.json` says. Times are ISO in UTC. */
 export type Pace = z.infer<typeof paceSchema>;
 
 /** Undefined: nothing is known. */

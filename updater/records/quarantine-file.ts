@@ -21,14 +21,18 @@ const entrySchema = z.lazy(() =>
   }),
 );
 
+/** What `quarantine.json` must be; its `schema` is 1. */
 export const quarantineFileSchema = z.object({
   schema: z.literal(1),
   entries: z.array(entrySchema),
 });
 
+/** What failed here and was not lifted, the newest last. */
 export type QuarantineFile = z.infer<typeof quarantineFileSchema>;
+/** One failure, and the version that it was met under; `at` is an ISO time in UTC. */
 export type QuarantineEntry = QuarantineFile['entries'][number];
 
+/** Of a node on which nothing failed. */
 export const NO_QUARANTINE: QuarantineFile = { schema: 1, entries: [] };
 
 /** What identifies a release here. A deployment on the disk has no artifacts any more. */
@@ -46,6 +50,7 @@ export interface Failure {
   artifact?: string;
 }
 
+/** What keeps this release out, by its content or one of its artifacts; undefined: nothing does. */
 export function findQuarantined(
   file: QuarantineFile,
   release: ReleaseDigests,
@@ -66,6 +71,7 @@ export function withQuarantined(
   return { schema: 1, entries: [...others, entry] };
 }
 
+/** `file` without all that keeps this release out. */
 export function withoutQuarantined(file: QuarantineFile, release: ReleaseDigests): QuarantineFile {
   return { schema: 1, entries: file.entries.filter((each) => !isOf(each, release)) };
 }

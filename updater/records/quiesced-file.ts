@@ -15,6 +15,7 @@ const quiescedSchema = z.object({
   names: z.array(z.string()),
 });
 
+/** The services that the updater stopped and has not started again yet. */
 export type Quiesced = z.infer<typeof quiescedSchema>;
 
 /** Undefined: nothing is stopped. `corrupt`: it is not known what is. */

@@ -26,12 +26,14 @@ const rootFileSchema = z.lazy(() =>
   }),
 );
 
+/** The newest root document that was found to follow from the pin. Times are ISO in UTC. */
 export type RootFile = z.infer<typeof rootFileSchema>;
 
 function fileOf(paths: Paths): string {
   return join(paths.trust, 'newest.json');
 }
 
+/** Undefined: nothing is known, or the file makes no sense. Throws `DurableError`. */
 export function readRootFile(paths: Paths): RootFile | undefined {
   const file = readJsonFile(fileOf(paths), rootFileSchema);
   return file.state === 'ok' ? file.value : undefined;

@@ -23,6 +23,7 @@ const seenSchema = z.object({
   ),
 });
 
+/** What mirrors served before; nothing when it is lost or corrupt. Throws `DurableError`. */
 export function readSeen(path: string): RememberedFile[] {
   const file = readJsonFile(path, seenSchema);
   if (file.state !== 'ok') return [];

@@ -25,6 +25,7 @@ const entrySchema = z.object({
 
 const snapshotFileSchema = z.object({ schema: z.literal(1), snapshots: z.array(entrySchema) });
 
+/** One snapshot of the data; it can be brought back once `made`. Times are ISO in UTC. */
 export type SnapshotEntry = z.infer<typeof entrySchema>;
 
 /** What was made here, oldest first; nothing when the file makes no sense. */

@@ -44,12 +44,14 @@ const recordSchema = z.object({
 /** One deployment that was staged here, oldest first; it may be gone from the disk by now. */
 export type DeploymentRecord = z.infer<typeof recordSchema>;
 
+/** What `state.json` must be. No state in the middle of something stands in it. */
 export const stateFileSchema = z.object({
   schema: z.literal(1),
   state: settledSchema,
   deployments: z.array(recordSchema),
 });
 
+/** The state that was reached last, and what was staged here, oldest first. */
 export interface StateFile {
   state: Settled;
   deployments: DeploymentRecord[];

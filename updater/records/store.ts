@@ -51,11 +51,16 @@ export interface CorruptFile {
   reason: string;
 }
 
+/** What the process may do that opens the store. */
 export interface StoreOptions {
   /** Moves corrupt files aside. Without it nothing on the disk is changed. */
   preserve: boolean;
 }
 
+/**
+ * What is known, for one process. A change is on the disk before it counts here. Throws
+ * `DurableError` when the disk cannot be read, or does not take it.
+ */
 export class Store {
   readonly corrupt: readonly CorruptFile[];
   /** A word about `state.json` and `current` not agreeing, if they do not. */

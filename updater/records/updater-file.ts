@@ -21,6 +21,7 @@ const candidateSchema = z.object({
 
 const updaterFileSchema = z.object({ candidates: z.array(candidateSchema) });
 
+/** A new updater by the SHA-256 of its program, and how its proof went; `at` is ISO in UTC. */
 export type Candidate = z.infer<typeof candidateSchema>;
 
 /** So many are remembered. */

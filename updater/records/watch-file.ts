@@ -30,7 +30,9 @@ const watchSchema = z.object({
   services: z.array(serviceSchema),
 });
 
+/** What was seen of one release in probation. `began` and `seen` are of the start `bootId`. */
 export type Watch = z.infer<typeof watchSchema>;
+/** What was seen of one service, and what the next look compares with. */
 export type WatchedService = Watch['services'][number];
 
 /** The watch over the deployment named `id`; undefined when nobody wrote one down. */

@@ -32,9 +32,12 @@ export const selfCheckSchema = z.object({
   rehearsal: z.object({ forward: z.literal(true), back: z.literal(true) }),
 });
 
+/** What two updaters on one node must both say. Lists are sorted. */
 export type Knowledge = z.infer<typeof knowledgeSchema>;
+/** The answer of a new updater, believed only as far as it can be compared. */
 export type SelfCheck = z.infer<typeof selfCheckSchema>;
 
+/** What this process knows; null where nothing runs, or nothing was accepted yet. */
 export function knowledgeOf({ config, store }: Host): Knowledge {
   return {
     state: store.state.name,

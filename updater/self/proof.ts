@@ -14,6 +14,7 @@ import { findDisagreement, knowledgeOf, selfCheckSchema } from './knowledge.ts';
 
 const MAX_OUTPUT = 1024 * 1024;
 
+/** How a proof ended. `version` is what the new updater says of itself. */
 export type ProofResult =
   | { outcome: 'proved'; version: string }
   | { outcome: 'failed'; reason: string; again: Again };

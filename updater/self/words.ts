@@ -15,6 +15,7 @@ export interface UpdaterFacts {
   refused: { release: string; at: string; reason: string } | null;
 }
 
+/** Read from the links and `updater.json`; a corrupt one names nobody as refused. */
 export function updaterFacts({ paths }: Host): UpdaterFacts {
   const known = readCandidates(paths.updaterFile);
   const last = known.state === 'ok' ? known.value.at(-1) : undefined;

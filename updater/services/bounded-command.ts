@@ -13,6 +13,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 /** For what it printed last, when it has ended or was told to; something else may hold its pipes for ever. */
 const GRACE_MS = 1000;
 
+/** What the program gets, and when it is ended. It runs in `/` unless told. */
 export interface BoundedOptions {
   timeoutMs: number;
   /** Added to this process's own environment, which goes without secrets. */
@@ -24,6 +25,7 @@ export interface BoundedOptions {
   signal?: AbortSignal;
 }
 
+/** Output is kept whether it succeeded or not: 64 KiB at most. */
 export interface BoundedResult {
   /** How it ended, in words; undefined: exit code 0. */
   problem?: string;

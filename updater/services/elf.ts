@@ -24,6 +24,7 @@ const MAX_TABLE_BYTES = 64 * 1024;
 const MAX_PATH_BYTES = 4096;
 const PT_INTERP = 3;
 
+/** What of an ELF file says which machines can run it. */
 export interface Elf {
   /** e_machine. */
   machine: number;

@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '@landfall/errors';
 
+/** One process: no later one has both (proc(5), fields 1 and 22 of `stat`). */
 export interface ProcessId {
   pid: number;
   /** Start time in clock ticks since boot: tells it from a later one with its pid. */
@@ -25,6 +26,7 @@ export function identifyProcess(pid: number): ProcessId | undefined {
   return state === 'Z' || state === 'X' ? undefined : { pid, start: fields[19] ?? '' };
 }
 
+/** Whether it has ended, also where another one has its pid, or it only waits to be reaped. */
 export function isGone({ pid, start }: ProcessId): boolean {
   return identifyProcess(pid)?.start !== start;
 }

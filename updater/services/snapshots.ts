@@ -10,6 +10,7 @@ import { syncDirectory } from '@landfall/durable';
 import type { SnapshotConfig } from '../config-hooks.ts';
 import { lastWords, runBounded } from './bounded-command.ts';
 
+/** One snapshot that something is done with; `log` gets the commands and what they print. */
 export interface SnapshotRun {
   config: SnapshotConfig;
   /** Name of the snapshot. */

@@ -8,6 +8,7 @@ import { RESTORE } from '../restore.ts';
 import { runsNewest } from './standing.ts';
 import type { StatusView } from './view.ts';
 
+/** One sentence, without a full stop, and the command that it comes to. */
 export interface Advice {
   what: string;
   command?: string;
@@ -16,6 +17,7 @@ export interface Advice {
 /** Longer than this nobody has looked at the mirrors: the timer is not on. */
 const QUIET_MS = 2 * 86_400_000;
 
+/** What is most pressing at `now`; that nothing is to be done is an advice, too. */
 export function adviceFor(view: Omit<StatusView, 'advice'>, now: Date): Advice {
   return (
     unsettled(view) ??

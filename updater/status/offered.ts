@@ -25,6 +25,7 @@ export function failingLines({ lastCheck }: StatusView, now: Date): string[] {
   return [`WARNING: no mirror shows a release to believe since ${since}`];
 }
 
+/** The newest release that was seen and when; if it does not run here, why not. */
 export function availableLines(view: StatusView, now: Date): string[] {
   const { lastCheck, refusal, waits } = view;
   if (lastCheck === null) return [row('available', 'not known: nobody asked the mirrors yet')];
@@ -60,6 +61,7 @@ function whyNot(refusal: StatusView['refusal']): string[] {
   ];
 }
 
+/** How many mirrors are well, and what is wrong with others; nothing before they were asked. */
 export function mirrorLines({ lastCheck }: StatusView, now: Date): string[] {
   if (lastCheck === null) return [];
   const { at, mirrors, problems, failing } = lastCheck;

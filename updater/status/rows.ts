@@ -3,8 +3,10 @@ import { formatDuration } from '@landfall/cli';
 
 /** Of a list, so many are shown; the rest is counted. */
 const MOST = 3;
+/** Columns that the name of a row takes, before a space and its text. */
 export const NAME_COLUMNS = 12;
 
+/** A line of the screen. Without a name, it goes on with the one above. */
 export function row(name: string, text: string): string {
   return `${name.padEnd(NAME_COLUMNS)} ${text}`;
 }

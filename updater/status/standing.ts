@@ -5,6 +5,7 @@
 import type { LastCheck } from '../records/last-check-file.ts';
 import type { StatusView } from './view.ts';
 
+/** Why the newest release was not installed at the last look, as that wrote it down. */
 export type Refusal = NonNullable<LastCheck['refusal']>;
 
 /** Whether what runs is the newest release that mirrors showed. */

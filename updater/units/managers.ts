@@ -5,6 +5,7 @@ import { openrcFiles, SCRIPT_FOLDER } from './openrc.ts';
 import type { Keeper, UnitFile } from './plan.ts';
 import { DROP_IN, systemdFiles, UNIT_FOLDER } from './systemd.ts';
 
+/** One service manager. Commands are given back, not run, and no file is written. */
 export interface Adapter {
   files(config: Config, program: string): UnitFile[];
   /** Paths at which files of ours may stand now. */
@@ -77,4 +78,5 @@ const openrc: Adapter = {
   forget: () => [],
 };
 
+/** How each is told: systemctl(1); rc-update(8) and rc-service(8). */
 export const ADAPTERS = { systemd, openrc };

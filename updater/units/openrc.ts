@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import { OURS, type UnitFile } from './plan.ts';
 import { stopMs } from './timing.ts';
 
+/** Where OpenRC has its service scripts: openrc-run(8). */
 export const SCRIPT_FOLDER = '/etc/init.d';
 const WEB_SERVERS = 'nginx apache2 caddy lighttpd';
 

@@ -1,5 +1,6 @@
 /** What an installation of the updater's units consists of, for whichever service manager. */
 
+/** The service managers for which there are units of ours. */
 export type Manager = 'systemd' | 'openrc';
 
 /** What looks for releases: a timer that runs `updater once`, or the daemon `updater run`. */

@@ -14,6 +14,7 @@ import { hardeningLines, quotePath } from './hardening.ts';
 import { OURS, type UnitFile } from './plan.ts';
 import { settleMs, stopMs } from './timing.ts';
 
+/** Where an administrator's units stand, before those of packages: systemd.unit(5). */
 export const UNIT_FOLDER = '/etc/systemd/system';
 /** Name of the drop-in that every service of the node gets. */
 export const DROP_IN = 'updater.conf';
