@@ -36,6 +36,7 @@ export function sourcePath({ root, at }: PartRoot, path: string): string {
   return root.endsWith('/') ? `${root}${below}` : `${root}/${below}`;
 }
 
+/** A tree that may be packed: every entry, and where its bytes come from. */
 export interface TreePlan {
   /** The root first, then byte order of paths. */
   entries: readonly PlanEntry[];

@@ -17,6 +17,7 @@ export interface FrameRange {
   sha256: string;
 }
 
+/** Takes a file as it is written, piece by piece, and ends ranges on the way. */
 export class FrameDigests {
   readonly #ranges: FrameRange[] = [];
   #hash: Hash | undefined;

@@ -14,8 +14,10 @@ import type { DeflateRaw, ZstdCompress } from 'node:zlib';
 import { giveBack } from './give-back.ts';
 import { FRAME_BYTES, STRONG_FRAME_BYTES } from './limits.ts';
 
+/** zstd (RFC 8878) or gzip (RFC 1952). */
 export type Compression = 'zstd' | 'gzip';
 
+/** Each codec's own level, where none is told. */
 export const DEFAULT_LEVELS: Readonly<Record<Compression, number>> = { zstd: 3, gzip: 6 };
 
 /** From this level of zstd on a frame takes seconds, and tables of 100 MB. */

@@ -39,6 +39,7 @@ export interface Written {
   frames?: FrameRange[];
 }
 
+/** One output file. It ends with `finish`, or after a failure with `abandon`. */
 export class FrameWriter {
   readonly #path: string;
   readonly #temporary: string;

@@ -12,6 +12,7 @@ export interface Excludes {
   unused(): string[];
 }
 
+/** `./` before a pattern and one slash behind it count for nothing. */
 export function compileExcludes(patterns: readonly string[]): Excludes {
   const compiled = patterns.map((pattern) => ({
     pattern,

@@ -8,6 +8,7 @@
  */
 import type { InflateRaw, ZstdDecompress } from 'node:zlib';
 
+/** Unpacks one frame or member. Whoever made it calls `destroy` in the end. */
 export class Inflater {
   readonly #stream: InflateRaw | ZstdDecompress;
   #output: Buffer[] = [];

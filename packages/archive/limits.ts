@@ -1,5 +1,6 @@
 /** Caps on what an archive may hold. They stop a hostile archive, not a large release. */
 
+/** What is beyond any of them is refused with ARCHIVE_REFUSED. */
 export interface ArchiveLimits {
   /** Entries, the root included. */
   maxEntries: number;
@@ -15,6 +16,7 @@ export interface ArchiveLimits {
   maxRatio: number;
 }
 
+/** Those of docs/formats.md. Packing keeps to the caps on entries and bytes, too. */
 export const DEFAULT_LIMITS: Readonly<ArchiveLimits> = {
   maxEntries: 120_000,
   maxPathBytes: 1024,
@@ -35,6 +37,7 @@ export const FRAME_BYTES = 8 * 1024 * 1024;
 /** The same at the strong levels of zstd. A frame that tells more is not unpacked whole. */
 export const STRONG_FRAME_BYTES = 24 * 1024 * 1024;
 
+/** All limits: the default of each that is left out. */
 export function withDefaults(limits: Partial<ArchiveLimits> | undefined): ArchiveLimits {
   return { ...DEFAULT_LIMITS, ...limits };
 }

@@ -5,6 +5,7 @@ import { RATIO_FREE_BYTES } from './limits.ts';
 /** Frames or members of one archive. Ours hold 4, 8 or 24 MiB each; setting up a decoder takes longer than an empty frame. */
 const MAX_FRAMES = 8192;
 
+/** Counts for one archive. Throws `ArchiveError` ARCHIVE_REFUSED when it is too much. */
 export class Meter {
   readonly #subject: string;
   readonly #maxOut: number;

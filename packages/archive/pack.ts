@@ -18,6 +18,7 @@ import { TreeDigest, type TreeInfo } from './tree.ts';
 
 const ZEROS = Buffer.alloc(TAR_END_BYTES);
 
+/** How an artifact is compressed. `signal` is looked at before each frame. */
 export interface PackOptions {
   compression: Compression;
   /** The codec's own; 3 for zstd and 6 for gzip unless told. */

@@ -6,6 +6,7 @@
 import { constants, copyFileSync, type Stats } from 'node:fs';
 import { StagingFolder } from './staging-folder.ts';
 
+/** Shares files of `base` with `folder`. Both are the caller's to close. */
 export class Sharer {
   readonly #base: StagingFolder;
   readonly #folder: StagingFolder;

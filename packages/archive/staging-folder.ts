@@ -27,6 +27,7 @@ interface Level {
   fd: number;
 }
 
+/** Paths are those of the archive, `.` for the folder itself. It is open until `close`. */
 export class StagingFolder {
   readonly #root: number;
   /** The way from the root to the folder that was last written to. */

@@ -32,6 +32,7 @@ export interface TarHandler {
 
 type State = 'header' | 'pax' | 'content' | 'padding' | 'second-zero-block' | 'end';
 
+/** Reads one archive: `push` each piece, then `finish`. Throws `ArchiveError` ARCHIVE_REFUSED. */
 export class TarReader {
   readonly #subject: string;
   readonly #handler: TarHandler;

@@ -5,6 +5,7 @@
  */
 import { ArchiveError } from './errors.ts';
 
+/** Bytes. Headers are whole blocks, and content is filled up to one with zeros. */
 export const TAR_BLOCK = 512;
 /** Two blocks of zeros end an archive. */
 export const TAR_END_BYTES = 2 * TAR_BLOCK;

@@ -33,6 +33,7 @@ export interface Accepted {
   size: number;
 }
 
+/** The rules over one archive: `check` each entry, then `finish`, which throws ARCHIVE_REFUSED. */
 export class TreeRules {
   readonly #subject: string;
   readonly #limits: ArchiveLimits;

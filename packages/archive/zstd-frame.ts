@@ -9,6 +9,7 @@ export const WINDOW_LOG_MAX = 25;
 /** Most bytes of a header: magic number, descriptor, window, content size. */
 const MAX_HEADER = 14;
 
+/** What a frame says of itself (RFC 8878, section 3.1.1.1). Sizes in bytes. */
 export interface FrameHeader {
   /** Bytes of the header itself, magic number included. */
   bytes: number;

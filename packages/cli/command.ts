@@ -31,6 +31,7 @@ export interface Context {
   count(option: string, min?: number): number | undefined;
 }
 
+/** One command of a program. It ends with exit code 0 when `run` returns none. */
 export interface Command {
   /** One word: `ship`. */
   name: string;

@@ -1,6 +1,7 @@
 /** Help texts, laid out in columns. */
 import type { Command, OptionSpec, Program } from './command.ts';
 
+/** What `--help` prints when no command is named: a line for each command. */
 export function programHelp(program: Program, commands: readonly Command[]): string {
   const rows = commands.map((command): [string, string] => [
     [command.name, command.args].filter(Boolean).join(' '),
@@ -18,6 +19,7 @@ export function programHelp(program: Program, commands: readonly Command[]): str
   ].join('\n');
 }
 
+/** What `COMMAND --help` prints. `options`: all that are listed, the shared ones among them. */
 export function commandHelp(
   program: Program,
   command: Command,

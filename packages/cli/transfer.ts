@@ -4,6 +4,7 @@ import { formatBytes, formatDuration } from './format.ts';
 /** The rate is that of about so long, so that it follows what happens and does not flicker. */
 const WINDOW_MS = 10_000;
 
+/** Words for one transfer; the rate is that of the last ten seconds or so. */
 export class Transfer {
   readonly #total: number;
   #seen: { ms: number; bytes: number }[] = [];

@@ -21,6 +21,7 @@ import type { NewFile } from './new-file.ts';
 import { memoryNeeded, readRanges } from './ranges.ts';
 import { damagedBase, Staging } from './staging.ts';
 
+/** What the new tree is made from, and where. The base is read and never written. */
 export interface ApplyDeltaOptions {
   /** What is on the disk; for a component of kind `file` the file and its one entry `.`. */
   base: Tree;

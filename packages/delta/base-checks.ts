@@ -33,6 +33,7 @@ interface Check {
   entry: ListingEntry;
 }
 
+/** Takes files with `add`; `settle` tells whether all were right, `close` ends the thread. */
 export class BaseChecks {
   readonly #worker: Worker | undefined;
   #isReady = false;

@@ -7,6 +7,7 @@ import { refused } from './errors.ts';
 /** Bytes of a digest. */
 export const SHA256_BYTES = 32;
 
+/** Puts values one behind the other; a text stands behind its length in bytes. */
 export class ByteWriter {
   readonly #pieces: Buffer[] = [];
 

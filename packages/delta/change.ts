@@ -13,6 +13,7 @@ export interface Kept {
   from: ListingEntry;
 }
 
+/** What the instructions make of the base. */
 export interface Change {
   /** Of the new tree: root first, then byte order. */
   listing: ListingEntry[];

@@ -16,6 +16,7 @@ export interface Wanted extends Output {
   relatives: number[];
 }
 
+/** The instructions as far as listings tell them, and the files whose content must be packed. */
 export interface Comparison extends Omit<Instructions, 'base' | 'frames' | 'outputs'> {
   wanted: Wanted[];
 }

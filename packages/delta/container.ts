@@ -17,8 +17,11 @@ import { fill } from './files.ts';
 import { decodeInstructions, type Instructions } from './instructions.ts';
 import { frameBound, MAX_INSTRUCTION_BYTES } from './limits.ts';
 
+/** The first 8 bytes of every delta file. */
 export const MAGIC = Buffer.from('\u0093LFDELTA', 'latin1');
+/** The one format that is written and read here. */
 export const FORMAT = 1;
+/** Magic and format; the first frame begins behind them. */
 export const HEAD_BYTES = MAGIC.length + 4;
 const TAIL_BYTES = 8;
 

@@ -48,6 +48,7 @@ export function isEntry(fd: number, entry: ListingEntry, buffer: Buffer): boolea
   return digest.digest('hex') === entry.sha256;
 }
 
+/** 1 MiB to read files through, with whatever is in it; one serves many files. */
 export function readBuffer(): Buffer {
   return Buffer.allocUnsafeSlow(READ_BYTES);
 }

@@ -46,6 +46,7 @@ export interface Range {
   length: number;
 }
 
+/** One zstd frame of the delta; they stand there in the order of the list. */
 export interface Frame {
   /** Bytes in the delta. */
   packed: number;
@@ -55,6 +56,7 @@ export interface Frame {
   ranges: Range[];
 }
 
+/** All that a delta says. Places are those of the old listing, from 0. */
 export interface Instructions {
   /** Digest of the old tree, or SHA-256 of the old file, in hex. */
   base: string;
@@ -73,6 +75,7 @@ const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
 const EXECUTABLE = 0o755;
 const PLAIN = 0o644;
 
+/** The bytes that `decodeInstructions` reads, not compressed yet. `removed` must ascend. */
 export function encodeInstructions(instructions: Instructions): Buffer {
   const { base, removed, folders, moved, outputs, frames } = instructions;
   const writer = new ByteWriter();

@@ -29,6 +29,7 @@ const INSTRUCTION_LEVEL = 19;
 /** Frames compressed at a time. */
 const IN_FLIGHT = 2;
 
+/** Which tree becomes which, and what the delta may cost. */
 export interface MakeDeltaOptions {
   /** What a node has. */
   from: Tree;

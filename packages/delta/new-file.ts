@@ -2,6 +2,7 @@
 import { closeSync, fchmodSync, writeSync } from 'node:fs';
 import { ContentHash, type ListingEntry } from '@landfall/archive';
 
+/** One file of the new tree, written from its first byte to its last. */
 export class NewFile {
   readonly entry: ListingEntry;
   readonly #fd: number;

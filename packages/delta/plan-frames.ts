@@ -32,6 +32,7 @@ export interface Piece {
   length: number;
 }
 
+/** A frame to be made: `content` is the bytes of its pieces, `ranges` are its dictionary. */
 export interface FramePlan {
   pieces: Piece[];
   content: number;

@@ -25,6 +25,7 @@ function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+/** The files of an old listing by name: those that go are asked first. */
 export class Relatives {
   /** Of files that go: they have most likely become others. */
   readonly #families = new Map<string, number[]>();

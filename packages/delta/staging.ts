@@ -14,6 +14,7 @@ import type { BaseChecks } from './base-checks.ts';
 import { fill, isEntry, readBuffer, type Tree } from './files.ts';
 import { NewFile } from './new-file.ts';
 
+/** The old and the new tree, both open until `close`. */
 export class Staging {
   readonly #base: StagingFolder;
   readonly #folder: StagingFolder;

@@ -30,6 +30,7 @@ const MAX_READ_BYTES = 8 * 1024 * 1024;
 const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
+/** The lines of `path` and of `<path>.1`. `maxBytes` is 8 MiB unless told. */
 export class Journal {
   readonly #path: string;
   readonly #old: string;

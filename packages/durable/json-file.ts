@@ -12,6 +12,7 @@ import { renameDurably } from './files.ts';
 /** No state file is larger; a larger one is corrupt. */
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
+/** No file, a value that fits the schema, or content that does not, and why. */
 export type JsonFile<T> =
   | { state: 'absent' }
   | { state: 'ok'; value: T }

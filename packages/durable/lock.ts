@@ -25,6 +25,7 @@ import { basename, dirname, join } from 'node:path';
 import { systemCode } from '@landfall/errors';
 import { DurableError, writeFailed } from './errors.ts';
 
+/** A lock that this process holds, until it is released or the process ends. */
 export interface Lock {
   /** Gives the lock back. Safe to call twice. */
   release(): void;

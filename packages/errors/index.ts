@@ -14,8 +14,10 @@ export const ExitCode = {
   refused: 3,
   partial: 4,
 } as const;
+/** One of those numbers; docs/commands.md says when a command ends with which. */
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** What an error tells besides its code and message. */
 export interface OtaErrorOptions {
   /** What the reader can do about it; one line. */
   hint?: string;

@@ -24,21 +24,27 @@ export interface DocumentKind<T> {
   otherSchema: ManifestErrorCode;
 }
 
+/** In hex: 64 digits, lower case. */
 export const sha256Field = z
   .string()
   .check(z.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits'));
+/** What an app or a component is called; see `isSlug`. */
 export const slugField = z
   .string()
   .check(z.refine(isSlug, 'expected lower-case letters, digits, dots and dashes'));
+/** A channel of releases, as `stable`; see `isChannelName`. */
 export const channelField = z
   .string()
   .check(z.refine(isChannelName, 'expected a channel name such as stable'));
+/** A name on a mirror, without folders; see `isFileName`. */
 export const fileField = z.string().check(z.refine(isFileName, 'expected a plain file name'));
 /** Bytes. */
 export const sizeField = z.int().check(z.minimum(0));
+/** At most 128 characters, without build metadata; see `isVersion`. */
 export const versionField = z
   .string()
   .check(z.maxLength(128), z.refine(isVersion, 'expected a semantic version such as 1.7.41-alpha'));
+/** ISO 8601 in UTC, in whole seconds, with a `Z` at its end. */
 export const timestampField = z.iso.datetime({
   offset: false,
   precision: 0,

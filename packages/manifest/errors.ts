@@ -1,5 +1,6 @@
 import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
 
+/** Why a signed document, or something in one, cannot be used. */
 export type ManifestErrorCode =
   /** The bytes are not a manifest. */
   | 'MANIFEST_INVALID'

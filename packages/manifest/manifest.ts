@@ -132,9 +132,13 @@ const manifestSchema = z
 
 /** A release of one channel. Sizes in bytes, digests in lower-case hex, times in UTC. */
 export type Manifest = z.infer<typeof manifestSchema>;
+/** A part of a release, a tree or a single file, with at most one artifact for each platform. */
 export type Component = Manifest['components'][number];
+/** A compressed tar, with digest, size and entries of the tree in it (docs/formats.md). */
 export type TreeArtifact = z.infer<typeof treeArtifact>;
+/** One compressed file, with the mode that it gets and the SHA-256 and size of its content. */
 export type FileArtifact = z.infer<typeof fileArtifact>;
+/** Of either kind. Only that of a tree has `tree`, only that of a file `contentSha256`. */
 export type Artifact = TreeArtifact | FileArtifact;
 /** `any`, or `<os>-<cpu>` as Node names them: `linux-x64`. */
 export type Platform = string;

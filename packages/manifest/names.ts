@@ -6,6 +6,7 @@ export function isSlug(text: string): boolean {
   return /^[a-z0-9][a-z0-9.-]{0,63}$/.test(text) && !text.includes('..');
 }
 
+/** A slug: it is the name of a folder on the index branch (`indexPath`). */
 export function isChannelName(text: string): boolean {
   return isSlug(text);
 }
@@ -15,6 +16,7 @@ export function isFileName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+-]{0,199}$/.test(text) && !text.includes('..');
 }
 
+/** `any`, or two words with a dash between; whether there is such a machine is not asked. */
 export function isPlatform(text: string): boolean {
   return /^(any|[a-z0-9]+-[a-z0-9]+)$/.test(text);
 }

@@ -20,6 +20,7 @@ export function compareVersions(a: string, b: string): number {
   return compare(a, b);
 }
 
+/** Whether `candidate` comes after `than`; not when both are equal. */
 export function isNewer(candidate: string, than: string): boolean {
   return gt(candidate, than);
 }

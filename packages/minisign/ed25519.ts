@@ -14,8 +14,11 @@ import {
 import { secretBytes } from './secret-bytes.ts';
 import { isCanonicalPoint, isSmallOrder } from './small-order.ts';
 
+/** The private key of RFC 8032, from which the public one comes. */
 export const SEED_BYTES = 32;
+/** A point of the curve, encoded as in RFC 8032. */
 export const PUBLIC_KEY_BYTES = 32;
+/** R and S of RFC 8032, 32 bytes each. */
 export const SIGNATURE_BYTES = 64;
 
 /** RFC 8410: SEQUENCE { version 0, id-Ed25519, OCTET STRING { OCTET STRING of 32 } }. */

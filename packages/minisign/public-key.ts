@@ -17,11 +17,13 @@ import {
   type Subject,
 } from './text.ts';
 
+/** What stands between algorithm and key in minisign's format. */
 export const KEY_ID_BYTES = 8;
 /** `Ed` on keys, whatever the kind of their signatures. */
 export const KEY_ALGORITHM = 'Ed';
 const MAX_PUBLIC_KEY_FILE_BYTES = 2048;
 
+/** An Ed25519 key with the id that signatures name it by. */
 export interface PublicKey {
   /** 8 bytes, chosen at random when the key was made. Finds a key, proves nothing. */
   readonly keyId: Uint8Array;

@@ -8,6 +8,7 @@ import { MinisignError } from './errors.ts';
 
 /** libsodium's `crypto_pwhash_scryptsalsa208sha256_{OPS,MEM}LIMIT_SENSITIVE`: what minisign writes. */
 export const DEFAULT_OPSLIMIT = 33_554_432n;
+/** Bytes: 1 GiB. */
 export const DEFAULT_MEMLIMIT = 1_073_741_824n;
 
 /** Eight times minisign's own, about half a minute of one core. */
@@ -18,6 +19,7 @@ export const MAX_MEMLIMIT = 2n ** 30n;
 /** scrypt's own buffers beside the `memlimit` bytes of its table. */
 const MEMORY_SLACK = 16 * 1024 * 1024;
 
+/** What it costs to try a password, as libsodium counts it and key files tell it. */
 export interface ScryptLimits {
   /** Salsa20/8 cores, at most; libsodium takes less than 32768 as 32768. */
   opslimit: bigint;
@@ -25,6 +27,7 @@ export interface ScryptLimits {
   memlimit: bigint;
 }
 
+/** Cost, block size and parallelization, as RFC 7914 names them. */
 export interface ScryptParameters {
   N: number;
   r: number;

@@ -30,6 +30,7 @@ import {
   type Subject,
 } from './text.ts';
 
+/** A file of more bytes is refused as KEY_INVALID. */
 export const MAX_SECRET_KEY_FILE_BYTES = 2048;
 const FILE_BYTES = 158;
 const SALT = 6;
@@ -45,6 +46,7 @@ const MAX_PASSWORD_BYTES = 1023;
 /** Gives the password of an encrypted key, or undefined when there is none; asked only when one is needed. */
 export type PasswordProvider = () => string | undefined | Promise<string | undefined>;
 
+/** How a secret key file is encrypted, and what its comment says. */
 export interface SerializeSecretKeyOptions {
   /** Undefined: the file is not encrypted, as `minisign -W` makes it. */
   password: string | undefined;

@@ -8,6 +8,7 @@ import { MinisignError } from './errors.ts';
 import { copySecret, secretBytes } from './secret-bytes.ts';
 import { KEY_ID_BYTES, type PublicKey } from './public-key.ts';
 
+/** Signs until `destroy`; then `signBytes` and `copySeed` throw `MinisignError` KEY_INVALID. */
 export class SecretKey {
   readonly publicKey: PublicKey;
   readonly #seed: Uint8Array;

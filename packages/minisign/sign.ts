@@ -6,6 +6,7 @@ import { formatKeyId, type PublicKey } from './public-key.ts';
 import type { SecretKey } from './secret-key.ts';
 import { globalMessage, serializeSignature, type Signature } from './signature.ts';
 
+/** The two comments of a signature file, without their prefixes. */
 export interface SignOptions {
   /** One line, signed with the message. */
   trustedComment: string;

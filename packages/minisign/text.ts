@@ -5,11 +5,14 @@
  */
 import { MinisignError } from './errors.ts';
 
+/** The beginning of the first line of minisign's key and signature files. */
 export const UNTRUSTED_PREFIX = 'untrusted comment: ';
+/** The beginning of the third line of a signature file. */
 export const TRUSTED_PREFIX = 'trusted comment: ';
 
 /** What minisign's line buffers hold (COMMENTMAXBYTES, TRUSTEDCOMMENTMAXBYTES), line end and NUL taken off. */
 export const MAX_UNTRUSTED_LINE_BYTES = 1022;
+/** The same for the line of the trusted comment. Prefixes count in both. */
 export const MAX_TRUSTED_LINE_BYTES = 8190;
 
 /** What is being read, for errors: `signature 'a.minisig'`. */
@@ -19,6 +22,7 @@ export interface Subject {
   hint: string;
 }
 
+/** Throws `MinisignError` with the subject's code and name; `what` says what is wrong with it. */
 export function refuse(subject: Subject, what: string, hint = subject.hint): never {
   throw new MinisignError(subject.code, `${subject.name}: ${what}`, { hint });
 }

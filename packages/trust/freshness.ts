@@ -6,6 +6,7 @@
 import { TrustError } from './errors.ts';
 import type { VerifiedManifest } from './manifest.ts';
 
+/** The highest sequence that a node has accepted, and which manifest had it. */
 export interface Floor {
   sequence: number;
   /** SHA-256 of the manifest's bytes, in hex. */

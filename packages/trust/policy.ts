@@ -6,6 +6,7 @@
 import { formatKeyId, sameKey, type PublicKey } from '@landfall/minisign';
 import { TrustError } from './errors.ts';
 
+/** A key that is listed twice counts once (`distinctKeys`). */
 export interface TrustPolicy {
   keys: readonly PublicKey[];
   /** How many different keys must have signed: at least 1, at most as many as there are. */

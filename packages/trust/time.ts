@@ -15,6 +15,7 @@ const LATEST = '2056-01-01T00:00:00Z';
 /** Clocks of maintainers and nodes may differ by this much before it is said. */
 const SLACK_MS = 3_600_000;
 
+/** `behind`: more than an hour before a time that has passed; `ahead`: in 2056 or later. */
 export type ClockState = 'plausible' | 'behind' | 'ahead';
 
 /** What a clock says, and what is made of it. */
