@@ -63,6 +63,7 @@ export function withTable(notes: string, table: string): string {
   return notes.trim() === '' ? table : `${notes.trimEnd()}\n\n${table}`;
 }
 
+/** A table of `describeMirrors`, its release, and where the token and proxies are looked up. */
 export interface AnnounceOptions {
   version: string;
   table: string;

@@ -11,6 +11,7 @@ import type { MirrorConfig, Named } from './config.ts';
 import { readersBranch, manifestPaths } from './git-history.ts';
 import { channelOf } from './layout.ts';
 
+/** What one mirror tells of its channels; there may be more unless it is `complete`. */
 export interface FoundChannels {
   /** Undefined stands for the default channel. */
   channels: (string | undefined)[];

@@ -16,6 +16,7 @@ export type ArtifactState =
   | { state: 'missing' }
   | { state: 'wrong'; found: string };
 
+/** With `copyTo`, what was read need not be read again to be gated; it may be wrong. */
 export interface CheckOptions {
   /** An open, empty file that gets what is read. */
   copyTo?: number | undefined;

@@ -186,8 +186,11 @@ export const mirrorConfigSchema = z.discriminatedUnion('type', [directoryConfig,
     issue.code === 'invalid_union' ? "expected 'directory' or 'gitea'" : undefined,
 });
 
+/** One mirror as `mirrorConfigSchema` takes it. Names where secrets are read from, holds none. */
 export type MirrorConfig = z.infer<typeof mirrorConfigSchema>;
+/** A folder (`path`) that is written to, the address (`url`) that it is read at, or both. */
 export type DirectoryConfig = z.infer<typeof directoryConfig>;
+/** A repository of a Gitea or Forgejo server, and what is shown there to read and to write. */
 export type GiteaConfig = z.infer<typeof giteaConfig>;
 /** Where a secret is read from: a variable of the environment, or a file. */
 export type SecretSource = z.infer<typeof secret>;

@@ -38,6 +38,7 @@ const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 const READ_DEADLINE_MS = 20_000;
 
+/** Writes to the folder at `path`. Without the marker in it, throws `MirrorError` NOT_WRITABLE. */
 export class WritableDirectoryMirror extends DirectoryMirror implements WritableMirror {
   /** More would only make a disk seek. */
   readonly uploadsAtOnce = 1;

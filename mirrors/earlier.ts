@@ -21,6 +21,7 @@ import {
 const MAX_STEPS = 100;
 const DEADLINE_MS = 20_000;
 
+/** What the mirror has kept of the chain, each verified, and what broke it. */
 export interface Earlier {
   /** Newest first. */
   manifests: VerifiedManifest[];

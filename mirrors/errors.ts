@@ -6,6 +6,7 @@
  */
 import { ExitCode, OtaError, type OtaErrorOptions } from '@landfall/errors';
 
+/** What went wrong. With the HTTP status it tells whether to try again: see `isTransient`. */
 export type MirrorErrorCode =
   /** No connection: refused, no such host, TLS, cut off; or the folder is not there. */
   | 'UNREACHABLE'
@@ -36,6 +37,7 @@ export type MirrorErrorCode =
   /** The configuration is wrong; exit code 2. */
   | 'CONFIG';
 
+/** What HTTP told, for `retry.ts`. `exit` is 2 with CONFIG and else 1, unless told. */
 export interface MirrorErrorOptions extends OtaErrorOptions {
   /** The HTTP status that was answered, if one was. */
   status?: number;

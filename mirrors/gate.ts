@@ -14,6 +14,7 @@ import {
 import { type FileArtifact, isTree, type ReleaseFile, type TreeArtifact } from '@landfall/manifest';
 import { contradiction } from './signed-bytes.ts';
 
+/** A single file needs room for what it unpacks to; a tree is read and not written anywhere. */
 export interface GateOptions {
   /** Path where a single file is unpacked, and removed again. */
   scratch: string;

@@ -15,6 +15,7 @@ const PUSH_TIMEOUT_MS = 10 * 60_000;
 /** git waits for ever when the answer to a push ends in its middle; a push of little needs no more. */
 const SMALL_PUSH_TIMEOUT_MS = 45_000;
 
+/** The branch and the way to it. `authorization` is asked anew for each call of git. */
 export interface GitRemoteOptions {
   /** The mirror's name, for messages. */
   mirror: string;
@@ -38,6 +39,7 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** A branch on its server. TIMEOUT after 1 minute for a look, 15 for a fetch, at most 10 a push. */
 export class GitRemote {
   readonly #options: GitRemoteOptions;
   readonly #ref: string;

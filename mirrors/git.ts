@@ -31,6 +31,7 @@ const CONFIG: Readonly<Record<string, string>> = {
   'safe.directory': '*',
 };
 
+/** One run of git: `input` is what it reads, `env` and `config` go beside what every run gets. */
 export interface GitOptions {
   /** The bare repository; without it the command needs none. */
   repository?: string;
@@ -43,6 +44,7 @@ export interface GitOptions {
   signal?: AbortSignal;
 }
 
+/** How git ended. `code` is null where it was killed: for its time, or over 1 MiB of output. */
 export interface GitResult {
   code: number | null;
   stdout: string;

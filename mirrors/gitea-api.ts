@@ -40,9 +40,13 @@ const release = z.looseObject({
   body: z.optional(z.string()),
 });
 
+/** `Attachment` of Gitea's API: `size` in bytes; `/attachments/<uuid>` serves exactly this one. */
 export type GiteaAsset = z.infer<typeof asset>;
+/** `Release` of Gitea's API, as far as it is used; `body` is its notes, in Markdown. */
 export type GiteaRelease = z.infer<typeof release>;
+/** `Repository` of Gitea's API. `mirror`: of another; `permissions`: those of the token's user. */
 export type GiteaRepository = z.infer<typeof repository>;
+/** `Branch` of Gitea's API: its head's commit id, and whether the token's user may push to it. */
 export type GiteaBranch = z.infer<typeof branch>;
 
 interface CallOptions {
@@ -58,6 +62,7 @@ export interface UploadBounds {
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
+/** One repository in Gitea's API, `/api/v1/repos/<owner>/<name>`. Throws `MirrorError`. */
 export class GiteaApi {
   readonly #client: HttpClient;
   readonly #repository: string;

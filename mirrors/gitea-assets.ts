@@ -21,6 +21,7 @@ import type { Bandwidth } from './throttle.ts';
 const READ_BACK_RATE = 1024;
 const READ_BACK_WINDOW_MS = 30_000;
 
+/** Where an asset belongs. A release may have several of one name until it is settled. */
 export interface AssetTarget {
   /** The mirror's name. */
   mirror: string;

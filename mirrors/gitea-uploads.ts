@@ -20,6 +20,7 @@ const GRACE_MS = 10 * 60_000;
 /** So many mirrors at most are expected to share a pacer. */
 const SHARERS = 32;
 
+/** The uploads to one server, which share turns and a rate. TOO_SLOW when one's time is over. */
 export class GiteaUploads {
   /** Uploads that run at the same time; further ones wait for their turn. */
   readonly concurrency: number;

@@ -41,11 +41,13 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Where readers' secrets and proxies are looked up, and how what is safe to repeat is repeated. */
 export interface GiteaWriterOptions {
   env?: NodeJS.ProcessEnv | undefined;
   retry?: RetryPolicy | undefined;
 }
 
+/** Publishes with the token, which goes to the mirror's own origin alone. */
 export class WritableGiteaMirror extends GiteaMirror implements WritableMirror {
   readonly indexBranch: IndexBranch;
   readonly uploadsAtOnce: number;

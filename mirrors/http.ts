@@ -24,6 +24,7 @@ const CONNECTIONS = 8;
 /** The read's own guard bounds an exchange, so that there is one place that does. */
 const UNBOUNDED = { headersTimeout: 0, bodyTimeout: 0 };
 
+/** Where requests may go, what they show there, and whom they believe over TLS. */
 export interface HttpClientOptions {
   /** The mirror's name, for messages. */
   mirror: string;
@@ -46,6 +47,7 @@ export interface RequestBody {
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
+/** One exchange. `deadlineMs` bounds all of it, redirects too; `maxBytes` the answer's body. */
 export interface HttpRequest extends ReadOptions {
   headers?: Readonly<Record<string, string>>;
   body?: RequestBody;
@@ -103,6 +105,7 @@ interface Way {
 
 type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE';
 
+/** Requests to one mirror. Throws `MirrorError`, and the reason of the caller's signal as it is. */
 export class HttpClient {
   readonly mirror: string;
   readonly #base: URL;

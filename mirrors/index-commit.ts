@@ -19,6 +19,7 @@ import { MirrorError } from './errors.ts';
 import { checkIndexPath } from './layout.ts';
 import type { IndexUpdate, WritableMirror, WriteIndexOptions } from './mirror.ts';
 
+/** What the index is to hold, and for whom. The same on the same head makes the same commit. */
 export interface PrepareIndexOptions {
   /** Those to write to, and any whose head may hold the commit already. */
   mirrors: readonly Pick<WritableMirror, 'indexBranch'>[];

@@ -25,6 +25,7 @@ export interface ReadLimits {
   rateWindowMs?: number;
 }
 
+/** The bounds, and a signal whose reason is thrown when it ends the read. */
 export interface ReadOptions extends ReadLimits {
   signal?: AbortSignal;
 }
@@ -35,6 +36,7 @@ export interface ByteSpan {
   end: number;
 }
 
+/** How an artifact is read: all of it, or a span where the mirror can do that. */
 export interface OpenOptions extends ReadOptions {
   /** Only these bytes are wanted. A mirror may send all of the file all the same: its answer says. */
   span?: ByteSpan | undefined;
@@ -49,8 +51,10 @@ export interface ArtifactStream {
   body: AsyncIterableIterator<Uint8Array>;
 }
 
+/** The `type` of its configuration; what each serves where: docs/formats.md, Mirror. */
 export type MirrorKind = 'directory' | 'gitea';
 
+/** A mirror as its readers see it. Nothing that it returns is verified. Throws `MirrorError`. */
 export interface Mirror {
   readonly name: string;
   readonly kind: MirrorKind;
@@ -82,6 +86,7 @@ export interface Pacer {
   take(bytes: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** What was signed of the file, against which it is read back, and how fast it may go. */
 export interface UploadOptions {
   /** Bytes of the file at `path`. */
   size: number;
@@ -124,6 +129,7 @@ export interface IndexUpdate {
   };
 }
 
+/** What an index may take the place of. `force` is for git branches, and nothing to plain files. */
 export interface WriteIndexOptions {
   signal?: AbortSignal;
   /** Replace a branch that has diverged. */
@@ -161,6 +167,7 @@ export interface StoredRelease {
   files: readonly { file: string; size: number }[];
 }
 
+/** A mirror as maintainers see it. What writes may be called again, after whatever failure. */
 export interface WritableMirror extends Mirror {
   /** Present when the index is a git branch. */
   readonly indexBranch?: IndexBranch;

@@ -12,6 +12,7 @@ import type { Mirror, WritableMirror } from './mirror.ts';
 import type { RetryPolicy } from './retry.ts';
 import { readCredential, readToken } from './token.ts';
 
+/** Where paths, secrets and proxies are looked up, and what readers keep of earlier answers. */
 export interface OpenOptions {
   /** Where relative paths of the configurations start; the working folder unless told. */
   directory?: string;
@@ -21,6 +22,7 @@ export interface OpenOptions {
   memory?: IndexMemory;
 }
 
+/** The same for who publishes; `memory` is for readers alone. */
 export interface OpenWritableOptions extends OpenOptions {
   /** How often and how fast what is safe to repeat is repeated. */
   retry?: RetryPolicy;

@@ -10,6 +10,7 @@ const SMALL_BYTES = 4 * 1024;
 /** What they are copied into, at a time. */
 const BLOCK_BYTES = 64 * 1024;
 
+/** Bytes in the order they came, at about the cost of their number. */
 export class Pieces {
   #pieces: Uint8Array[] = [];
   #bytes = 0;

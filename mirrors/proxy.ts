@@ -8,6 +8,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { MirrorError } from './errors.ts';
 
+/** A proxy that stands between. `url` is for connecting, and in no message. */
 export interface Proxy {
   /** Its address, credentials included. */
   url: string;

@@ -36,6 +36,7 @@ const naming = z.looseObject({
 });
 type Naming = z.infer<typeof naming>;
 
+/** Where to look for versions, beside the channels that a mirror lists. */
 export interface NamedOptions {
   /** A bare scratch repository, made when it is needed. */
   scratch: string;

@@ -15,6 +15,7 @@ const PASSING = new Set([408, 425, 429]);
 /** …but not that it cannot do such a thing, or has no room. */
 const LASTING = new Set([501, 505, 507, 511]);
 
+/** How often work is tried, and how long the waits are; see `delayAfter`. */
 export interface RetryPolicy {
   /** How often the work is done at most; 3 unless told. */
   attempts?: number;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { acquireLock, DurableError, type Lock } from '@landfall/durable';
 import { systemCode } from '@landfall/errors';
 
+/** A folder of this process, locked until `remove`; a killed one leaves it to the next. */
 export interface ScratchFolder {
   readonly path: string;
   /** Removes it with all that is in it. */

@@ -32,6 +32,7 @@ export interface HaltRow {
   problem?: OtaError;
 }
 
+/** Which channel's halt file, and whom to believe. A mirror has 15 s unless told. */
 export interface HaltOptions extends Believed {
   /** Undefined: the default channel. */
   channel: string | undefined;

@@ -35,6 +35,7 @@ export interface MirrorStatus {
   problem?: { code: string; message: string; hint: string | undefined };
 }
 
+/** All mirrors, in their order, beside `best`, the newest valid manifest, where there is one. */
 export interface Status {
   rows: MirrorStatus[];
   best: Manifest | undefined;

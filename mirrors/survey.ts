@@ -25,6 +25,7 @@ const DEADLINE_MS = 15_000;
 /** A directory mirror writes manifest and signatures one after the other: so long it may take. */
 const REREAD_AFTER_MS = 250;
 
+/** Which channel's manifest, and whom to believe. A mirror has 15 s unless told. */
 export interface SurveyOptions {
   app: string;
   /** Undefined: the default channel. */
@@ -44,6 +45,7 @@ export interface SurveyRow {
   problem?: OtaError;
 }
 
+/** What all mirrors said together. `best` was signed, and may be old or expired all the same. */
 export interface Survey {
   /** In the order of the mirrors. */
   rows: SurveyRow[];

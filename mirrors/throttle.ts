@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timerMs } from '@landfall/cli';
 import type { ArtifactStream, Mirror, ReadOptions } from './mirror.ts';
 
+/** The bucket that readers and senders share; `take` throws the reason of `signal`. */
 export class Bandwidth {
   readonly bytesPerSecond: number;
   #tokens: number;

@@ -34,6 +34,7 @@ export interface RootEquivocation {
   shown: { mirror: Mirror; sha256: string }[];
 }
 
+/** How far a walk came, and what was in its way. An equivocation ends it at the version before. */
 export interface RootWalk {
   /** The newest version that was reached. */
   newest: VerifiedRoot;

@@ -83,6 +83,7 @@ const componentSchema = z.discriminatedUnion('kind', [treeComponent, fileCompone
   error: (issue) => (issue.code === 'invalid_union' ? "expected 'tree' or 'file'" : undefined),
 });
 
+/** What `release.config.ts` may say, and its defaults. Looks at no file that it names. */
 export const configSchema = z
   .strictObject({
     app: slug,
@@ -191,8 +192,11 @@ function checkTreeSource(
 
 /** What a maintainer writes. */
 export type ReleaseConfig = z.input<typeof configSchema>;
+/** A folder that is packed, or an archive that is shipped as it is; nodes unpack a tree. */
 export type TreeComponentConfig = z.output<typeof treeComponent>;
+/** A single file for each platform, which nodes install with `mode`. */
 export type FileComponentConfig = z.output<typeof fileComponent>;
+/** One component, defaults filled in. Its paths start from the folder of the configuration. */
 export type ComponentConfig = z.output<typeof componentSchema>;
 
 /** The checked configuration, and the folder its paths start from. */

@@ -15,6 +15,7 @@ export interface Known {
   readonly sha256: string;
 }
 
+/** All that a decision is made from. What is `local` or on mirrors was verified before. */
 export interface Situation {
   readonly version: string;
   readonly channel: string;
@@ -37,6 +38,7 @@ export interface Place {
   readonly reasons: Readonly<Record<string, string>>;
 }
 
+/** Which manifest is published, and where it comes from. Only `new` builds. */
 export type Decision =
   /** Build, sign, ship. */
   | { readonly kind: 'new'; readonly place: Place }

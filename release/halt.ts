@@ -48,6 +48,7 @@ export interface HaltGoal {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
+/** What the steps of one run share; each fills in more. Whoever runs them destroys `keys`. */
 export interface HaltRun {
   readonly settings: Settings;
   readonly channel: string;

@@ -27,8 +27,10 @@ const KEYS_PUBLIC = "'keys.public'";
 export function whereKeysAre({ keys }: LooseSettings): string {
   return keys.root === undefined ? KEYS_PUBLIC : ROOT_DOCUMENT;
 }
+/** Where keys are listed that `keys.root` tells of, for messages. */
 export const ROOT_DOCUMENT = 'the root document';
 
+/** Keys that are to sign; the caller destroys them. */
 export interface Opened {
   readonly keys: SecretKey[];
   /** What people should know: keys that are left out, and why. */

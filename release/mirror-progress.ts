@@ -7,6 +7,7 @@ import { formatDuration, timerMs } from '@landfall/cli';
 import { messageOf, OtaError } from '@landfall/errors';
 import { MirrorError, withoutName, type WritableMirror } from '@landfall/mirrors';
 
+/** How far this run has come with one mirror. */
 export interface MirrorProgress {
   readonly mirror: WritableMirror;
   /** Artifacts that were read back anonymously, hashed and gated. */
@@ -19,6 +20,7 @@ export interface MirrorProgress {
   failure: { doing: string; error: OtaError } | undefined;
 }
 
+/** The beginning of a run: nothing is proven of any mirror, and none has failed. */
 export function startProgress(mirrors: readonly WritableMirror[]): MirrorProgress[] {
   return mirrors.map((mirror) => ({
     mirror,

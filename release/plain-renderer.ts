@@ -6,6 +6,7 @@ import { type ListrRenderer, ListrTaskEventType, ListrTaskState } from 'listr2';
 
 type Tasks = ConstructorParameters<typeof ListrRenderer>[0];
 
+/** A line for each step when it ends: done, failed, or skipped and why. */
 export class PlainRenderer implements ListrRenderer {
   static readonly nonTTY = true;
   static readonly rendererOptions = {};

@@ -51,6 +51,7 @@ const statementSchema = z.looseObject({
   }),
 });
 
+/** `provenance/<version>.json` as docs/formats.md has it; times are ISO. Fields may be added. */
 export type Provenance = z.infer<typeof statementSchema>;
 
 /** What a statement is about. */

@@ -27,6 +27,7 @@ import { mirrorsWithoutRoots, readRootsBack, requireNewestRoot } from './steps/r
 import { channelPathOf } from './workspace.ts';
 import { writeIndexFiles } from './write-index-files.ts';
 
+/** What the steps share; what went wrong with a mirror is kept in `mirrors`. */
 export interface RootPublication {
   readonly settings: Settings;
   readonly mirrors: readonly MirrorProgress[];

@@ -50,6 +50,7 @@ export interface Rebuilt {
   firstDifference?: number;
 }
 
+/** How the release came out again. `identical`: every artifact did; deltas are not made again. */
 export interface Rebuild {
   commit: string;
   identical: boolean;

@@ -69,6 +69,7 @@ export function decidePromotion(base: Manifest): Decide {
   };
 }
 
+/** What `release withdraw` is told. */
 export interface Withdrawal {
   /** What is withdrawn. */
   version: string;

@@ -17,6 +17,7 @@ interface MirrorReport {
   failed?: { doing: string; code: string; message: string; hint?: string };
 }
 
+/** What `--json` prints of a publication. Sizes in bytes, `durationMs` in milliseconds. */
 export interface ShipReport {
   app: string;
   version: string;

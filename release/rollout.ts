@@ -8,6 +8,7 @@ import { messageOf, OtaError } from '@landfall/errors';
 import { type Manifest, parseRolloutSteps, type RolloutStep } from '@landfall/manifest';
 import { toSeconds } from './time.ts';
 
+/** `--steps`; read with `readSteps`. */
 export const STEPS: OptionSpec = {
   value: 'STEPS',
   help: "PERCENT@WHEN,…: how many of the nodes may take it from when on; 'all': everybody at once",
@@ -19,6 +20,7 @@ interface PlannedStep {
   readonly when: { readonly at: string } | { readonly afterMs: number };
 }
 
+/** In the order they begin; none: everybody at once. `resolveSteps` makes times of them. */
 export type PlannedSteps = readonly PlannedStep[];
 
 /** Reads `--steps`. Throws `CliError` USAGE. */

@@ -40,6 +40,7 @@ export interface WaitingRoot {
   readonly ignored: readonly string[];
 }
 
+/** Who of one set of keys has signed, and who still may. */
 export interface RoleCount {
   /** `root keys of version 1`. */
   readonly whose: string;
@@ -48,6 +49,7 @@ export interface RoleCount {
   readonly missing: readonly PublicKey[];
 }
 
+/** The folder's documents that count, each verified by the one before, and the one that waits. */
 export interface RootChain {
   /** In order, from the first. */
   readonly steps: readonly RootStep[];

@@ -30,6 +30,7 @@ export interface Build {
   begun?: Date;
 }
 
+/** One publication on its way; `need` reads what an earlier step has filled in. */
 export interface Shipment extends Build {
   readonly channel: string;
   /** Undefined for the default channel. */

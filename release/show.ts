@@ -37,8 +37,10 @@ export interface Show {
   live(subject: string, text: string): void;
 }
 
+/** `terminal`: drawn over itself. `plain`: lines as they come. `silent`: nothing at all. */
 export type ShowMode = 'terminal' | 'plain' | 'silent';
 
+/** `silent` with `--json`; else what standard error can show. */
 export function showModeFor(json: boolean): ShowMode {
   if (json) return 'silent';
   return canDraw(process.stderr) ? 'terminal' : 'plain';

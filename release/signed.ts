@@ -8,12 +8,14 @@ import { formatKeyId, MAX_SIGNATURE_FILE_BYTES } from '@landfall/minisign';
 import type { Mirror } from '@landfall/mirrors';
 import { type TrustPolicy, type VerifiedManifest, verifyManifest } from '@landfall/trust';
 
+/** A manifest that enough keys have signed, and the signatures themselves. */
 export interface SignedManifest {
   readonly verified: VerifiedManifest;
   /** Signature files by the end of their names: `.minisig`, `.<KEYID>.minisig`. */
   readonly signatures: ReadonlyMap<string, string>;
 }
 
+/** What a manifest must be to be believed: of this app and channel, and signed by enough keys. */
 export interface Expected {
   readonly app: string;
   readonly channel: string;

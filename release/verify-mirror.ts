@@ -20,6 +20,7 @@ export interface Row {
   refused: boolean;
 }
 
+/** Whom to believe, where downloads go, and who is told of each file. */
 export interface VerifyOptions {
   /** A folder for what is downloaded. */
   scratch: string;

@@ -18,6 +18,7 @@ export interface Waiting {
   readonly ignored: readonly string[];
 }
 
+/** Whether signatures are missing: of what signing comes to, only `Waiting` has a `missing`. */
 export function isWaiting(outcome: Waiting | object): outcome is Waiting {
   return 'missing' in outcome;
 }

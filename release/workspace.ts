@@ -74,8 +74,10 @@ const buildSchema = z.object({
   version: z.string(),
   artifacts: z.array(z.object({ file: z.string(), size: z.int(), sha256: z.string() })),
 });
+/** `build.json` of a version's folder: its artifacts, sizes in bytes, digests in hex. */
 export type BuildRecord = z.infer<typeof buildSchema>;
 
+/** Writes `build.json`, over that of an earlier build. Throws `DurableError` WRITE_FAILED. */
 export function writeBuildRecord(folder: string, record: BuildRecord): void {
   writeFileDurably(join(folder, BUILD), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o644 });
 }

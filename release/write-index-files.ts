@@ -13,6 +13,7 @@ import { Meanwhile, type RequireFollows } from './steps/meanwhile.ts';
 import { otherChannels, requireOtherChannels } from './steps/other-channels.ts';
 import { workspaceOf } from './workspace.ts';
 
+/** What is written, how its commit is made, and what it may replace. `date` is ISO, UTC. */
 export interface IndexFiles {
   /** By path on the index branch, in the order in which they are written. */
   files: ReadonlyMap<string, Uint8Array>;

@@ -22,6 +22,7 @@ import { brokenHistory, checkChain, earlierManifests, type Seen } from './histor
 import { auditRoots } from './roots.ts';
 import { checkTransport } from './transport.ts';
 
+/** Which mirrors are looked at, whom to believe, and where files on their way may lie. */
 export interface AuditOptions extends Believed {
   /** Root documents that every mirror must have, where these say who is believed. */
   roots?: KnownRoots | undefined;
@@ -51,6 +52,7 @@ export interface Audited {
   right: boolean;
 }
 
+/** What each mirror serves, and what is wrong, by mirror in their order; nothing is found twice. */
 export interface Audit {
   mirrors: Audited[];
   findings: Finding[];

@@ -1,6 +1,7 @@
 /** What an audit finds, in a form for machines and people. */
 import type { OtaError } from '@landfall/errors';
 
+/** What is wrong. `mirrors doctor` has plain words for each. */
 export type FindingCode =
   /** It could not be asked, or not to the end. */
   | 'UNREACHABLE'
@@ -44,6 +45,7 @@ export type FindingCode =
 /** `alarm`: somebody may be cheating. `error`: the mirror is not right. `warning`: it soon may not be. */
 export type Severity = 'alarm' | 'error' | 'warning';
 
+/** One thing that is wrong at one mirror; of mirrors that contradict each other, each has one. */
 export interface Finding {
   mirror: string;
   code: FindingCode;

@@ -7,6 +7,7 @@ import { type GiteaConfig, type Named, nameMirrors } from '../config.ts';
 import { readStatus } from '../status.ts';
 import { findSubject, SUBJECT_OPTIONS, toMirrorConfig } from './subject.ts';
 
+/** `mirrors announce VERSION`: prints the table of mirrors; with `--on`, into a release's notes. */
 export const announce: Command = {
   name: 'announce',
   args: 'VERSION',

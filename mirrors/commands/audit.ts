@@ -13,6 +13,7 @@ const EXIT_CODES = [
   '3: two mirrors serve different manifests of one sequence, or a manifest contradicts itself.',
 ];
 
+/** `mirrors audit`: reads all that mirrors serve, to the last byte, and lists what is wrong. */
 export const audit: Command = {
   name: 'audit',
   summary: 'read everything that mirrors serve, and report what is wrong',
@@ -25,6 +26,7 @@ export const audit: Command = {
   },
 };
 
+/** `mirrors doctor`: the same audit in plain words, and the commands that repair; runs none. */
 export const doctor: Command = {
   name: 'doctor',
   summary: 'say in plain words what is wrong with mirrors, and the command that repairs it',

@@ -6,6 +6,7 @@ import type { Command } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { MARKER_FILE } from '../layout.ts';
 
+/** `mirrors init DIR`: writes the marker without which nothing is ever written to a folder. */
 export const init: Command = {
   name: 'init',
   args: 'DIR',

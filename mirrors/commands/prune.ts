@@ -21,6 +21,7 @@ import {
   SUBJECT_OPTIONS,
 } from './subject.ts';
 
+/** `mirrors prune`: makes room on mirrors; what a node may still go back to stays. */
 export const prune: Command = {
   name: 'prune',
   summary: 'remove artifacts of old versions that nothing refers to',

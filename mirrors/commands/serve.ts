@@ -9,6 +9,7 @@ import { type ServedDirectory, serveDirectory } from '../serve.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:8080';
 
+/** `mirrors serve DIR`: serves a folder's files over HTTP, to everybody, until it is stopped. */
 export const serve: Command = {
   name: 'serve',
   args: 'DIR',

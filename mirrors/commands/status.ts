@@ -15,6 +15,7 @@ import { type View, watch } from './watch.ts';
 
 const DEFAULT_EVERY = '5s';
 
+/** `mirrors status`: which mirrors are live, current and complete; downloads no artifact. */
 export const status: Command = {
   name: 'status',
   summary: 'show which mirrors are live, current and complete',

@@ -23,6 +23,7 @@ const DEFAULT_CONFIG = 'release.config.ts';
 const TOKEN_VARIABLE = 'GITEA_TOKEN';
 const MAX_KEY_FILE_BYTES = 4096;
 
+/** Every command about mirrors has these; read with `findSubject`. */
 export const SUBJECT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   config: { value: 'FILE', help: `the release configuration; ${DEFAULT_CONFIG} unless told` },
   mirror: {

@@ -25,6 +25,7 @@ import {
   withRoots,
 } from './subject.ts';
 
+/** `mirrors sync`: completes mirrors from others; run again, it finishes what was cut off. */
 export const sync: Command = {
   name: 'sync',
   summary: 'complete mirrors that lag, or rebuild one, from the others',

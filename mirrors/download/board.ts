@@ -35,6 +35,7 @@ const LEAST_GAIN_MS = 500;
 /** A source that has sent nothing yet is given so long. */
 const PATIENCE_MS = 1000;
 
+/** Which frames are missing, and who fetches which. A source joins, is given runs, and leaves. */
 export class FrameBoard {
   /** In the order of the file. */
   readonly #missing: Set<Frame>;

@@ -12,6 +12,7 @@ import { TakenFrame, type Writers } from './taken-frame.ts';
 /** What is written at once. */
 const WRITE_BYTES = 1024 * 1024;
 
+/** The download that a reader takes part in, and whom it tells what came. */
 export interface FrameWork {
   attempt: Attempt;
   /** All frames of the file. */
@@ -25,6 +26,7 @@ export interface FrameWork {
   onFrame: (frame: Frame) => void;
 }
 
+/** Reads one mirror, one request at a time; a `patient` one bears a slower mirror. */
 export class FrameReader implements Source {
   readonly #mirror: Mirror;
   readonly #patient: boolean;

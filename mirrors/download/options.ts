@@ -12,6 +12,7 @@ const GRACE_MS = 60_000;
 /** However large it is: a mirror that only just keeps the rate up holds nobody for longer. */
 const LONGEST_MS = 24 * 3_600_000;
 
+/** The file as it was signed, where it goes, and how slow a mirror may be. */
 export interface DownloadOptions {
   version: string;
   file: string;
@@ -40,6 +41,7 @@ export interface DownloadOptions {
   signal?: AbortSignal;
 }
 
+/** The whole file, all of it checked against what was signed, and who it came from. */
 export interface Download {
   /** The mirror that served it, or most of it; undefined when all of it was here. */
   mirror: string | undefined;

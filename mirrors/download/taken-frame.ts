@@ -14,6 +14,7 @@ import { writePieces } from './disk.ts';
 /** Who writes which frame as it comes in. */
 export type Writers = Map<Frame, TakenFrame>;
 
+/** One frame as one mirror sends it. `leave` is called at the end, however that comes. */
 export class TakenFrame {
   readonly #frame: Frame;
   readonly #writers: Writers;

@@ -29,6 +29,7 @@ export interface Wanted {
   holders: Mirror[];
 }
 
+/** Goals come from `sources`; what `targets` serve counts against two manifests of one sequence. */
 export interface GoalOptions extends Believed {
   sources: readonly Mirror[];
   targets: readonly Mirror[];

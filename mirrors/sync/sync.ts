@@ -27,6 +27,7 @@ import { writeIndexes } from './index-step.ts';
 import { obtain } from './obtain.ts';
 import { Target } from './target.ts';
 
+/** What is copied from where to where, whom to believe, and how fast it may go. */
 export interface SyncOptions extends Believed {
   /** Root documents that every mirror must have, where these say who is believed. */
   roots?: KnownRoots | undefined;
@@ -49,6 +50,7 @@ export interface SyncOptions extends Believed {
   signal?: AbortSignal;
 }
 
+/** What mirrors should hold, and how each target stands now; after a dry run, what it lacks. */
 export interface SyncResult {
   targets: Target[];
   /** What the mirrors should hold: version and sequence by channel. */

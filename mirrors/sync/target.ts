@@ -12,12 +12,14 @@ export interface Lacking {
   why: string;
 }
 
+/** An error as it is reported: the code is an `OtaError`'s, or the system's such as ENOSPC. */
 export interface Problem {
   code: string;
   message: string;
   hint: string | undefined;
 }
 
+/** What was found at one target and done there. After its first problem nothing more is. */
 export class Target {
   /** How strangers see it. */
   readonly reader: Mirror;

@@ -18,6 +18,7 @@ import { versionOf } from '../version.ts';
 import { lockWorkspace, signedChannels, versionFolder } from '../workspace.ts';
 import { DRY_RUN } from './common.ts';
 
+/** `release build [VERSION]`: builds, packs and gates into `.release/VERSION`; signs nothing. */
 export const buildCommand: Command = {
   name: 'build',
   args: '[VERSION]',

@@ -17,6 +17,7 @@ interface Checked {
   hint?: string;
 }
 
+/** `release check FILE…`: gates any archive; exit code 3 when one is refused, 1 when one fails. */
 export const checkCommand: Command = {
   name: 'check',
   args: 'FILE…',

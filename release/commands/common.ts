@@ -7,16 +7,20 @@ import { expectedOf } from '../load-config.ts';
 import type { Expected } from '../signed.ts';
 import { channelPathOf } from '../workspace.ts';
 
+/** `--dry-run` of every command that changes something. */
 export const DRY_RUN: OptionSpec = { help: 'show what would be done, and change nothing' };
+/** `--channel`; read with `channelOf`. */
 export const CHANNEL: OptionSpec = {
   value: 'C',
   help: "the channel; the configuration's unless told",
 };
+/** `--quorum`; read with `quorumFrom`. */
 export const QUORUM: OptionSpec = {
   value: 'N',
   help: 'mirrors that must be complete; the majority unless told',
 };
 
+/** `--force-index`, once for each mirror; read with `forcedFrom`. */
 export const FORCE_INDEX: OptionSpec = {
   value: 'MIRROR',
   multiple: true,

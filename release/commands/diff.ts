@@ -37,6 +37,7 @@ interface ComponentDiff {
   files: FileChange[];
 }
 
+/** `release diff A B`: which files changed between two versions, and their sizes in bytes. */
 export const diffCommand: Command = {
   name: 'diff',
   args: 'A B',

@@ -17,6 +17,7 @@ const COMMON = { channel: CHANNEL, quorum: QUORUM, 'dry-run': DRY_RUN };
 const EXIT_CODES =
   'Exit codes: 0 all mirrors, 4 a quorum, 1 fewer, 3 it waits for signatures of others.';
 
+/** `release halt VERSION`: nodes install it no more; with `--renew`, signs the list anew. */
 export const haltCommand: Command = {
   name: 'halt',
   args: '[VERSION]',
@@ -67,6 +68,7 @@ export const haltCommand: Command = {
   },
 };
 
+/** `release resume VERSION`: takes a halt back. */
 export const resumeCommand: Command = {
   name: 'resume',
   args: 'VERSION',

@@ -8,6 +8,7 @@ import { exists, writeNewFile } from '../new-file.ts';
 import { configTemplate, DEFAULT_KEY, IGNORED } from '../template.ts';
 import { DRY_RUN } from './common.ts';
 
+/** `release init`: writes a configuration to start from, never over one, and into `.gitignore`. */
 export const initCommand: Command = {
   name: 'init',
   summary: `write a commented ${CONFIG_FILE} to start from`,

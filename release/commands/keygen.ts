@@ -17,6 +17,7 @@ import { DRY_RUN } from './common.ts';
 
 const KEEP = 'a lost or overwritten key cannot be restored: give another name with --out';
 
+/** `release keygen`: makes a key pair, in two files as minisign has them; overwrites neither. */
 export const keygenCommand: Command = {
   name: 'keygen',
   summary: 'make a key pair to sign releases with',

@@ -4,6 +4,7 @@ import { loadSettings } from '../load-config.ts';
 import { readNotes } from '../notes.ts';
 import { versionOf } from '../version.ts';
 
+/** `release notes [VERSION]`: prints what the changelog says, or throws NOTES_MISSING. */
 export const notesCommand: Command = {
   name: 'notes',
   args: '[VERSION]',

@@ -10,6 +10,7 @@ import { readSteps, STEPS } from '../rollout.ts';
 import { type ChannelChoice, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
+/** `release promote`: signs one channel's release for another; the artifacts are the same. */
 export const promoteCommand: Command = {
   name: 'promote',
   args: '[VERSION]',

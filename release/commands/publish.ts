@@ -18,6 +18,7 @@ import { showModeFor } from '../show.ts';
 import { lockWorkspace, scratchOf, versionFolder } from '../workspace.ts';
 import { type ChannelChoice, forcedFrom, quorumFrom } from './common.ts';
 
+/** What a command wants published; quorum, dry run and forced mirrors are read from its options. */
 export interface Publication {
   readonly settings: Settings;
   readonly channel: ChannelChoice;

@@ -5,6 +5,7 @@ import { decideRenewal } from '../reissue.ts';
 import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
+/** `release renew`: signs the current release once more, with a later end. */
 export const renewCommand: Command = {
   name: 'renew',
   summary: 'publish the current release again with a later end',

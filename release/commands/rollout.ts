@@ -7,6 +7,7 @@ import { versionOf } from '../version.ts';
 import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
+/** `release rollout VERSION`: signs the current release once more, with other steps. */
 export const rolloutCommand: Command = {
   name: 'rollout',
   args: 'VERSION',

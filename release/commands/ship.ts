@@ -6,6 +6,7 @@ import { versionOf } from '../version.ts';
 import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
+/** `release ship [VERSION]`: builds, signs and publishes, or finishes what an earlier run began. */
 export const shipCommand: Command = {
   name: 'ship',
   args: '[VERSION]',

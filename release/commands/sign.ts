@@ -15,6 +15,7 @@ import { describeCount } from '../waiting.ts';
 import { versionFolder } from '../workspace.ts';
 import { DRY_RUN } from './common.ts';
 
+/** `release sign FILE`: shows what a document says, and adds your signature beside it. */
 export const signCommand: Command = {
   name: 'sign',
   args: 'FILE',

@@ -42,6 +42,7 @@ interface MirrorRow {
   problem?: string;
 }
 
+/** `release status`: what stands in `.release`, and what each mirror has. Changes nothing. */
 export const statusCommand: Command = {
   name: 'status',
   summary: 'show what was built here and what each mirror has',

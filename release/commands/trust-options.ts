@@ -12,6 +12,7 @@ import { channelPathOf, readSigned, versionFolder } from '../workspace.ts';
 
 const DEFAULT_EXPIRES_DAYS = 365;
 
+/** What `release trust init` and `rotate` are told; read with `changesFrom`. */
 export const CHANGE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   'root-key': { value: 'KEY', multiple: true, help: 'a key that may replace the root document' },
   'root-threshold': { value: 'N', help: 'how many of those must sign; 1 unless told' },

@@ -21,6 +21,7 @@ import { CHANGE_OPTIONS, changesFrom } from './trust-options.ts';
 
 const ACTIONS = ['init', 'rotate', 'show', 'publish'] as const;
 
+/** `release trust`: makes, shows and publishes root documents; `release sign` signs them. */
 export const trustCommand: Command = {
   name: 'trust',
   args: 'ACTION',

@@ -11,6 +11,7 @@ import { showModeFor } from '../show.ts';
 import { type Row, verifyMirror } from '../verify-mirror.ts';
 import { CHANNEL, channelOf, QUORUM, quorumFrom } from './common.ts';
 
+/** `release verify`: reads every mirror as a stranger; `--rebuild` builds the commit again too. */
 export const verifyCommand: Command = {
   name: 'verify',
   summary: 'download everything from every mirror as a stranger and check it',

@@ -7,6 +7,7 @@ import { MAX_REASON } from '../withdrawals.ts';
 import { CHANNEL, channelOf, DRY_RUN, FORCE_INDEX, QUORUM } from './common.ts';
 import { publish } from './publish.ts';
 
+/** `release withdraw VERSION`: no node installs it again, and those that run it leave it. */
 export const withdrawCommand: Command = {
   name: 'withdraw',
   args: 'VERSION',

@@ -13,6 +13,7 @@ import type { Show } from '../show.ts';
 
 const TAIL_LINES = 20;
 
+/** What commands are told, where they log, and the signal that ends them. */
 export interface BeforeOptions {
   settings: Settings;
   version: string;

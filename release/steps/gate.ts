@@ -10,6 +10,7 @@ import { gateArtifact, readSignedBytes, requireOneMeaning } from '@landfall/mirr
 import { ReleaseError } from '../errors.ts';
 import { compareReaders } from './second-reader.ts';
 
+/** Single files are unpacked beside the artifacts, one at a time, and removed again. */
 export interface GateOptions {
   /** Where the artifacts are. */
   folder: string;

@@ -15,6 +15,7 @@ const DEADLINE_MS = 20_000;
 /** Throws `MirrorError` SUPERSEDED when what is to be written must not take the place of what `read` finds. */
 export type RequireFollows = (mirror: string, read: ReadIndexFile) => Promise<void>;
 
+/** Remembers the first thing that would be lost: from there on no mirror is written. */
 export class Meanwhile {
   readonly #requireFollows: RequireFollows;
   readonly #mirrors: readonly MirrorProgress[];

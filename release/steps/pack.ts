@@ -38,6 +38,7 @@ export interface Packed {
   warnings: readonly string[];
 }
 
+/** Where artifacts go. `mtime`, in seconds since 1970, is what packed files are dated. */
 export interface PackOptions {
   settings: Settings;
   version: string;

@@ -25,6 +25,7 @@ export type Verdict =
   | { readonly kind: 'partial'; readonly found: string }
   | { readonly kind: 'different'; readonly found: string };
 
+/** Which artifact is read back, and what it is compared with. */
 export interface ServedOptions {
   version: string;
   artifact: ReleaseFile;

@@ -8,6 +8,7 @@ import { ExitCode } from '@landfall/errors';
 import { childEnvironment, CliError } from '@landfall/cli';
 import { ReleaseError } from '../errors.ts';
 
+/** What is built, as git and the environment tell it. */
 export interface Source {
   /** 40 hex digits, or empty outside of a checkout. */
   readonly commit: string;
@@ -83,6 +84,7 @@ async function refuseDirty(directory: string): Promise<void> {
   );
 }
 
+/** How git ended. `missing`: it is not installed; `exitCode` is undefined when it was killed. */
 export interface GitAnswer {
   exitCode: number | undefined;
   stdout: string;
