@@ -1,37 +1,15 @@
-/** Files that must not stand yet: created whole, synced, never over another. */
-import { closeSync, fchmodSync, fsyncSync, openSync, writeSync } from 'node:fs';
+/** Files that must not stand yet: created whole, never over another. */
 import { dirname } from 'node:path';
-import { makeDirectoryDurably, syncDirectory } from '@landfall/durable';
-import { describeSystemError, ExitCode, messageOf, systemCode } from '@landfall/errors';
+import { createFileDurably, makeDirectoryDurably } from '@landfall/durable';
 import { ReleaseError } from './errors.ts';
 
-/** Creates `path` with `mode` whatever the umask. Throws `ReleaseError` EXISTS when something stands there. */
+/**
+ * Creates `path` with `mode` whatever the umask; after a crash it is there whole or not at all.
+ * Throws `ReleaseError` EXISTS when something stands there, `DurableError` WRITE_FAILED.
+ */
 export function writeNewFile(path: string, content: string, mode: number, hint: string): void {
   makeDirectoryDurably(dirname(path));
-  let fd: number;
-  try {
-    fd = openSync(path, 'wx', mode);
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') throw exists(path, hint);
-    const system = describeSystemError(error);
-    throw new ReleaseError(
-      'EXISTS',
-      `cannot write '${path}': ${system?.what ?? messageOf(error)}`,
-      {
-        cause: error,
-        exit: ExitCode.failed,
-        ...(system === undefined ? {} : { hint: system.hint }),
-      },
-    );
-  }
-  try {
-    fchmodSync(fd, mode);
-    writeSync(fd, content);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  syncDirectory(dirname(path));
+  if (!createFileDurably(path, content, mode)) throw exists(path, hint);
 }
 
 /** The refusal to overwrite. */

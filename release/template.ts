@@ -3,8 +3,8 @@
 /** Where the first key goes unless told. */
 export const DEFAULT_KEY = 'keys/release.key';
 
-/** What git must not see: a mirror in the project changes with every release. */
-export const IGNORED: readonly string[] = ['.release/', 'keys/*.key', '/mirror/'];
+/** What git must not see: a mirror in the project changes with every release, and a key may be on its way to its name. */
+export const IGNORED: readonly string[] = ['.release/', 'keys/*.key*', '/mirror/'];
 
 /** A commented configuration for `app`. `publicKey` is filled in when it is known. */
 export function configTemplate(app: string, publicKey: string | undefined): string {

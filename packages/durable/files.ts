@@ -11,6 +11,7 @@ import {
   fchmodSync,
   fsyncSync,
   futimesSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -52,6 +53,29 @@ export function writeFileDurably(
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
+    }
+    fsyncPath(dirname(path), O_DIRECTORY);
+    return true;
+  });
+}
+
+/**
+ * Creates `path` whole or not at all, with `mode` whatever the umask. False, and nothing is
+ * changed, when something stands there. Throws `DurableError` WRITE_FAILED.
+ */
+export function createFileDurably(path: string, content: string, mode: number): boolean {
+  const temporary = temporaryName(path);
+  return attempt('write', path, () => {
+    removeTemporaries(path);
+    try {
+      writeNew(temporary, content, { mode });
+      // A second name for it: unlike a rename, that never takes the place of another file.
+      linkSync(temporary, path);
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST' && isThere(path)) return false;
+      throw error;
+    } finally {
+      rmSync(temporary, { force: true });
     }
     fsyncPath(dirname(path), O_DIRECTORY);
     return true;

@@ -7,6 +7,7 @@
 export { DurableError } from './errors.ts';
 export { copyFileDurably } from './copy.ts';
 export {
+  createFileDurably,
   isBeingWritten,
   isTemporaryName,
   makeDirectoryDurably,

@@ -12,6 +12,7 @@ import {
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import {
+  createFileDurably,
   isBeingWritten,
   makeDirectoryDurably,
   removeDurably,
@@ -24,6 +25,49 @@ import {
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../../harness/errors.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
+
+describe('createFileDurably', () => {
+  it('creates the file with the mode asked for, whatever the umask, and nothing beside it', () => {
+    const path = join(temporaryFolder(), 'a.key');
+    writeFileSync(join(dirname(path), '.a.key.tmp-1'), 'half');
+    const before = process.umask(0o077);
+    try {
+      expect(createFileDurably(path, 'new', 0o644)).toBe(true);
+    } finally {
+      process.umask(before);
+    }
+    expect(readFileSync(path, 'utf8')).toBe('new');
+    expect(statSync(path)).toMatchObject({ mode: 0o100644, nlink: 1 });
+    expect(readdirSync(dirname(path))).toEqual(['a.key']);
+  });
+
+  it.each(['a file', 'a link to nothing', 'a folder'])('takes the place of nothing: %s', (what) => {
+    const path = join(temporaryFolder(), 'a.key');
+    if (what === 'a file') writeFileSync(path, 'old');
+    else if (what === 'a folder') mkdirSync(path);
+    else symlinkSync('nothing', path);
+    const before = lstatSync(path);
+    expect(createFileDurably(path, 'new', 0o600)).toBe(false);
+    expect(lstatSync(path)).toMatchObject({ ino: before.ino, size: before.size });
+    expect(readdirSync(dirname(path))).toEqual(['a.key']);
+  });
+
+  it('leaves nothing under the name when the disk is full', async () => {
+    const folder = temporaryFolder();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+    try {
+      const path = join(folder, 'a.key');
+      const error = await errorOf(() => createFileDurably(path, 'x'.repeat(100_000), 0o600));
+      expect(error).toMatchObject({
+        code: 'WRITE_FAILED',
+        message: `cannot write '${path}': no space left on the device`,
+      });
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      execFileSync('umount', [folder]);
+    }
+  });
+});
 
 describe('writeFileDurably', () => {
   it('writes the content with the mode asked for, whatever the umask', () => {
