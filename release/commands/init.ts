@@ -1,6 +1,6 @@
 /** `release init`: writes a configuration to start from. */
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from '@landfall/cli';
 import { writeFileDurably } from '@landfall/durable';
 import { CONFIG_FILE } from '../config-file.ts';
@@ -14,27 +14,39 @@ export const initCommand: Command = {
   summary: `write a commented ${CONFIG_FILE} to start from`,
   options: { 'dry-run': DRY_RUN },
   run(context) {
-    const directory = resolve('.');
     const path = resolve(context.text('config') ?? CONFIG_FILE);
+    // Its paths start from the folder that it is in, and so do the commands that come next.
+    const directory = dirname(path);
     const text = configTemplate(appName(directory), publicKeyBeside(directory));
     if (context.flag('dry-run'))
       return context.result({ path, text, dryRun: true }, text.trimEnd());
     if (existsSync(path)) throw exists(path, 'edit it, or remove it first');
     writeNewFile(path, text, 0o644, 'edit it, or remove it first');
     const added = ignore(join(directory, '.gitignore'));
-    const hasKey = existsSync(join(directory, DEFAULT_KEY));
     context.result({ path, ignored: added }, [
       `wrote ${path}${added.length === 0 ? '' : `, and ${added.join(', ')} into .gitignore`}`,
       'next:',
-      ...(hasKey
-        ? []
-        : ["  release keygen        a key; put the line it prints into 'keys.public'"]),
-      '  mirrors init mirror   makes the folder of the first mirror',
-      '  release build         packs, and checks what it packed',
-      '  release ship          publishes',
+      ...nextSteps(path),
     ]);
   },
 };
+
+function nextSteps(path: string): string[] {
+  const [directory, file] = [dirname(path), basename(path)];
+  const away = relative('.', directory);
+  const config = file === CONFIG_FILE ? '' : ` --config ${file}`;
+  const steps = [
+    ...(away === '' ? [] : [[`cd ${away}`, 'all paths in the configuration start there']]),
+    ...(existsSync(join(directory, DEFAULT_KEY))
+      ? []
+      : [['release keygen', "a key; put the line it prints into 'keys.public'"]]),
+    ['mirrors init mirror', 'makes the folder of the first mirror'],
+    [`release build${config}`, 'packs, and checks what it packed'],
+    [`release ship${config}`, 'publishes'],
+  ];
+  const width = Math.max(...steps.map(([command = '']) => command.length));
+  return steps.map(([command = '', what]) => `  ${command.padEnd(width)}   ${what}`);
+}
 
 /** The project's name, made fit for a file name and an address. */
 function appName(directory: string): string {
@@ -50,6 +62,7 @@ function appName(directory: string): string {
     .toLowerCase()
     .replace(/^@[^/]*\//, '')
     .replaceAll(/[^a-z0-9.-]+/g, '-')
+    .replaceAll(/\.+/g, '.')
     .replace(/^[.-]+/, '')
     .slice(0, 64);
   return slug === '' ? 'app' : slug;

@@ -1,6 +1,6 @@
 /** `release build`, `init` and `keygen`: what is run, packed and printed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cleanEnvironment, launcherOf, runCommand } from '../harness/command.ts';
@@ -179,7 +179,7 @@ describe('init and keygen', () => {
     expect(statSync(join(home, 'keys/release.key')).mode & 0o777).toBe(0o600);
     expect(await run('init')).toMatchObject({ code: 0 });
     expect(readFileSync(join(home, '.gitignore'), 'utf8')).toBe(
-      '.release/\nkeys/*.key\n/mirror/\n',
+      '.release/\nkeys/*.key*\n/mirror/\n',
     );
     expect(await runCommand('mirrors', ['init', 'mirror'], { cwd: home })).toMatchObject({
       code: 0,
@@ -204,6 +204,27 @@ describe('init and keygen', () => {
       version: '0.1.0',
     });
     expect(await run('ship', '0.2.0')).toMatchObject({ code: 0 });
+  });
+
+  it('start in the folder of the configuration', async () => {
+    const site = await useProject({ mirrors: [] });
+    const home = join(site.root, 'fresh');
+    mkdirSync(home);
+    const made = await runCommand('release', ['init', '--config', 'site/beta.config.ts'], {
+      cwd: home,
+    });
+    expect(made).toMatchObject({ code: 0 });
+    expect(made.stdout.split('\n').slice(1, -1)).toEqual([
+      'next:',
+      '  cd site                                 all paths in the configuration start there',
+      "  release keygen                          a key; put the line it prints into 'keys.public'",
+      '  mirrors init mirror                     makes the folder of the first mirror',
+      '  release build --config beta.config.ts   packs, and checks what it packed',
+      '  release ship --config beta.config.ts    publishes',
+    ]);
+    expect(readdirSync(home)).toEqual(['site']);
+    expect(readdirSync(join(home, 'site'))).toEqual(['.gitignore', 'beta.config.ts']);
+    expect(readFileSync(join(home, 'site/beta.config.ts'), 'utf8')).toContain("app: 'site'");
   });
 
   it('never overwrite', async () => {
