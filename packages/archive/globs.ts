@@ -37,9 +37,9 @@ export function compileExcludes(patterns: readonly string[]): Excludes {
 
 /**
  * Node's matcher skips names that start with a dot unless the pattern spells
- * it. A leading dot becomes another character on both sides, so it is a
- * character like any other.
+ * it. Each dot becomes another character on both sides, so it is a character
+ * like any other.
  */
 function hideDots(text: string): string {
-  return text.replaceAll(/(^|[/{,(|])\./g, '$1\u{e000}');
+  return text.replaceAll('.', '\u{e000}');
 }
