@@ -108,7 +108,7 @@ class Batch {
 
   takes({ size, relatives }: Wanted): boolean {
     const { content } = this.plan;
-    if (content === 0) return true;
+    if (content === 0 || size === 0) return true;
     const more = relatives.filter((place) => !this.#places.has(place));
     const bytes = more.reduce((sum, place) => sum + this.#sizeOf(place), 0);
     return (
@@ -121,6 +121,7 @@ class Batch {
   add({ entry, relatives }: Wanted): void {
     this.plan.pieces.push({ entry, offset: 0, length: entry.size });
     this.plan.content += entry.size;
+    if (entry.size === 0) return;
     for (const file of relatives) {
       const length = Math.min(this.#sizeOf(file), REFERRED_BYTES - this.#dictionary);
       if (this.#places.has(file) || length === 0) continue;

@@ -102,3 +102,16 @@ it('refers to every old file of the largest tree where every file changed', () =
   const { frames } = planFrames(base, compareListings(base, next).wanted);
   expect(referred(frames).parts).toBe(base.length);
 });
+
+it('refers to nothing for files that became empty', () => {
+  const tree = (size: number, build: string): ListingEntry[] =>
+    Array.from({ length: MAX_RANGES + 2 }, (_, index) => {
+      const isLast = index === MAX_RANGES + 1;
+      const sha256 = build.repeat(64);
+      return { path: `${index}`, type: 'file', mode: 0o644, size: isLast ? 10 : size, sha256 };
+    });
+  const [base, next] = [tree(10, 'a'), tree(0, 'b')];
+  const { frames, order } = planFrames(base, compareListings(base, next).wanted);
+  expect(order).toHaveLength(next.length);
+  expect(frames.map(({ content, ranges }) => [content, ranges.length])).toEqual([[10, 1]]);
+});
