@@ -65,10 +65,15 @@ export async function openKeys({
   const mayBeAway = policy.threshold > 1 && secret.some(isHere);
   const away = secret.filter((file) => mayBeAway && !isHere(file));
   const keys: SecretKey[] = [];
-  for (const file of secret) {
-    const path = resolve(settings.directory, file);
-    if (away.includes(file) || isKnownSigner(path, signers)) continue;
-    keys.push(await openKey(file, path, policy.keys, whereKeysAre(settings), settings.roots));
+  try {
+    for (const file of secret) {
+      const path = resolve(settings.directory, file);
+      if (away.includes(file) || isKnownSigner(path, signers)) continue;
+      keys.push(await openKey(file, path, policy.keys, whereKeysAre(settings), settings.roots));
+    }
+  } catch (error) {
+    for (const key of keys) key.destroy();
+    throw error;
   }
   return { keys, notes: away.map((file) => `secret key '${file}' is not on this machine`) };
 }

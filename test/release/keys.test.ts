@@ -1,9 +1,14 @@
 /** What is said of a secret key that may not sign: one that was dropped may be stolen, and is added nowhere again. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateKeyPair, publicKeyBase64, serializeSecretKey } from '@landfall/minisign';
-import { expect, it } from 'vitest';
-import { openKey, ROOT_DOCUMENT } from '../../release/keys.ts';
+import {
+  generateKeyPair,
+  publicKeyBase64,
+  SecretKey,
+  serializeSecretKey,
+} from '@landfall/minisign';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { openKey, openKeys, ROOT_DOCUMENT } from '../../release/keys.ts';
 import type { RootStep } from '../../release/roots.ts';
 import { errorOf } from '../harness/errors.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
@@ -54,4 +59,21 @@ it('one that was dropped for one channel stays with the others', async () => {
   expect(hint).toBe(
     "it was dropped for channel 'beta' by root document 2, and still signs for channel 'stable': use it for that alone, and here the key that took its place",
   );
+});
+
+it('those that were opened before one that may not sign are destroyed', async () => {
+  const directory = temporaryFolder();
+  const files = ['a.key', 'b.key'];
+  for (const [index, each] of [key, other].entries()) {
+    const text = await serializeSecretKey(each, { password: undefined });
+    writeFileSync(join(directory, files[index]!), text, { mode: 0o600 });
+  }
+  const destroyed = vi.spyOn(SecretKey.prototype, 'destroy');
+  onTestFinished(() => destroyed.mockRestore());
+  const settings = { directory, roots: [], keys: { secret: files, root: undefined } };
+  const expected = { policy: { keys: [key.publicKey], threshold: 1 } };
+  const error = await errorOf(() => openKeys({ settings, expected } as never));
+  expect(error).toMatchObject({ code: 'KEY_MISMATCH' });
+  const ids = (destroyed.mock.contexts as SecretKey[]).map(({ keyId }) => keyId);
+  expect(ids).toEqual([other.keyId, key.keyId]);
 });
