@@ -50,9 +50,9 @@ export interface TreePlan {
 export class Draft {
   readonly #entries = new Map<string, PlanEntry>();
   readonly #problems: Problem[] = [];
-  readonly #closed: PlanEntry[] = [];
+  /** What not everybody may read, with its mode on the disk; of folders of one path the first. */
+  readonly #closed = new Map<string, number>();
   readonly #excludes: Excludes;
-  #rootMode: number | undefined;
 
   constructor(excludes: Excludes) {
     this.#excludes = excludes;
@@ -90,9 +90,10 @@ export class Draft {
       this.#collide(there, sourcePath(part, path));
       return;
     }
-    if (path === '.' && type === 'directory') this.#rootMode = stats.mode & 0o7777;
     const needed = type === 'directory' ? 0o055 : 0o044;
-    if ((stats.mode & needed) !== needed) this.#closed.push(entry);
+    if ((stats.mode & needed) !== needed && !this.#closed.has(path)) {
+      this.#closed.set(path, stats.mode & 0o7777);
+    }
     this.#entries.set(path, entry);
   }
 
@@ -110,7 +111,7 @@ export class Draft {
     this.#findTwins(entries);
     const size = this.#checkSizes(entries);
     if (this.#problems.length > 0) throw unpackable(this.#problems);
-    return { entries, size, warnings: this.#warnings() };
+    return { entries, size, warnings: this.#warnings(entries) };
   }
 
   /** Below twin folders everything is a twin: only the topmost pair is told. */
@@ -153,17 +154,18 @@ export class Draft {
     return size;
   }
 
-  #warnings(): string[] {
+  #warnings(entries: readonly PlanEntry[]): string[] {
     const warnings = this.#excludes
       .unused()
       .map((pattern) => `exclude ${quotePath(pattern)} matches nothing`);
-    if (this.#rootMode !== undefined && this.#closed.some((entry) => entry.path === '.')) {
+    const root = this.#closed.get('.');
+    if (root !== undefined) {
       warnings.push(
-        `the root directory is ${describeMode('directory', this.#rootMode)} on disk, packed as ${describeMode('directory', DIRECTORY_MODE)}`,
+        `the root directory is ${describeMode('directory', root)} on disk, packed as ${describeMode('directory', DIRECTORY_MODE)}`,
       );
     }
-    const others = this.#closed.filter((entry) => entry.path !== '.');
-    const [first] = others.toSorted(compareEntries);
+    const others = entries.filter(({ path }) => path !== '.' && this.#closed.has(path));
+    const [first] = others;
     if (first !== undefined) {
       warnings.push(
         `${others.length} ${others.length === 1 ? 'entry is' : 'entries are'} not readable by everyone on disk, packed as 0755 or 0644; the first is ${quotePath(first.path)}`,

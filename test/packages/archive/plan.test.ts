@@ -78,6 +78,19 @@ describe('a planned tree', () => {
     ]);
   });
 
+  it('warns once about a folder that two parts have', () => {
+    const [closed, open] = [folderOf({ 'assets/a': '' }), folderOf({ 'assets/b': '' })];
+    chmodSync(closed, 0o700);
+    for (const folder of [closed, open]) chmodSync(join(folder, 'assets'), 0o711);
+    const both = [closed, open].map((from) => ({ from, at: '' }));
+    for (const parts of [both, both.toReversed()]) {
+      expect(planTree({ parts, exclude: [] }).warnings).toEqual([
+        'the root directory is drwx------ (0700) on disk, packed as drwxr-xr-x (0755)',
+        "1 entry is not readable by everyone on disk, packed as 0755 or 0644; the first is 'assets'",
+      ]);
+    }
+  });
+
   it('takes hard links as files', () => {
     const folder = folderOf({ a: 'x' });
     linkSync(join(folder, 'a'), join(folder, 'b'));
@@ -166,6 +179,21 @@ describe('excludes', () => {
     const planned = plan(mixedFolder(), [pattern]);
     expect(paths(planned)).toEqual(expected);
     expect(planned.warnings).toEqual([]);
+  });
+
+  it.each([
+    ['*.map', ['a,.map', 'x(.map', 'y{.map', 'z|.map', '.map']],
+    ['a,.map', ['a,.map']],
+    ['x(.map', ['x(.map']],
+    ['[.]map', ['.map']],
+    ['{a,b},.map', ['a,.map']],
+    ['!(*.map)', ['index.html', '.keep']],
+    ['?map', ['.map']],
+  ])('take a dot for a dot wherever it stands: %s', (pattern, left) => {
+    const names = ['a,.map', 'x(.map', 'y{.map', 'z|.map', '.map', 'index.html', '.keep'];
+    const planned = plan(folderOf(Object.fromEntries(names.map((name) => [name, '']))), [pattern]);
+    const packed = new Set(paths(planned));
+    expect(names.filter((name) => !packed.has(name)).toSorted()).toEqual(left.toSorted());
   });
 
   it('that match nothing are told', () => {
