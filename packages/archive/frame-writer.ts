@@ -54,6 +54,7 @@ export class FrameWriter {
   readonly #pending: Pending[] = [];
   readonly #free: Buffer[] = [];
   readonly #fd: number;
+  #isOpen = true;
   #size = 0;
   #current: Buffer | undefined;
   #filled = 0;
@@ -142,7 +143,7 @@ export class FrameWriter {
       this.#frames.push({ compressed: empty.length, content: 0 });
     }
     if (this.#compression === 'zstd') this.#put(seekTable(this.#frames), false);
-    closeSync(this.#fd);
+    this.#close();
     renameSync(this.#temporary, this.#path);
     const frames = this.#digests.finish();
     const whole = { size: this.#size, sha256: this.#hash.digest('hex') };
@@ -152,11 +153,14 @@ export class FrameWriter {
   /** Removes the temporary file, after a failure. */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.#pending.map((each) => each.output));
-    try {
-      closeSync(this.#fd);
-    } catch {
-      // Closed by finish already.
-    }
+    this.#close();
     rmSync(this.#temporary, { force: true });
+  }
+
+  /** Once: its number may be another file's after that. */
+  #close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.#fd);
   }
 }
