@@ -48,11 +48,16 @@ export interface GitOptions {
 export interface GitResult {
   code: number | null;
   stdout: string;
+  /** The same as it came. */
+  bytes: Buffer;
   stderr: string;
   timedOut: boolean;
 }
 
-/** Runs git to its end, or kills it and its helpers when its time is over. Throws only when it cannot be run. */
+/**
+ * Runs git to its end, or kills it and its helpers when its time is over. Throws `MirrorError` CONFIG
+ * when it cannot be run, and the signal's reason.
+ */
 export function runGit(args: readonly string[], options: GitOptions = {}): Promise<GitResult> {
   options.signal?.throwIfAborted();
   const where = options.repository === undefined ? [] : [`--git-dir=${options.repository}`];
@@ -79,7 +84,11 @@ export function runGit(args: readonly string[], options: GitOptions = {}): Promi
     };
     child.once('error', (error) => end(() => reject(cannotRun(error))));
     child.once('close', (code) =>
-      end(() => resolve({ code, stdout: stdout(), stderr: stderr(), timedOut })),
+      end(() => {
+        const bytes = stdout();
+        const [text, complaints] = [bytes.toString('utf8'), stderr().toString('utf8')];
+        resolve({ code, stdout: text, bytes, stderr: complaints, timedOut });
+      }),
     );
   });
 }
@@ -110,8 +119,7 @@ export async function fileOf(
   path: string,
   maxBytes = MAX_MANIFEST_BYTES,
 ): Promise<Uint8Array | undefined> {
-  const { code, stdout } = await runGit(['cat-file', 'blob', `${commit}:${path}`], { repository });
-  const bytes = Buffer.from(stdout);
+  const { code, bytes } = await runGit(['cat-file', 'blob', `${commit}:${path}`], { repository });
   return code === 0 && bytes.length <= maxBytes ? bytes : undefined;
 }
 
@@ -144,7 +152,7 @@ function environment(options: GitOptions): NodeJS.ProcessEnv {
   return env;
 }
 
-function gather(stream: NodeJS.ReadableStream, kill: () => void): () => string {
+function gather(stream: NodeJS.ReadableStream, kill: () => void): () => Buffer {
   const chunks: Buffer[] = [];
   let size = 0;
   stream.on('data', (chunk: Buffer) => {
@@ -152,7 +160,7 @@ function gather(stream: NodeJS.ReadableStream, kill: () => void): () => string {
     if (size > MAX_OUTPUT) kill();
     else chunks.push(chunk);
   });
-  return () => Buffer.concat(chunks).toString('utf8');
+  return () => Buffer.concat(chunks);
 }
 
 function killGroup(pid: number | undefined): void {
