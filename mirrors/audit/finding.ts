@@ -30,6 +30,8 @@ export type FindingCode =
   | 'HALT_STALE'
   /** A halt file that cannot be believed: nodes take nothing from its mirror. */
   | 'HALT_INVALID'
+  /** Two valid halt files of one serial. */
+  | 'HALT_EQUIVOCATION'
   /** Its head is not of what stands beside it: nodes may see news late. */
   | 'HEAD_WRONG'
   /** Root documents that are known elsewhere, and not there or not right. */

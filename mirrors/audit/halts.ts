@@ -20,7 +20,7 @@ export async function auditHalts(
     const message = withoutName(problem.message, name);
     if (problem instanceof TrustError) {
       const fix = fixes.lookCloser();
-      return [{ mirror: name, code: 'EQUIVOCATION', severity: 'alarm', message, fix }];
+      return [{ mirror: name, code: 'HALT_EQUIVOCATION', severity: 'alarm', message, fix }];
     }
     if (problem.code === 'NOT_FOUND') {
       return [

@@ -10,7 +10,8 @@ import { CHANNELS_OPTION, channelsNamed, findSubject, SUBJECT_OPTIONS } from './
 const OPTIONS = { ...SUBJECT_OPTIONS, channel: CHANNELS_OPTION };
 const EXIT_CODES = [
   'Exit code 0: nothing found; 4: warnings, or some mirrors are not right; 1: no mirror is right;',
-  '3: two mirrors serve different manifests of one sequence, or a manifest contradicts itself.',
+  '3: two manifests of one sequence, two halt files of one serial or two root documents of one',
+  'version, all validly signed, or a manifest that contradicts itself.',
 ];
 
 /** `mirrors audit`: reads all that mirrors serve, to the last byte, and lists what is wrong. */
@@ -131,6 +132,8 @@ const WORDS: Readonly<Record<FindingCode, string>> = {
     'It does not say all that is halted: nodes that reach only this one may install what was stopped. Complete it:',
   HALT_INVALID:
     'Its halt file is damaged or not signed by the keys that are trusted: nodes take nothing from it, so no update reaches them through it. Put one there that they believe:',
+  HALT_EQUIVOCATION:
+    'ALARM: two different halt files have one serial, and both are signed by your keys. For nodes all is halted that either of them halts. Find out who made each, and whether a key was stolen; look at both:',
   HEAD_WRONG:
     'It says that nothing changed where something did: nodes may see a release or a halt a day late. Write it again:',
   ROOT_MISSING:

@@ -73,6 +73,6 @@ it('is completed from the mirror that has the newest, and damage is named until 
   });
   expect(await mirrors('audit')).toMatchObject({
     code: 3,
-    stdout: expect.stringMatching(/alarm +EQUIVOCATION +2 different halt files/) as string,
+    stdout: expect.stringMatching(/alarm +HALT_EQUIVOCATION +2 different halt files/) as string,
   });
 });
