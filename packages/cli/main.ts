@@ -16,11 +16,11 @@ const COMMON: Readonly<Record<string, OptionSpec>> = {
  * exit code, having printed everything. Never rejects.
  */
 export async function main(program: Program, argv: readonly string[]): Promise<ExitCode> {
-  const json = argv.includes('--json');
+  const options = optionsIn(argv);
   try {
     return await dispatch(program, argv);
   } catch (error) {
-    printError(error, json, argv.includes('--debug'));
+    printError(error, options.includes('--json'), options.includes('--debug'));
     return error instanceof OtaError ? error.exit : ExitCode.failed;
   }
 }
@@ -66,12 +66,19 @@ async function dispatch(program: Program, argv: readonly string[]): Promise<Exit
     );
   }
   const options = optionsOf(program, command);
-  if (rest.includes('--help') || rest.includes('-h')) {
+  const given = optionsIn(rest);
+  if (given.includes('--help') || given.includes('-h')) {
     print(commandHelp(program, command, options));
     return ExitCode.done;
   }
   const context = parse(program, command, options, rest);
   return (await command.run(context)) ?? ExitCode.done;
+}
+
+/** What comes after `--` is none, whatever it looks like. */
+function optionsIn(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--');
+  return end === -1 ? argv : argv.slice(0, end);
 }
 
 async function find({ commands }: Program, name = ''): Promise<Command | undefined> {

@@ -86,6 +86,17 @@ describe('main', () => {
     expect(run('fail', 'bug', '--debug').stderr).toContain('    at ');
   });
 
+  it('takes no option behind --', () => {
+    const behind = ['--json', '--help', '-h'];
+    expect(run('echo', '--', ...behind)).toMatchObject({
+      code: 0,
+      stdout: `${behind.join('\n')}\n`,
+    });
+    expect(run('fail', '--', '--json')).toMatchObject({ code: 1, stdout: '' });
+    expect(run('fail', '--', '--debug').stderr).not.toContain('    at ');
+    expect(run('echo', '--help', '--', 'a').stdout).toContain('--times');
+  });
+
   it('prints errors as JSON with --json', () => {
     const { code, stdout } = run('fail', 'gate', '--json');
     expect(code).toBe(3);
