@@ -142,10 +142,15 @@ async function runAsking<State>(step: Step<State>, state: State, mode: ShowMode)
   const skipped = step.skip?.(state);
   if (skipped !== undefined) return print(`- ${step.title}: ${skipped}`);
   let title = step.title;
-  await step.run(state, {
-    outcome: (text) => (title = `${step.title}: ${text}`),
-    line: (text) => print(`    ${text}`),
-    live: () => {},
-  });
+  try {
+    await step.run(state, {
+      outcome: (text) => (title = `${step.title}: ${text}`),
+      line: (text) => print(`    ${text}`),
+      live: () => {},
+    });
+  } catch (error) {
+    print(`✖ ${title}`);
+    throw error;
+  }
   print(`✔ ${title}`);
 }

@@ -1,4 +1,6 @@
 /** What `release` prints, word for word: help, the steps of a ship, its reports. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, describe, it } from 'vitest';
 import { normalise } from '../harness/bad-input.ts';
 import { runCommand } from '../harness/command.ts';
@@ -115,6 +117,14 @@ describe('ship', () => {
 mirror  artifacts  index  sent  address
 oslo  2 of 2  verified  <size>  file://<root>/mirrors/oslo
 `);
+  });
+
+  it('shows which step failed, also one that may ask', async () => {
+    const site = await useProject({ mirrors: ['oslo'] });
+    rmSync(join(site.directory, 'keys/release.key'));
+    const { code, stderr } = await site.release(['ship']);
+    expect(code).toBe(2);
+    expect(golden(stderr, site)).toContain('not a git checkout\n✖ open the keys\nerror: ');
   });
 
   it('again shows that there is nothing to do', async () => {
