@@ -7,7 +7,7 @@
  */
 import { parseDuration } from '@landfall/cli';
 import { messageOf } from '@landfall/errors';
-import { isChannelName, isPlatform, MAX_DELTAS } from '@landfall/manifest';
+import { isChannelName, isPlatform, isSlug, MAX_DELTAS } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
 import { mirrorConfigSchema } from '@landfall/mirrors';
 import semver from 'semver';
@@ -16,7 +16,7 @@ import type { RootStep } from './roots.ts';
 
 const slug = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected lower-case letters, digits, dots and dashes');
+  .refine(isSlug, 'expected lower-case letters, digits, single dots and dashes');
 const path = z.string().min(1, 'expected a path');
 const platform = z.string().refine(isPlatform, "expected 'any' or a platform such as linux-x64");
 const range = z

@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { parseDuration } from '@landfall/cli';
 import { parseBandwidth } from '@landfall/mirrors';
-import { z } from '@landfall/manifest';
+import { isSlug, z } from '@landfall/manifest';
 
 /** `90s`, `10m` … as milliseconds. */
 export const duration = z.pipe(
@@ -33,10 +33,10 @@ export const path = z
   .string()
   .check(z.refine((text) => isAbsolute(text) && text !== '/', 'expected an absolute path'));
 
-/** The name of a component, and of an app: 1 to 64 of a–z, digits, dots and dashes. */
+/** The name of a component, and of an app, as manifests have it. */
 export const component = z
   .string()
-  .check(z.regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'expected the name of a component such as web-ui'));
+  .check(z.refine(isSlug, 'expected the name of a component such as web-ui'));
 
 /** A program and its arguments; no shell. */
 export const argv = z

@@ -31,7 +31,7 @@ export const sha256Field = z
 /** What an app or a component is called; see `isSlug`. */
 export const slugField = z
   .string()
-  .check(z.refine(isSlug, 'expected lower-case letters, digits, dots and dashes'));
+  .check(z.refine(isSlug, 'expected lower-case letters, digits, single dots and dashes'));
 /** A channel of releases, as `stable`; see `isChannelName`. */
 export const channelField = z
   .string()

@@ -49,6 +49,7 @@ export {
   indexPath,
   isChannelName,
   isPlatform,
+  isSlug,
   provenancePath,
   releaseTag,
   signaturePath,

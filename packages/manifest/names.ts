@@ -1,7 +1,7 @@
 /** Names of channels, platforms, components and files, and where they stand on a mirror. */
 import type { Artifact, Manifest, Platform } from './manifest.ts';
 
-/** `a-z`, digits, dots and dashes, starting with a letter or digit; at most 64. */
+/** `a-z`, digits, single dots and dashes, starting with a letter or digit; at most 64. */
 export function isSlug(text: string): boolean {
   return /^[a-z0-9][a-z0-9.-]{0,63}$/.test(text) && !text.includes('..');
 }

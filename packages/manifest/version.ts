@@ -15,7 +15,7 @@ export function isVersion(text: string): boolean {
   );
 }
 
-/** Below zero when `a` is older than `b`. */
+/** Below zero when `a` is older than `b`. Throws `TypeError` when one is no version. */
 export function compareVersions(a: string, b: string): number {
   return compare(a, b);
 }

@@ -58,7 +58,7 @@ export function channelOf(context: Context, settings: Settings, option = 'channe
   if (!isChannelName(channel)) {
     throw new CliError(
       'USAGE',
-      `--${option}: expected lower-case letters, digits, dots and dashes, found '${channel}'`,
+      `--${option}: expected lower-case letters, digits, single dots and dashes, found '${channel}'`,
       'a channel is a name such as beta',
     );
   }

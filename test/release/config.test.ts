@@ -57,6 +57,7 @@ const tree = { name: 'web-ui', kind: 'tree', from: 'dist' };
 const wrong: [string, Record<string, unknown>, string][] = [
   ['a missing app', { app: undefined }, "'app': Invalid input: expected string"],
   ['an app with spaces', { app: 'My App' }, "'app': expected lower-case letters"],
+  ['an app that no manifest names', { app: 'my..app' }, "'app': expected lower-case letters"],
   ['an unknown key', { component: [] }, 'Unrecognized key: "component"'],
   ['no mirrors', { mirrors: [] }, "'mirrors': expected at least one mirror"],
   [

@@ -130,7 +130,7 @@ const ROWS: BadInput[] = [
     name: 'a channel that is none',
     args: ['ship', '--channel', 'Beta!'],
     code: 2,
-    error: "--channel: expected lower-case letters, digits, dots and dashes, found 'Beta!'",
+    error: "--channel: expected lower-case letters, digits, single dots and dashes, found 'Beta!'",
     hint: 'a channel is a name such as beta',
   },
   {

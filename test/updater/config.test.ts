@@ -69,6 +69,7 @@ describe('the configuration', () => {
 
   it.each([
     ['[probe]\nwindow = "1s"\ninterval = "2s"', "'probe.window'"],
+    ['[probe]\ncomponent = "web..ui"', "'probe.component'"],
     ['[probe]\npasses = 0', "'probe.passes'"],
     ['[probe]\ntls = "sha256:abc"', "'probe.tls'"],
     ['[[services]]\nname = "-x"\nmanager = "systemd"', "'services.0.name'"],

@@ -1,7 +1,7 @@
 /** `updater adopt`: take a node that was there before us into the layout, while it serves. */
 import { join, resolve } from 'node:path';
 import { type Command, CliError, type Context, formatBytes } from '@landfall/cli';
-import { isVersion } from '@landfall/manifest';
+import { isSlug, isVersion } from '@landfall/manifest';
 import { ExitCode } from '@landfall/errors';
 import {
   adopt as adoptNode,
@@ -130,7 +130,7 @@ function wishOf(context: Context, config: Config): AdoptWish {
   }
   const files = context.list('file').map((text) => {
     const [component = '', source = ''] = text.split(/=(.*)/s);
-    if (!/^[a-z0-9][a-z0-9.-]{0,63}$/.test(component) || source === '') {
+    if (!isSlug(component) || source === '') {
       usage(
         `--file: expected NAME=PATH, found '${text}'`,
         'such as --file server=/opt/app/bin/server',

@@ -11,7 +11,7 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ListingEntry, treeInfo } from '@landfall/archive';
 import { makeDirectoryDurably, readJsonFile, writeFileDurably } from '@landfall/durable';
-import { contentDigest, type Selected, z } from '@landfall/manifest';
+import { contentDigest, isSlug, type Selected, z } from '@landfall/manifest';
 import { isDirectory, type ListedComponent, toContent } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { beFrugal } from '@landfall/archive/frugal';
@@ -46,7 +46,7 @@ const inventorySchema = z.object({
   deployment: deploymentSchema,
   components: z.array(
     z.object({
-      name: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,63}$/)),
+      name: z.string().check(z.refine(isSlug)),
       kind: z.enum(['tree', 'file']),
       /** Where a mirror has it; absent for what came from this node's own disk. */
       artifact: z.optional(
