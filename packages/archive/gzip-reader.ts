@@ -62,7 +62,7 @@ function parseHeader(input: ArchiveInput): MemberHeader {
   const { subject } = input;
   const view = input.peek(MAX_HEADER);
   const flags = view[3] ?? 0;
-  // Every member is longer than this, the ones with an extra field of ours too.
+  // The shortest member there can be: a header, an empty block and the trailer.
   if (view.length < 20) throw damaged(subject, 'is truncated');
   if (view[0] !== 0x1f || view[1] !== 0x8b || view[2] !== 8) {
     throw damaged(subject, 'has other data where a gzip member starts');

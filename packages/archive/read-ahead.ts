@@ -4,7 +4,7 @@
  */
 import { giveBack } from './give-back.ts';
 
-/** Frames under way while one is read; each holds 16 MiB or so, and two readers may run at once. */
+/** Frames under way while one is read; each holds what it unpacks to, and two readers may run at once. */
 const AHEAD = 1;
 
 /** One frame is decoded while the one before it is read. What it yields is valid until the next. */

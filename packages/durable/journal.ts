@@ -80,7 +80,7 @@ export class Journal {
     syncFile(this.#path);
   }
 
-  /** The newest `limit` entries (all that are within reach unless told), oldest first. Torn lines are left out. */
+  /** The newest `limit` entries (all that are within reach unless told), oldest first. Torn lines are left out. Throws `DurableError` WRITE_FAILED. */
   read(limit = Number.POSITIVE_INFINITY): Record<string, unknown>[] {
     const entries = this.#readFile(this.#path);
     if (entries.length < limit) entries.unshift(...this.#readFile(this.#old));

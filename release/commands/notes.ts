@@ -13,7 +13,7 @@ export const notesCommand: Command = {
   details: [
     "VERSION is that of the project's package.json unless told. The file is CHANGELOG.md, or the one",
     "that the configuration names: notes: { changelog: 'CHANGES.md' }. 'release ship' puts the same",
-    'text into the manifest.',
+    "text into the manifest, unless 'notes' of the configuration is a text of its own.",
   ],
   async run(context) {
     const settings = await loadSettings(context.text('config'));

@@ -15,7 +15,7 @@ import { isLoopbackAddress } from './loopback.ts';
 
 /** What bounds one exchange; `signal` ends it early. */
 export interface RequestLimits {
-  /** Bytes of the body that are read; a longer one is cut, and said to be. */
+  /** Bytes of the body; a longer one is cut behind the piece (of 64 KiB at most) that goes beyond, and said to be. */
   maxBytes: number;
   /** Milliseconds for the whole exchange. */
   timeoutMs: number;
