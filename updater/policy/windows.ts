@@ -8,6 +8,11 @@
  * that lies whole in the hour that is left out does not open that day.
  */
 
+import { Zone } from './zone.ts';
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+
 /** As the configuration names them, in the order of ISO 8601: Monday is the first. */
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
@@ -43,15 +48,11 @@ export function judgeWindows(windows: readonly Window[], now: Date): WindowState
 /** Whether `name` is a time zone that this machine knows, or `local`. */
 export function isTimezone(name: string): boolean {
   try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zoneOf(name));
+    void new Zone(name);
     return true;
   } catch {
     return false;
   }
-}
-
-function zoneOf(name: string): string {
-  return name === 'local' ? Temporal.Now.timeZoneId() : name;
 }
 
 /** From the one that began yesterday on, as milliseconds since 1970; `end` is not part of it. */
@@ -59,29 +60,21 @@ function spansOf(
   { days, from, to, timezone }: Window,
   now: Date,
 ): { start: number; end: number }[] {
-  const zone = zoneOf(timezone);
-  const today = Temporal.Instant.fromEpochMilliseconds(now.getTime())
-    .toZonedDateTimeISO(zone)
-    .toPlainDate();
+  const zone = new Zone(timezone);
+  const today = Math.floor(zone.clockAt(now.getTime()) / DAY_MS);
   const spans: { start: number; end: number }[] = [];
-  for (let offset = -1; offset <= HORIZON_DAYS; offset += 1) {
-    const date = today.add({ days: offset });
-    const day = DAYS[date.dayOfWeek - 1];
-    if (day === undefined || !days.includes(day)) continue;
-    const start = instantOf(date, from, zone);
-    const end = to > from ? instantOf(date, to, zone) : instantOf(date.add({ days: 1 }), to, zone);
+  for (let date = today - 1; date <= today + HORIZON_DAYS; date += 1) {
+    const name = DAYS[(new Date(date * DAY_MS).getUTCDay() + 6) % 7];
+    if (name === undefined || !days.includes(name)) continue;
+    const start = zone.instantOf(clockOf(date, from));
+    const end = zone.instantOf(clockOf(to > from ? date : date + 1, to));
     if (end > start) spans.push({ start, end });
   }
   return spans;
 }
 
-function instantOf(day: Temporal.PlainDate, time: string, zone: string): number {
-  if (time === '24:00') return instantOf(day.add({ days: 1 }), '00:00', zone);
-  const wanted = day.toPlainDateTime(Temporal.PlainTime.from(time));
-  const found = wanted.toZonedDateTime(zone);
-  const isThere = found.toPlainDateTime().equals(wanted);
-  // 'previous' is before, never at: a time may be shifted to the very moment of the jump.
-  const after = found.add({ nanoseconds: 1 });
-  const jump = isThere ? null : after.getTimeZoneTransition('previous');
-  return (jump ?? found).epochMilliseconds;
+/** What the clock shows at `time` of the day that is `date` days after the first of 1970. */
+function clockOf(date: number, time: string): number {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return date * DAY_MS + (hours * 60 + minutes) * MINUTE_MS;
 }

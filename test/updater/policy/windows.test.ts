@@ -136,16 +136,20 @@ describe('a window', () => {
 
   it('agrees with the clock on the wall, every half hour through both changes', () => {
     const each = window('22:30', '04:00', BERLIN, ['sat']);
+    const onTheWall = new Intl.DateTimeFormat('en-GB', {
+      timeZone: BERLIN,
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+    });
     for (const day of ['2026-03-28', '2026-10-24', '2026-06-06']) {
       for (let step = 0; step < 96; step += 1) {
         const now = new Date(Date.parse(`${day}T00:00Z`) + step * 1_800_000);
-        const wall = Temporal.Instant.fromEpochMilliseconds(now.getTime()).toZonedDateTimeISO(
-          BERLIN,
-        );
-        const minutes = wall.hour * 60 + wall.minute;
+        const wall = onTheWall.format(now);
+        const time = wall.slice(-5);
         const isIn =
-          (wall.dayOfWeek === 6 && minutes >= 1350) || (wall.dayOfWeek === 7 && minutes < 240);
-        expect(judgeWindows([each], now).open, wall.toString()).toBe(isIn);
+          (wall.startsWith('Sat') && time >= '22:30') || (wall.startsWith('Sun') && time < '04:00');
+        expect(judgeWindows([each], now).open, wall).toBe(isIn);
       }
     }
   });
