@@ -12,12 +12,11 @@ import {
   openSync,
   readSync,
   renameSync,
-  rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { DurableError, writeFailed } from './errors.ts';
-import { removeTemporaries, syncDirectory, temporaryName } from './files.ts';
+import { removeTemporaries, syncDirectory, temporaryName, unlinkIfThere } from './files.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -46,7 +45,7 @@ export function copyFileDurably(
     syncDirectory(dirname(to));
     return copied;
   } catch (error) {
-    rmSync(temporary, { force: true });
+    unlinkIfThere(temporary);
     throw error instanceof DurableError ? error : writeFailed('copy to', to, error);
   }
 }

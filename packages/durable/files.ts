@@ -17,7 +17,6 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeSync,
@@ -46,12 +45,12 @@ export function writeFileDurably(
     try {
       writeNew(temporary, content, options);
       if (options.unless?.() === true) {
-        rmSync(temporary, { force: true });
+        unlinkIfThere(temporary);
         return false;
       }
       renameSync(temporary, path);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      unlinkIfThere(temporary);
       throw error;
     }
     fsyncPath(dirname(path), O_DIRECTORY);
@@ -75,7 +74,7 @@ export function createFileDurably(path: string, content: string, mode: number): 
       if (systemCode(error) === 'EEXIST' && isThere(path)) return false;
       throw error;
     } finally {
-      rmSync(temporary, { force: true });
+      unlinkIfThere(temporary);
     }
     fsyncPath(dirname(path), O_DIRECTORY);
     return true;
@@ -99,7 +98,7 @@ export function writeFileLoosely(path: string, content: Uint8Array | string): vo
       writeNew(temporary, content, { sync: false });
       renameSync(temporary, path);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      unlinkIfThere(temporary);
       throw error;
     }
   });
@@ -108,13 +107,7 @@ export function writeFileLoosely(path: string, content: Uint8Array | string): vo
 /** Removes a file or a link, if it is there. Throws `DurableError` WRITE_FAILED. */
 export function removeDurably(path: string): void {
   attempt('remove', path, () => {
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return;
-      throw error;
-    }
-    fsyncPath(dirname(path), O_DIRECTORY);
+    if (unlinkIfThere(path)) fsyncPath(dirname(path), O_DIRECTORY);
   });
 }
 
@@ -156,7 +149,7 @@ export function replaceSymlinkDurably(link: string, target: string): void {
     try {
       renameSync(temporary, link);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      unlinkIfThere(temporary);
       throw error;
     }
     fsyncPath(dirname(link), O_DIRECTORY);
@@ -180,7 +173,7 @@ export function syncDirectory(path: string): void {
 export function removeAllTemporaries(directory: string, but?: string): void {
   for (const name of readdirSync(directory)) {
     if (!isTemporaryName(name) || (but !== undefined && name.startsWith(`.${but}.tmp-`))) continue;
-    rmSync(join(directory, name), { force: true });
+    unlinkIfThere(join(directory, name));
   }
 }
 
@@ -236,7 +229,21 @@ export function isTemporaryName(name: string): boolean {
 export function removeTemporaries(path: string): void {
   const prefix = `.${basename(path)}.tmp-`;
   for (const name of readdirSync(dirname(path))) {
-    if (name.startsWith(prefix)) rmSync(join(dirname(path), name), { force: true });
+    if (name.startsWith(prefix)) unlinkIfThere(join(dirname(path), name));
+  }
+}
+
+/**
+ * Removes a file or a link; false when nothing is there. Some releases of Node 24 leave a link that
+ * leads nowhere when `rmSync` is told to `force`.
+ */
+export function unlinkIfThere(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@
  * becomes a link, in one step, and back. What stood there gets the name
  * `<place>.before-landfall` in the same step, and is never written to.
  */
-import { linkSync, lstatSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, lstatSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import {
@@ -42,7 +42,7 @@ export async function putLink(paths: Paths, place: Place): Promise<void> {
     replaceSymlinkDurably(source, target);
   } else {
     refuseKept(kept);
-    if (isLink(kept)) rmSync(kept);
+    if (isLink(kept)) unlinkSync(kept);
     symlinkSync(target, kept);
     crashPoint('adopt-linked');
     await exchange(source, kept);
