@@ -41,6 +41,6 @@ export function giveUpRights(): void {
     process.setuid?.(NOBODY);
   }
   // Undefined without --permission. Releases of Node before 26 cannot drop what was allowed.
-  const permission = process.permission as Partial<typeof process.permission> | undefined;
+  const permission = process.permission as { drop?(scope: string): void } | undefined;
   permission?.drop?.('fs.read');
 }
