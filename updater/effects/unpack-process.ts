@@ -40,7 +40,7 @@ export function giveUpRights(): void {
     process.setgid?.(NOBODY);
     process.setuid?.(NOBODY);
   }
-  // Undefined without --permission. Releases of Node before 26 cannot drop what was allowed.
+  // Undefined without --permission; some releases of Node cannot drop what was allowed.
   const permission = process.permission as { drop?(scope: string): void } | undefined;
   permission?.drop?.('fs.read');
 }

@@ -107,9 +107,7 @@ describe('unpacking in a process of its own', () => {
       process.stdout.write(before + ', ' + open());`;
     const options = ['--permission', '--allow-fs-read=*', '--input-type=module', '--eval', script];
     const said = execFileSync(process.execPath, options, { env: {}, encoding: 'utf8' });
-    // Releases of Node before 26 cannot drop what was allowed.
-    const isDropped = Number.parseInt(process.versions.node, 10) >= 26;
-    expect(said).toBe(`opens, ${isDropped ? 'ERR_ACCESS_DENIED' : 'opens'}`);
+    expect(said).toBe('opens, ERR_ACCESS_DENIED');
   });
 
   it.each([
