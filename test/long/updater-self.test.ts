@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { visited } from '../harness/chaos.ts';
-import { launcherOf } from '../harness/command.ts';
+import { launcherOf, runCommand } from '../harness/command.ts';
 import { exampleWebUi } from '../harness/release-factory.ts';
 import type { TestNode } from '../harness/node.ts';
 import { loadConfig } from '../../updater/config.ts';
@@ -140,6 +140,20 @@ describe('a new updater', () => {
     expect(link()).toBe(good);
     // New bytes are taken.
     await bring('3.0.0', await makeUpdater('mended'));
+    expect(link()).toBe(`deployments/${node.current()}/updater`);
+  });
+
+  it('finds the configuration also where that was named by a relative path', async () => {
+    const { node, ship, link } = await makeScene();
+    await ship('1.0.0', {
+      webUi: exampleWebUi('1.0.0'),
+      files: { updater: await makeUpdater('one') },
+    });
+    const launcher = join(node.root, 'updater');
+    const args = ['apply', '--config', 'updater.toml'];
+    const { code, stderr } = await runCommand('updater', args, { launcher, cwd: node.folder });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('the updater of 1.0.0 takes over');
     expect(link()).toBe(`deployments/${node.current()}/updater`);
   });
 

@@ -2,6 +2,7 @@
  * What the commands share: the configuration they read, the lock they hold,
  * and how they are told to stop.
  */
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context, OptionSpec } from '@landfall/cli';
 import { DurableError, makeDirectoryDurably } from '@landfall/durable';
@@ -28,9 +29,12 @@ export const DRY_RUN: Readonly<Record<string, OptionSpec>> = {
   'dry-run': { help: 'say what would be done, and change nothing' },
 };
 
-/** The configuration of `--config`, else the usual one. Throws `UpdaterError` CONFIG. */
+/**
+ * The configuration of `--config`, else the usual one, by its absolute path: units, and an updater
+ * that proves itself, are started in another folder. Throws `UpdaterError` CONFIG.
+ */
 export function readConfig(context: Context): Config {
-  return loadConfig(context.text('config') ?? DEFAULT_CONFIG_PATH);
+  return loadConfig(resolve(context.text('config') ?? DEFAULT_CONFIG_PATH));
 }
 
 /** Opens what the updater knows, to look at it only. */
