@@ -25,7 +25,7 @@ import { type Authority, trustIn, type VerifiedHalt, verifyHalt } from '@landfal
 import type { Host } from './host.ts';
 import { stopIfTold, timestamp } from './host.ts';
 import { describeHalted, indexOf } from './offer.ts';
-import { findHalt, type HaltEntry } from './records/halt-file.ts';
+import { findHalt, type HaltEntry, MAX_HALT_DOCUMENTS } from './records/halt-file.ts';
 
 /** The halt files that count: one, unless somebody signed two of one serial; then what either halts is halted. */
 export interface Halts {
@@ -96,8 +96,8 @@ export function concludeHalts(
 ): Halts {
   const ours = rows.filter(({ halt }) => halt?.verified.halt.channel === channel);
   const shown = highestHalts(ours).map(toDocument);
-  // What is kept comes last: of the same bytes it is picked, so nothing is written down twice.
-  return pickHighest([...shown, ...keptDocuments(host, authority, channel)]);
+  // What is kept comes first: of the same bytes it is picked, so nothing is written down twice.
+  return pickHighest([...keptDocuments(host, authority, channel), ...shown]);
 }
 
 /** What is written down, as it was when it was: by those who counted then. */
@@ -139,7 +139,8 @@ export function describeHaltProblems(
 /** Writes down what counts, if that is not written down; says what is new in it. */
 export function keepHalts(host: Host, halts: Halts): void {
   const { store, config, journal } = host;
-  const { documents, serial, halted } = halts;
+  const { serial, halted } = halts;
+  const documents = halts.documents.slice(0, MAX_HALT_DOCUMENTS);
   const before = keptHalts(host);
   // With their signatures: those of replaced keys do not count, those of today's over the same bytes do.
   const known = new Set(before.documents.map(nameOf));
@@ -203,10 +204,10 @@ function toDocument({ verified, files }: SignedHalt): HaltDocument {
 
 function pickHighest(all: readonly HaltDocument[]): Halts {
   const serial = Math.max(0, ...all.map(({ halt }) => halt.serial));
-  const top = new Map(
-    all.filter(({ halt }) => halt.serial === serial).map((each) => [each.sha256, each]),
+  const top = all.filter(({ halt }) => halt.serial === serial);
+  const documents = top.filter(
+    ({ sha256 }, index) => top.findIndex((each) => each.sha256 === sha256) === index,
   );
-  const documents = [...top.values()];
   const halted = new Map(
     documents.flatMap(({ halt }) => halt.halted.map((each) => [each.version, each])),
   );

@@ -107,6 +107,27 @@ describe('what is halted', () => {
     expect(keptHalts(host).serial).toBe(8);
   });
 
+  it('can be read back however many files of one serial were signed', async () => {
+    const key = generateKeyPair();
+    const mirror = mirrorFolder(smallRelease([key], 4));
+    const host = nodeOf(key, [mirror]);
+    for (let patch = 0; patch < 12; patch += 1) {
+      putHalt(mirror, key, { serial: 2, ...halting(`1.0.${patch}`) });
+      const { halts } = await lookAtMirrors(host);
+      expect(halts.halted.has(`1.0.${patch}`), 'what a mirror shows counts').toBe(true);
+      keepHalts(host, halts);
+    }
+    const { store } = openHost(host.config, { ...host, preserve: true });
+    expect(store.corrupt).toEqual([]);
+    const kept = [...keptHalts({ ...host, store }).halted.keys()];
+    expect(kept.toSorted(), 'what was seen first').toEqual(
+      Array.from({ length: 8 }, (_, patch) => `1.0.${patch}`),
+    );
+    const lines = host.journal.read().length;
+    keepHalts(host, (await lookAtMirrors(host)).halts);
+    expect(host.journal.read()).toHaveLength(lines);
+  });
+
   it('is what either says of two files of one serial, and both mirrors are named', async () => {
     const key = generateKeyPair();
     const release = smallRelease([key], 4);

@@ -8,6 +8,9 @@
 import { writeFileDurably } from '@landfall/durable';
 import { z } from '@landfall/manifest';
 
+/** So many documents of one serial are kept at most: whoever has a key can sign any number. */
+export const MAX_HALT_DOCUMENTS = 8;
+
 const entrySchema = z.lazy(() =>
   z.object({
     app: z.string(),
@@ -15,7 +18,7 @@ const entrySchema = z.lazy(() =>
     index: z.string(),
     documents: z
       .array(z.object({ bytes: z.base64(), signatures: z.array(z.string()) }))
-      .check(z.minLength(1), z.maxLength(8)),
+      .check(z.minLength(1), z.maxLength(MAX_HALT_DOCUMENTS)),
   }),
 );
 
