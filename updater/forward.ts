@@ -89,8 +89,8 @@ export function nextBeforeMarker(state: Available | Staged, event: Event): Step 
       attempt: 1,
       baseline: state.baseline,
     };
-    const { despiteHold } = event;
-    return { state: pending, effects: [{ ...markerOf(pending), despiteHold }] };
+    const { despiteHold, atAnyTime } = event;
+    return { state: pending, effects: [{ ...markerOf(pending), despiteHold, atAnyTime }] };
   }
   return misfit(state, event);
 }

@@ -151,6 +151,9 @@ export interface Degraded {
   golden?: boolean | undefined;
 }
 
+/** What keeps a release that is staged from being switched to. */
+export type HeldCode = 'held' | 'outside-window';
+
 /** What happened. `at` and `until` are ISO times in UTC. */
 export type Event =
   /** A release is to be installed. `asked`: it cannot wait, a person named it or what runs was withdrawn. */
@@ -160,11 +163,17 @@ export type Event =
   | { name: 'staged' }
   /** It could not be staged; nothing had been changed. `artifact`: digest of the one that no node can take. */
   | { name: 'abandoned'; reason: string; artifact?: string | undefined }
-  /** `despiteHold`: a person wants it although a hold stands. */
-  | { name: 'activate'; despiteHold?: boolean | undefined }
+  /** `despiteHold`: a person wants it although a hold stands. `atAnyTime`: no window is waited for. */
+  | { name: 'activate'; despiteHold?: boolean | undefined; atAnyTime?: boolean | undefined }
   | { name: 'marked' }
-  /** A hold was begun before the marker stood, which was not written. `until`: when it may pass. */
-  | { name: 'held'; reason: string; hint?: string | undefined; until?: string | undefined }
+  /** A hold was begun, or the last window closed, before the marker stood, which was not written. `until`: when it may pass. */
+  | {
+      name: 'held';
+      code: HeldCode;
+      reason: string;
+      hint?: string | undefined;
+      until?: string | undefined;
+    }
   | { name: 'switched' }
   | { name: 'restarted'; at: string }
   /** `blame`: whose fault it is; the release's unless told. */
@@ -210,8 +219,13 @@ export interface MarkerFacts {
 export type Effect =
   | { kind: 'preflight'; from?: Deployment | undefined; to: Deployment }
   | { kind: 'stage'; to: Deployment }
-  /** The first of an activation is not written while a hold stands, unless `despiteHold`. */
-  | { kind: 'write-marker'; marker: MarkerFacts; despiteHold?: boolean | undefined }
+  /** The first of an activation is not written while a hold stands (unless `despiteHold`), nor outside windows (unless `atAnyTime`). */
+  | {
+      kind: 'write-marker';
+      marker: MarkerFacts;
+      despiteHold?: boolean | undefined;
+      atAnyTime?: boolean | undefined;
+    }
   | { kind: 'remove-marker' }
   /** Stop what must not run during a switch; what is stopped already stays so. */
   | { kind: 'quiesce' }

@@ -20,7 +20,7 @@ export interface Result {
   state: State;
   /** What the machine said when the first event did not fit. */
   refused?: string;
-  /** A hold kept it from being activated: what runs was not touched. */
+  /** A hold, or a window that closed, kept it from being activated: what runs was not touched. */
   held?: Event & { name: 'held' };
   /** The first effect that could not be carried out, when the machine found a way on. */
   error?: unknown;

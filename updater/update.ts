@@ -82,29 +82,31 @@ function dropDownloads({ paths }: Host, { selected }: Offer, decline: Decline | 
   keepDownloads(paths, isWanted ? selected : []);
 }
 
-/** What a hold that was begun meanwhile comes to: the same as one that stood before. */
+/** What a hold that was begun meanwhile, or a window that closed, comes to: the same as one that stood, or was closed, before. */
 function keepLate(
   { paths }: Host,
-  { reason, hint, until }: NonNullable<Result['held']>,
+  { code, reason, hint, until }: NonNullable<Result['held']>,
 ): Pick<UpdateResult, 'outcome' | 'decline' | 'held'> {
-  const decline: Decline = { code: 'held', reason, hint, until };
+  const decline: Decline = { code, reason, hint, until };
   const known = readLastCheck(paths.lastCheck);
   if (known !== undefined) writeLastCheck(paths.lastCheck, { ...known, refusal: decline });
   return { outcome: 'declined', decline, held: readHeld(paths.hold, readClock()) };
 }
 
-/** `held`: it was not activated, for a hold was begun while it was staged. */
+/** `held`: it was not activated, for a hold was begun, or the last window closed, while it was staged. */
 async function install(
   host: Host,
   state: Settled,
   offer: Offer,
   atOnce: boolean,
-  { despiteHold }: Wish,
+  { despiteHold, byHand }: Wish,
 ): Promise<{ after: Settled } & Pick<Result, 'held'>> {
   const found = { name: 'found' as const, to: offer.deployment, asked: atOnce };
   let result = await drive(host, state, found, offer);
   if (result.state.name === 'staged') {
-    result = await drive(host, result.state, { name: 'activate', despiteHold }, offer);
+    const atAnyTime = byHand === true || leavesWithdrawn(offer, state.running?.deployment);
+    const activate = { name: 'activate' as const, despiteHold, atAnyTime };
+    result = await drive(host, result.state, activate, offer);
   }
   if (result.refused !== undefined) throw new UpdaterError('MACHINE', result.refused);
   const after = asSettled(result.state);

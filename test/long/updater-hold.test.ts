@@ -88,3 +88,39 @@ it('a release waits for its window, its turn and the next day; a person does not
   expect(await node.updater(['once'])).toMatchObject({ code: 0 });
   expect(node.page(), 'what runs was withdrawn').toContain('version 1.2.1');
 });
+
+it('a window that closes while a release is staged: nothing is switched until the next, and a person need not wait', async () => {
+  const { node, ship } = await makeWorld();
+  await ship('1.0.0');
+  await node.updater(['apply']);
+  await ship('1.1.0');
+  // Windows are told in minutes: one that closes soon, and not before `once` has looked.
+  const closes = new Date(Math.ceil((Date.now() + 10_000) / 60_000) * 60_000);
+  const clock = (time: Date): string => time.toISOString().slice(11, 16);
+  const opened = new Date(closes.getTime() - 3_600_000);
+  const wait = Math.ceil((closes.getTime() - Date.now()) / 1000) + 1;
+  appendFileSync(
+    node.config,
+    [
+      `[[windows]]\nfrom = "${clock(opened)}"\nto = "${clock(closes)}"\ntimezone = "UTC"`,
+      `[[checks]]\nname = "slow"\ncommand = ["sleep", "${wait}"]\ntimeout = "80s"\n`,
+    ].join('\n'),
+  );
+  const before = node.current();
+  const once = await node.updater(['once'], { timeoutMs: 100_000 });
+  expect(once.code, once.stderr).toBe(0);
+  expect(once.stderr).toContain('installing 1.1.0');
+  expect(once.stdout).toContain('not installed: no maintenance window is open: from ');
+  expect([node.current(), node.hasMarker()]).toStrictEqual([before, false]);
+  expect(await node.json(['status'])).toMatchObject({
+    lastCheck: { refusal: { code: 'outside-window' } },
+    waits: [],
+  });
+  const history = (await node.updater(['history'])).stdout;
+  expect(history).toMatch(/not switched +1\.1\.0 +no maintenance window is open/);
+  writeFileSync(node.config, readFileSync(node.config, 'utf8').replace(/"sleep", "\d+"/, '"true"'));
+  const apply = await node.updater(['apply']);
+  expect(apply.code, apply.stderr).toBe(0);
+  expect(apply.stderr).toContain('is on the disk already');
+  expect(node.page()).toContain('version 1.1.0');
+});

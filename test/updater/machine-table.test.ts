@@ -109,7 +109,7 @@ const EVENTS: Record<string, Event> = {
   'abandoned, at fault': { name: 'abandoned', reason: 'drwx------', artifact: 'a'.repeat(64) },
   activate: { name: 'activate' },
   marked: { name: 'marked' },
-  held: { name: 'held', reason: 'audit' },
+  held: { name: 'held', code: 'held', reason: 'audit' },
   switched: { name: 'switched' },
   restarted: { name: 'restarted', at: AT },
   'restart-failed': { name: 'restart-failed', reason: 'no process', at: AT },

@@ -85,7 +85,7 @@ function carryOut(disk: Disk, effect: Effect, fate: Fate): Event | undefined {
           };
     case 'write-marker':
       if (effect.marker.phase === 'prepared') {
-        if (fate.chance(10)) return { name: 'held', reason: 'audit' };
+        if (fate.chance(10)) return { name: 'held', code: 'held', reason: 'audit' };
         disk.marker = effect.marker;
         return { name: 'marked' };
       }

@@ -5,6 +5,7 @@
  */
 import { formatDuration } from '@landfall/cli';
 import type { Host } from '../host.ts';
+import type { Event, HeldCode } from '../machine.ts';
 import { leavesWithdrawn, type Decline, type Offer, type Wish } from '../offer.ts';
 import { readClock, type Clock } from '../records/clock.ts';
 import { readHeld, type Held } from '../records/hold-file.ts';
@@ -35,13 +36,37 @@ export function judgePace(
   return decline && { ...decline, hint };
 }
 
+/**
+ * Why what is staged is not switched to now, though nothing stood against it when it was looked at:
+ * a hold was begun since, or the last window closed. The other rules are about taking it.
+ */
+export function judgeSwitch(
+  host: Host,
+  version: string,
+  {
+    despiteHold = false,
+    atAnyTime = false,
+  }: Pick<Event & { name: 'activate' }, 'despiteHold' | 'atAnyTime'>,
+): (Decline & { code: HeldCode }) | undefined {
+  const held = despiteHold ? undefined : judgeHold(host);
+  if (held !== undefined) return held;
+  const closed = atAnyTime ? undefined : judgeWindow(host, new Date());
+  return closed && { ...closed, hint: `to take it now: 'updater apply ${version}'` };
+}
+
 /** That somebody wants nothing installed now; undefined when nobody does. */
-export function judgeHold({ paths }: Host, clock: Clock = readClock()): Decline | undefined {
+export function judgeHold(
+  { paths }: Host,
+  clock: Clock = readClock(),
+): (Decline & { code: 'held' }) | undefined {
   const held = readHeld(paths.hold, clock);
   return held && declineHeld(held, paths.hold);
 }
 
-function judgeWindow({ config }: Host, now: Date): Decline | undefined {
+function judgeWindow(
+  { config }: Host,
+  now: Date,
+): (Decline & { code: 'outside-window' }) | undefined {
   if (config.windows.length === 0) return undefined;
   const window = judgeWindows(config.windows, now);
   if (window.open) return undefined;
@@ -87,7 +112,7 @@ export function describeHeld(held: Held): string {
   return `held until ${seconds(hold.until)} (${formatDuration(leftMs)} left): ${hold.reason}`;
 }
 
-function declineHeld(held: Held, file: string): Decline {
+function declineHeld(held: Held, file: string): Decline & { code: 'held' } {
   const hint =
     'corrupt' in held
       ? `look at ${file}; 'updater unhold' lifts it`

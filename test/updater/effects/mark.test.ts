@@ -1,10 +1,11 @@
-/** The first marker of an activation: a hold is looked at once more before it stands. */
+/** The first marker of an activation: holds and windows are looked at once more before it stands. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mark } from '../../../updater/effects/mark.ts';
 import type { Deployment } from '../../../updater/facts.ts';
 import type { MarkerFacts, Staged } from '../../../updater/machine.ts';
+import { DAYS } from '../../../updater/policy/windows.ts';
 import { readClock } from '../../../updater/records/clock.ts';
 import { beginHold, removeHold, writeHold } from '../../../updater/records/hold-file.ts';
 import { readPace } from '../../../updater/records/pace-file.ts';
@@ -28,6 +29,14 @@ function heldHost(): TestHost {
   const host = makeHost({ top: 'max_per_day = 2' });
   writeHold(host.paths.hold, beginHold('audit', 3_600_000, readClock()));
   return host;
+}
+
+/** Its window is on another day, whatever today is. */
+function closedHost(): TestHost {
+  const day = DAYS[(new Date().getUTCDay() + 2) % 7];
+  return makeHost({
+    toml: `[[windows]]\ndays = ["${day}"]\nfrom = "02:00"\nto = "03:00"\ntimezone = "UTC"`,
+  });
 }
 
 const marked = ({ paths }: TestHost): boolean =>
@@ -76,5 +85,28 @@ describe('while a hold stands', () => {
       expect(host.store.marker?.phase).toBe(phase);
     }
     expect(installs(host)).toBe(0);
+  });
+});
+
+describe('a release during whose staging the last window closed', () => {
+  const staged: Staged = { name: 'staged', rest: { name: 'idle' }, to };
+
+  it('is not activated until the next one opens', async () => {
+    const host = closedHost();
+    const result = await drive(host, staged, { name: 'activate' });
+    expect(result.state).toBe(staged.rest);
+    expect(result.held).toMatchObject({
+      code: 'outside-window',
+      reason: expect.stringContaining('no maintenance window is open: from ') as string,
+      hint: "to take it now: 'updater apply 1.1.0'",
+      until: expect.stringMatching(/Z$/) as string,
+    });
+    expect([marked(host), installs(host)]).toStrictEqual([false, 0]);
+  });
+
+  it('is activated all the same where no window is waited for', () => {
+    const host = closedHost();
+    expect(mark(host, { ...write(prepared), atAnyTime: true })).toStrictEqual({ name: 'marked' });
+    expect(marked(host)).toBe(true);
   });
 });
