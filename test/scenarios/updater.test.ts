@@ -310,6 +310,12 @@ describe('probation', () => {
     const waiting = await node.updater(['once']);
     expect(waiting.code).toBe(0);
     expect(waiting.stdout).toContain('not installed: 1.0.0 is in probation until');
+    // Whoever asked for it now did not get it.
+    for (const args of [['apply'], ['apply', '--dry-run']]) {
+      const asked = await node.updater(args);
+      expect(asked.code, args.join(' ')).toBe(3);
+      expect(asked.stdout).toContain('not installed: 1.0.0 is in probation until');
+    }
     // A clock that was set is not time that was watched.
     const state = join(node.state, 'state.json');
     const until = /("until": ")\d{4}/;

@@ -75,14 +75,12 @@ export function declineLines({ reason, hint }: Pick<Decline, 'reason' | 'hint'>)
   return [`not installed: ${reason}`, ...(hint === undefined ? [] : [`  hint: ${hint}`])];
 }
 
-/** Up to date, and what only needs time, is no failure; a refused release is, and to a person who asks a hold or a turn to come. */
+/** Up to date, and what only needs time, is no failure; a refused release is, and to a person who asks a hold, a turn to come or a probation. */
 export function exitOfDecline({ code }: Pick<Decline, 'code'>, byHand = false): ExitCode {
-  if (code === 'held' || code === 'waiting-rollout') {
+  if (code === 'held' || code === 'waiting-rollout' || code === 'in-probation') {
     return byHand ? ExitCode.refused : ExitCode.done;
   }
-  const passes = ['up-to-date', 'runs-already', 'in-probation', 'waiting', ...PACE_CODES].includes(
-    code,
-  );
+  const passes = ['up-to-date', 'runs-already', 'waiting', ...PACE_CODES].includes(code);
   return passes ? ExitCode.done : ExitCode.refused;
 }
 
