@@ -1,5 +1,14 @@
 /** More of `updater-adopt` in test/scenarios: drift and data, and web servers that take no link. */
-import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { inTheField, isLink } from '../harness/field-node.ts';
@@ -73,6 +82,16 @@ describe('adopt', () => {
     expect(unknown.code).toBe(3);
     expect(unknown.stderr).toContain("release 1.0.0 has no component 'server'");
     await ship('1.0.0', { files: { server: program } });
+    const older = `${program}.before-landfall`;
+    writeFileSync(older, 'of an earlier adoption');
+    const refused = await node.updater(args);
+    expect(readFileSync(older, 'utf8')).toBe('of an earlier adoption');
+    expect(refused.code, refused.stderr).toBe(3);
+    expect(refused.stderr).toContain(`'${older}' is in the way`);
+    expect([isLink(ui), isLink(program)]).toEqual([false, false]);
+    rmSync(older);
+    // As a crash between the two leaves it: the same file, by both names.
+    linkSync(program, older);
     const adopted = await node.updater(args);
     expect(adopted.code, adopted.stderr).toBe(0);
     expect(adopted.stderr).toContain('it is release 1.0.0, byte for byte');

@@ -36,8 +36,11 @@ export async function putLink(paths: Paths, place: Place): Promise<void> {
   if (isLink(source)) return;
   const target = relative(dirname(source), join(paths.current, component));
   if (lstatSync(source).isFile()) {
-    rmSync(kept, { force: true });
-    linkSync(source, kept);
+    if (!isSameFile(source, kept)) {
+      refuseKept(kept);
+      rmSync(kept, { force: true });
+      linkSync(source, kept);
+    }
     syncDirectory(dirname(source));
     replaceSymlinkDurably(source, target);
   } else {
@@ -73,6 +76,12 @@ function refuseKept(kept: string): void {
   throw new UpdaterError('ADOPTION', `'${kept}' is in the way`, {
     hint: 'it may be of an earlier adoption: move it away',
   });
+}
+
+/** Whether both are names of one file: an earlier process got that far. */
+function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => lstatSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
 function isLink(path: string): boolean {
