@@ -114,3 +114,12 @@ it('is gone to once when neither the release nor the one before it passes, and n
   expect(node.current()).toBe(pinned.deploymentId);
   expect(node.quarantined(), 'now it was').toStrictEqual(['1.2.0']);
 });
+
+it('ends a rollback by hand with 1: it is not what was asked for', async () => {
+  const { node, pinned } = await makePinned(['1.0.0', '1.1.0', '1.2.0']);
+  node.web.fault = ({ target }) => (target.includes('/1.1.0-') ? { status: 500 } : undefined);
+  const back = await node.updater(['rollback', '--to', '1.1.0', '--reason', 'blank']);
+  expect(node.current()).toBe(pinned.deploymentId);
+  expect(back.stdout).toContain('rolled back from 1.2.0 to 1.0.0 (the golden deployment');
+  expect(back.code, back.stderr).toBe(1);
+});

@@ -23,7 +23,7 @@ export const rollback: Command = {
     'What is left is quarantined: it is not installed again by itself. The floor stays where it is.',
     'Data is left alone unless --restore-snapshot is given: services of [[quiesce]] are stopped then,',
     'and what was written since that snapshot is not in the data any more.',
-    'Exit code 0: the other release runs and passes; 1: it runs and does not pass; 3: refused.',
+    'Exit code 0: the other release runs and passes; 1: it does not pass; 3: refused.',
   ],
   async run(context) {
     const reason = context.text('reason')?.trim();
@@ -48,10 +48,17 @@ export const rollback: Command = {
     }
     const problem = 'problem' in result ? result.problem : undefined;
     context.result(result, [...resultLines(result), ...(problem === undefined ? [] : [problem])]);
-    const isBack = result.outcome === 'data-restored' || result.state.name === 'rolled-back';
-    return isBack && problem === undefined ? ExitCode.done : ExitCode.failed;
+    return isBack(result) && problem === undefined ? ExitCode.done : ExitCode.failed;
   },
 };
+
+/** Whether it is where it was to go: the golden deployment is gone to where that did not pass. */
+function isBack(result: Exclude<RollbackResult, { outcome: 'declined' }>): boolean {
+  const { outcome, state } = result;
+  if (outcome === 'data-restored') return true;
+  const isThere = outcome !== 'done' || state.running?.deployment.id === result.target.id;
+  return state.name === 'rolled-back' && isThere;
+}
 
 function tellRehearsal(context: Context, wish: RollbackWish): ExitCode {
   const host = openToLook(context, new AbortController().signal);
