@@ -6,12 +6,16 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
-import { readLock } from '@landfall/durable';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { acquireLock, readLock } from '@landfall/durable';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { launcherOf, type Running, startCommand } from '../harness/command.ts';
 import type { TestNode } from '../harness/node.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { makeWorld, type World } from '../harness/world.ts';
+import { ROUND_FLAG } from '../../updater/program.ts';
+import { REPORT_FD } from '../../updater/round-apart.ts';
 
 const OFTEN = { tables: ['[run]', 'interval = "50ms"', 'jitter = "0s"'] };
 
@@ -104,6 +108,25 @@ describe('run', () => {
     run.child.kill();
     expect((await run.done).code).toBe(0);
   });
+});
+
+it('a round that another updater keeps from looking looks again soon, whatever the interval', async () => {
+  const { node, ship } = await makeWorld({ tables: ['[run]', 'interval = "1d"'] });
+  await ship('1.0.0');
+  const due = async (): Promise<{ checkIn: number; error?: { code: string } }> => {
+    const args = [ROUND_FLAG, 'due', `--config=${node.config}`];
+    const stdio = ['ignore', 'ignore', 'ignore', 'pipe'] as const;
+    const round = spawn(launcherOf('updater'), args, { stdio: [...stdio] });
+    const lines = (await text(round.stdio[REPORT_FD] as Readable)).trimEnd().split('\n');
+    return JSON.parse(lines.at(-1) ?? '') as Awaited<ReturnType<typeof due>>;
+  };
+  const lock = acquireLock(join(node.state, 'lock'), 'verify');
+  const busy = await due();
+  lock.release();
+  expect(busy).toMatchObject({ error: { code: 'LOCKED' } });
+  expect(busy.checkIn).toBeLessThanOrEqual(600_000);
+  expect((await due()).checkIn).toBeGreaterThanOrEqual(86_400_000);
+  expect(node.page()).toContain('version 1.0.0');
 });
 
 describe('run ends, for its service manager to decide', () => {

@@ -31,6 +31,8 @@ import { describeState, tellUpdate } from './words.ts';
 const WATCH_INTERVAL_MS = 30_000;
 /** Looks at the mirrors are never closer than this because something passes soon. */
 const MIN_INTERVAL_MS = 60_000;
+/** After another updater kept a round from looking at the mirrors. */
+const BUSY_INTERVAL_MS = 300_000;
 
 /** `due` or `look`, and the options of `run`: with a look at the mirrors, or only at what runs. */
 export async function runRound(args: readonly string[]): Promise<void> {
@@ -94,7 +96,9 @@ async function work(
     const lookIn = WATCH_INTERVAL_MS;
     // An operator's command comes first, and tells for itself what it does.
     const isBusy = error instanceof DurableError && error.code === 'LOCKED';
-    return !isDue && isBusy ? { lookIn } : { lookIn, error: describe(error) };
+    if (!isDue && isBusy) return { lookIn };
+    // It may have been the one look inside a window, or of a whole day.
+    return { lookIn, error: describe(error), ...(isBusy ? { passesIn: BUSY_INTERVAL_MS } : {}) };
   }
 }
 
