@@ -54,7 +54,8 @@ export const units: Command = {
 
 function installation(context: Context, manager: Manager): Plan {
   const keeper = readKeeper(context, manager);
-  return planInstall(readConfig(context), { manager, program: programPath(), keeper });
+  const config = readConfig(context);
+  return planInstall(config, { manager, program: programPath(config.root), keeper });
 }
 
 function readKeeper(context: Context, manager: Manager): Keeper | undefined {

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { UpdaterError } from '../errors.ts';
 
 /**
- * Absolute path to start `updater` with: the name on PATH if it leads here,
- * since a link there is what stays when the file behind it is replaced; else
- * the file itself. Throws `UpdaterError` UNITS when this is no file that could
+ * Absolute path to start `updater` with: the name on PATH if it leads here, since a link there is
+ * what stays when the file behind it is replaced; else the link in `root`, which a handover
+ * replaces, if that does; else the file itself. Throws `UpdaterError` UNITS when this is no file that could
  * be started by itself (a bundle, run by Node).
  */
-export function programPath(): string {
+export function programPath(root: string): string {
   const here = isSea()
     ? process.execPath
     : fileURLToPath(new URL('../bin/updater', import.meta.url));
@@ -22,6 +22,6 @@ export function programPath(): string {
   }
   const real = realpathSync(here);
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((each) => isAbsolute(each));
-  const names = folders.map((folder) => join(folder, 'updater'));
+  const names = [...folders, root].map((folder) => join(folder, 'updater'));
   return names.find((name) => existsSync(name) && realpathSync(name) === real) ?? here;
 }
