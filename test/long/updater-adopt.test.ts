@@ -107,3 +107,18 @@ describe('adopt', () => {
     expect(readFileSync(program, 'utf8')).toContain('one');
   });
 });
+
+it('while an adoption is not finished, rehearsals refuse as the commands do', async () => {
+  const { node, ship } = await inTheField();
+  await node.updater(['adopt'], { env: { LANDFALL_CRASH_AT: 'adopt-current' } });
+  await ship('1.1.0');
+  for (const args of [['once'], ['apply'], ['rollback', '--reason', 'x']]) {
+    const real = await node.updater(args);
+    expect(real.code, args.join(' ')).toBe(3);
+    expect(await node.updater([...args, '--dry-run']), args.join(' ')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('is not finished') as string,
+    });
+  }
+  expect(await node.updater(['check'])).toMatchObject({ code: 3, stdout: '' });
+});

@@ -5,6 +5,7 @@ import { refuseCorrupt } from '../corrupt.ts';
 import type { Host } from '../host.ts';
 import { judgeMirrors } from '../judgement.ts';
 import type { Wish } from '../offer.ts';
+import { refuseUnfinishedAdoption } from '../records/adoption-file.ts';
 import { settle } from '../settle.ts';
 import { rehearse, update } from '../update.ts';
 import { DRY_RUN, openToLook, untilToldToStop, withHost } from './session.ts';
@@ -80,6 +81,7 @@ async function tellRehearsal(context: Context, wish: Wish): Promise<ExitCode> {
   return untilToldToStop(async (signal) => {
     const host = openToLook(context, signal);
     refuseCorrupt(host);
+    refuseUnfinishedAdoption(host.paths);
     const { marker } = host.store;
     if (marker !== undefined) {
       context.note(

@@ -2,6 +2,7 @@
 import type { Command } from '@landfall/cli';
 import { refuseCorrupt } from '../corrupt.ts';
 import { judgeMirrors, type Judgement } from '../judgement.ts';
+import { refuseUnfinishedAdoption } from '../records/adoption-file.ts';
 import { openToLook, untilToldToStop } from './session.ts';
 import { declineLines, exitOfDecline, haltedWords } from './words.ts';
 
@@ -16,6 +17,7 @@ export const check: Command = {
     const judgement = await untilToldToStop((signal) => {
       const host = openToLook(context, signal);
       refuseCorrupt(host);
+      refuseUnfinishedAdoption(host.paths);
       return judgeMirrors(host, {});
     });
     const { offer, decline, problems, warnings, halted } = judgement;

@@ -1,6 +1,7 @@
 /** `updater rollback`: leave what runs, by an operator's word. */
 import { type Command, CliError, type Context } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
+import { refuseUnfinishedAdoption } from '../records/adoption-file.ts';
 import { findSnapshot, RESTORE, snapshotOffered } from '../restore.ts';
 import { pickTarget, rollBack, type RollbackResult, type RollbackWish } from '../roll-back.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
@@ -62,6 +63,7 @@ function isBack(result: Exclude<RollbackResult, { outcome: 'declined' }>): boole
 
 function tellRehearsal(context: Context, wish: RollbackWish): ExitCode {
   const host = openToLook(context, new AbortController().signal);
+  refuseUnfinishedAdoption(host.paths);
   const data = wish.restoreSnapshot && wish.to === undefined ? snapshotOffered(host) : undefined;
   if (data !== undefined) {
     context.result(
