@@ -166,12 +166,18 @@ function rememberFailure({ config, journal, paths }: Host, error: NothingToBelie
 
 /** What is odd is told in the history once; as long as it lasts, with every check and on the screen. */
 function journalAlarms({ journal, paths }: Host, { newest, warnings }: Look, at: string): void {
-  const known = readLastCheck(paths.lastCheck)?.warnings ?? [];
+  const { warnings: known = [], refusal } = readLastCheck(paths.lastCheck) ?? {};
   for (const { code, reason } of warnings) {
     if (known.every((each) => each.reason !== reason)) journal.append({ at, alarm: code, reason });
   }
   if (!('code' in newest) || warnings.some(({ reason }) => reason === newest.reason)) return;
+  if (refusal?.code === newest.code && matterOf(refusal) === matterOf(newest)) return;
   journal.append({ at, alarm: newest.code, reason: newest.reason });
+}
+
+/** Its reason without the time of the look, which is another one each time. */
+function matterOf({ reason }: Pick<Decline, 'reason'>): string {
+  return reason.replace(/, found [\d:.T-]+Z$/, '');
 }
 
 /** Takes a release out of quarantine, because an operator said so. */

@@ -19,6 +19,8 @@ interface Site extends World {
   updater: (args: readonly string[], options?: CommandOptions) => Promise<Outcome>;
   /** Leaves version 2 on the mirror: a fresh release key, and the floor at sequence 1. */
   rotate: () => ReleaseFactory;
+  /** Leaves one on the mirror that has ended. */
+  end: () => void;
   floor: () => unknown;
 }
 
@@ -62,11 +64,16 @@ async function makeSite(): Promise<Site> {
     for (const [path, content] of rootFiles(document(2, floors))) put(mirror, path, content);
     return next;
   };
+  const end = (): void => {
+    const { root } = document(2);
+    const ended = signRoot({ ...root, expires: '2026-04-23T00:00:00Z' }, [rootKey]);
+    for (const [path, content] of rootFiles(ended)) put(mirror, path, content);
+  };
   const floor = (): unknown => {
     const text = readFileSync(join(folder, 'fresh/state/floor.json'), 'utf8');
     return (JSON.parse(text) as { floors: { sequence: number }[] }).floors[0]?.sequence;
   };
-  return { ...world, folder, updater, rotate, floor };
+  return { ...world, folder, updater, rotate, end, floor };
 }
 
 it('a node comes back from a stolen release key by itself, killed anywhere on the way', async () => {
@@ -108,4 +115,18 @@ it('a node comes back from a stolen release key by itself, killed anywhere on th
   expect(status.stdout).toMatch(/^trust +root document 2 until 2099-01-01T00:00:00Z; asked /m);
   publish(ahead, mirror);
   expect((await updater(['apply'])).code).toBe(3);
+});
+
+it('a root document that has ended is an alarm in the history once, however often mirrors are asked', async () => {
+  const { updater, end, folder } = await makeSite();
+  end();
+  const known = join(folder, 'fresh/state/trust/newest.json');
+  writeFileSync(known, '');
+  for (let round = 0; round < 3; round += 1) {
+    const once = await updater(['once']);
+    expect(once.code, once.stderr).toBe(3);
+    expect(once.stdout).toContain('root document 2 has expired');
+  }
+  const { stdout } = await updater(['history']);
+  expect(stdout.match(/alarm: root-expired +root document 2 has expired/g)).toHaveLength(1);
 });
