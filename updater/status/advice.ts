@@ -23,8 +23,9 @@ export function adviceFor(view: Omit<StatusView, 'advice'>, now: Date): Advice {
     unsettled(view) ??
     paused(view) ??
     withoutMirrors(view, now) ??
+    unasked(view, now) ??
     afterFailure(view) ??
-    notUpdating(view, now)
+    notUpdating(view)
   );
 }
 
@@ -90,6 +91,20 @@ function withoutMirrors({ lastCheck }: Omit<StatusView, 'advice'>, now: Date): A
   return { what: `look at the mirrors${how}, then ask again`, command: 'updater once' };
 }
 
+/** Nothing is taken by itself where nobody asks. */
+function unasked(
+  { lastCheck, running }: Omit<StatusView, 'advice'>,
+  now: Date,
+): Advice | undefined {
+  if (lastCheck === null || running === null) return undefined;
+  const quiet = quietFor(lastCheck.at, now);
+  if (quiet <= QUIET_MS) return undefined;
+  return {
+    what: `nobody asked the mirrors for ${formatDuration(quiet)}; see whether the timer is on, and ask`,
+    command: 'updater once',
+  };
+}
+
 function quietFor(at: string, now: Date): number {
   return now.getTime() - Date.parse(at);
 }
@@ -110,21 +125,11 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
 }
 
 /** It runs what it should; what about the next release? */
-function notUpdating(
-  { lastCheck, running, refusal }: Omit<StatusView, 'advice'>,
-  now: Date,
-): Advice {
+function notUpdating({ lastCheck, running, refusal }: Omit<StatusView, 'advice'>): Advice {
   if (lastCheck === null) {
     // Not `check`, which writes nothing down: the advice would be the same afterwards.
     return {
       what: 'see whether the timer is on, and ask the mirrors',
-      command: 'updater once',
-    };
-  }
-  const quiet = quietFor(lastCheck.at, now);
-  if (quiet > QUIET_MS) {
-    return {
-      what: `nobody asked the mirrors for ${formatDuration(quiet)}; see whether the timer is on, and ask`,
       command: 'updater once',
     };
   }
