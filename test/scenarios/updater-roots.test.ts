@@ -100,6 +100,12 @@ it('a node comes back from a stolen release key by itself, killed anywhere on th
     900,
     false,
   ]);
+  // Whoever asks a new updater compares with what is written down.
+  const proof = await updater(['self-check', '--json']);
+  expect(JSON.parse(proof.stdout)).toMatchObject({
+    knowledge: { floor: 900 },
+    newest: { version: '6.6.7', sequence: 2 },
+  });
   for (const point of POINTS) {
     const killed = await updater(['apply'], { env: { LANDFALL_CRASH_AT: point } });
     expect([point, killed.signal]).toEqual([point, 'SIGKILL']);

@@ -32,6 +32,8 @@ export const selfCheck: Command = {
     const answer = await untilToldToStop(async (signal): Promise<SelfCheck> => {
       const host = openToLook(context, signal);
       refuseCorrupt(host);
+      // Before the look: a root document that is seen in it may put the floor elsewhere, and nobody keeps it here.
+      const knowledge = knowledgeOf(host);
       const { newest } = await lookAtMirrors(host);
       if ('code' in newest) {
         const { reason, hint } = newest;
@@ -53,7 +55,7 @@ export const selfCheck: Command = {
         challenge: context.text('challenge') ?? '',
         version: UPDATER_VERSION,
         program: hashFile(ownProgram().at(-1) ?? process.execPath),
-        knowledge: knowledgeOf(host),
+        knowledge,
         newest: { version, sequence },
         rehearsal: { forward: true, back: true },
       };
