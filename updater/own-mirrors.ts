@@ -1,4 +1,5 @@
 /** The mirrors that a node's configuration names, read no faster than it says. */
+import { dirname } from 'node:path';
 import {
   Bandwidth,
   type IndexMemory,
@@ -12,12 +13,12 @@ import type { Config } from './config.ts';
 export const MIRRORS_HINT =
   "'updater check' shows which mirrors are up; ask whoever keeps them to complete one";
 
-/** Opens them, in the order of the configuration. `bandwidth` bounds the artifacts of all of them together. */
+/** Opens them, in the order of the configuration; relative paths are from its folder. `bandwidth` bounds the artifacts of all of them together. */
 export function openOwnMirrors(
-  { mirrors, bandwidth }: Pick<Config, 'mirrors' | 'bandwidth'>,
+  { mirrors, bandwidth, file }: Pick<Config, 'mirrors' | 'bandwidth' | 'file'>,
   options: { memory?: IndexMemory } = {},
 ): Mirror[] {
-  const all = openMirrors(mirrors, options);
+  const all = openMirrors(mirrors, { ...options, directory: dirname(file) });
   if (bandwidth === undefined) return all;
   const shared = new Bandwidth(bandwidth);
   return all.map((mirror) => throttled(mirror, shared));

@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { configText, EXAMPLE } from '../../updater/init/template.ts';
 import { runCommand } from '../harness/command.ts';
@@ -288,4 +288,20 @@ describe('updater init', () => {
     expect(outcome.code).toBe(2);
     expect(existsSync(config)).toBe(false);
   });
+});
+
+it('relative paths of mirrors are from the folder of the configuration, wherever the updater is started', async () => {
+  const { node, ship, mirror } = await makeWorld();
+  await ship('1.0.0');
+  const text = readFileSync(node.config, 'utf8');
+  const path = relative(dirname(node.config), mirror);
+  writeFileSync(node.config, text.replace(`"${mirror}"`, `"${path}"`));
+  for (const [cwd, config] of [
+    ['/', node.config],
+    [node.folder, 'updater.toml'],
+  ] as const) {
+    const check = await runCommand('updater', ['check', '--config', config], { cwd });
+    expect(check, check.stderr).toMatchObject({ code: 0 });
+    expect(check.stdout).toContain('available: 1.0.0');
+  }
 });
