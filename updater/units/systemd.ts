@@ -36,7 +36,8 @@ export function systemdFiles(config: Config, program: string): UnitFile[] {
       [
         '[Unit]',
         '# What it does when it is given up: docs/operators.md.',
-        'OnFailure=updater-failed@%N.service',
+        // Without its suffix a unit is taken for a service: `failed` would not find any other.
+        `OnFailure=updater-failed@${unit.endsWith('.service') ? '%N' : '%n'}.service`,
       ],
     ]),
   ];

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { generateKeyPair, publicKeyBase64 } from '@landfall/minisign';
 import { parseConfig } from '../../../updater/config.ts';
-import { calendarOf, managedUnits, systemdFiles } from '../../../updater/units/systemd.ts';
+import {
+  calendarOf,
+  managedUnits,
+  systemdFiles,
+  toUnitName,
+} from '../../../updater/units/systemd.ts';
 import { errorOf } from '../../harness/errors.ts';
 
 const KEY = publicKeyBase64(generateKeyPair().publicKey);
@@ -53,6 +58,21 @@ describe('units for systemd', () => {
     expect(textOf(config, 'app@1.service.d/updater.conf')).toContain(
       'OnFailure=updater-failed@%N.service',
     );
+  });
+
+  it('call the updater by a name that it finds in the configuration, whatever the kind of unit', () => {
+    const names = ['app', 'app@1.service', 'web.socket', 'nightly.timer'];
+    const config = configOf(
+      ...names.flatMap((name) => ['[[services]]', `name = "${name}"`, 'manager = "systemd"']),
+    );
+    for (const unit of managedUnits(config)) {
+      const called = /^OnFailure=updater-failed@(%[nN])\.service$/m.exec(
+        textOf(config, `${unit}.d/updater.conf`),
+      );
+      // systemd.unit(5): the name of the unit, with its suffix or without.
+      const instance = called?.[1] === '%N' ? unit.replace(/\.[a-z]+$/, '') : unit;
+      expect(toUnitName({ name: instance }), unit).toBe(unit);
+    }
   });
 
   it('put back the updater that was there before, where releases bring one', () => {
