@@ -133,6 +133,10 @@ describe('a new updater', () => {
       expect(existsSync(ran) ? readFileSync(ran, 'utf8') : '', name).toBe(runs);
     }
     expect(readFileSync(join(node.state, 'journal.jsonl'), 'utf8')).toContain('"updater":"failed"');
+    const history = (await node.updater(['history', '--limit', '100'])).stdout;
+    expect(history).toMatch(/updater took over +1\.0\.0-\w+ +version /);
+    expect(history).toMatch(/updater confirmed/);
+    expect(history).toMatch(/updater stays out +2\.\d\.0-\w+ +\S/);
     // For another machine: that is known before it is on the disk.
     const elf = readFileSync(process.execPath).subarray(0, 4096);
     elf.writeUInt16LE(0xb7, 18);

@@ -4,6 +4,13 @@ import { openToLook } from './session.ts';
 
 const DEFAULT_LIMIT = 20;
 
+/** What became of a new updater, as the journal has it. One that is tried again by itself is no story. */
+const UPDATER: Readonly<Record<string, string>> = {
+  'took-over': 'updater took over',
+  confirmed: 'updater confirmed',
+  failed: 'updater stays out',
+};
+
 interface Row {
   at: string;
   what: string;
@@ -55,6 +62,8 @@ function toRow(line: Record<string, unknown>): Row[] {
     return row('waiting', text('waiting'), `until ${text('until')}: ${text('reason')}`);
   }
   if ('adopt' in line) return row(`adoption ${text('adopt')}`, text('version'), text('reason'));
+  const updater = UPDATER[text('updater')];
+  if (updater !== undefined) return row(updater, text('release'), text('reason'));
   if ('drift' in line) return row('changed by hand', '', text('drift'));
   if (!('event' in line)) return [];
   if (line['event'] === 'resumed') return row('resumed after a stop', text('version'), '');
