@@ -11,7 +11,7 @@ export const check: Command = {
   name: 'check',
   summary: 'show what is available and why it would or would not be installed',
   details: [
-    'Changes nothing. Exit code 0: up to date, or it would be installed; 3: it would be refused.',
+    'Changes nothing. Exit code 0: up to date, it would be installed, or only time is missing; 3: it would be refused.',
   ],
   async run(context) {
     const judgement = await untilToldToStop((signal) => {
