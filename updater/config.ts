@@ -117,7 +117,11 @@ const serviceSchema = z.lazy(() =>
 );
 
 const runSchema = z.strictObject({
-  interval: z.prefault(duration, '1h'),
+  // Without a pause, round would follow round, and each asks all mirrors.
+  interval: z.prefault(
+    duration.check(z.refine((ms) => ms > 0, 'expected a duration above zero, such as "1h"')),
+    '1h',
+  ),
   jitter: z.prefault(duration, '5m'),
 });
 

@@ -22,6 +22,11 @@ const ONE_LINE = /^error: [a-z'-].*[^.]\n(?: {2}hint: .+\n)?$/;
 describe('wrong configuration', () => {
   it.each<[string, (text: string) => string, RegExp]>([
     ['is not TOML', () => 'app = [', /is not TOML/],
+    [
+      'with rounds without a pause',
+      (text) => `${text}[run]\ninterval = "0s"\n`,
+      /'run.interval': expected a duration above zero, such as "1h"/,
+    ],
     ['without an app', (text) => text.replace(/^app = .*\n/, ''), /'app'/],
     [
       'without mirrors',
