@@ -27,17 +27,25 @@ export async function main(program: Program, argv: readonly string[]): Promise<E
 
 /**
  * Runs `program` as this process: its arguments in, its exit code out. Nobody may listen
- * any more to what it prints (`| head`, a terminal that is gone): the work goes on. Never
- * rejects; not to be awaited at the top of a file, which could not be bundled as
- * CommonJS then.
+ * any more to what it prints (`| head`, a terminal that is gone), or the disk of its log may
+ * be full: the work goes on. A result that was not taken whole is told, and ends what was done
+ * as failed. Never rejects; not to be awaited at the top of a file, which could not be bundled
+ * as CommonJS then.
  */
 export async function runAsProcess(program: Program): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      const isGone = error.code === 'EPIPE' || (error.code === 'EIO' && stream.isTTY);
-      if (!isGone) throw error;
-    });
-  }
+  let isLost = false;
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    const isGone = error.code === 'EPIPE' || (error.code === 'EIO' && process.stdout.isTTY);
+    if (isGone || isLost) return;
+    isLost = true;
+    const what = describeSystemError(error)?.what ?? messageOf(error);
+    process.stderr.write(`error: cannot write the output: ${what}\n`);
+  });
+  // It may be known only after the work ended.
+  process.once('exit', (code) => {
+    if (isLost && code === ExitCode.done) process.exitCode = ExitCode.failed;
+  });
   process.exitCode = await main(program, process.argv.slice(2));
 }
 

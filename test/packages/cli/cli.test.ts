@@ -117,7 +117,8 @@ describe('main', () => {
 });
 
 describe('a program as a process', () => {
-  it('goes on when nobody listens, and says nothing of it', () => {
+  /** A program whose one command says so often a word, if any, and prints; and ends as told. */
+  function talker(lines: number, code: number, word = ''): string {
     const script = join(temporaryFolder(), 'program.mts');
     writeFileSync(
       script,
@@ -127,14 +128,40 @@ describe('a program as a process', () => {
          name: 'tool', version: '1.2.3', summary: 'does things', options: {},
          commands: { talk: () => ({ name: 'talk', summary: 'talks', options: {},
            run: async (c) => {
-             for (let line = 0; line < 200; line += 1) { c.result(line, 'x'.repeat(10_000)); await setTimeout(1); }
-             return 4;
+             for (let line = 0; line < ${lines}; line += 1) {
+               if ('${word}') c.note('${word}');
+               c.result(line, 'x'.repeat(10_000));
+               await setTimeout(1);
+             }
+             return ${code};
            } }) },
        });`,
     );
-    const line = `{ ${process.execPath} ${script} talk; echo "ended with $?" >&2; } | head -c 10`;
+    return `${process.execPath} ${script} talk`;
+  }
+
+  it('goes on when nobody listens, and says nothing of it', () => {
+    const line = `{ ${talker(200, 4)}; echo "ended with $?" >&2; } | head -c 10`;
     const result = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
     expect(result).toMatchObject({ status: 0, stdout: 'x'.repeat(10), stderr: 'ended with 4\n' });
+  });
+
+  it('goes on when the disk of its log is full', () => {
+    const line = `${talker(2, 0, 'at it')} 2>/dev/full`;
+    const result = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+    expect(result).toMatchObject({ status: 0, stdout: `${'x'.repeat(10_000)}\n`.repeat(2) });
+  });
+
+  it('goes on when its result finds no room, and fails with one line at the end', () => {
+    const told = 'at it\nerror: cannot write the output: no space left on the device\nat it\n';
+    for (const [code, status] of [
+      [0, 1],
+      [4, 4],
+    ] as const) {
+      const line = `${talker(2, code, 'at it')} >/dev/full`;
+      const result = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+      expect(result).toMatchObject({ status, stderr: told });
+    }
   });
 });
 
