@@ -2,6 +2,7 @@
  * The records of a pax extended header (POSIX pax, "pax Header Block"), read
  * strictly. `path` and `size` are used; times and comments are let through and
  * ignored; anything else is refused, because it would change what an entry is.
+ * A time that GNU tar could not read is refused, too: it fails on such an archive.
  */
 import { quotePath } from './names.ts';
 import { HeaderProblem } from './tar-header.ts';
@@ -12,7 +13,9 @@ export interface PaxFields {
   size?: number;
 }
 
-const IGNORED = new Set(['mtime', 'atime', 'ctime', 'comment']);
+const TIMES = new Set(['mtime', 'atime', 'ctime']);
+/** Seconds since 1970, with a fraction or none. */
+const TIME = /^-?\d{1,12}(\.\d+)?$/;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -27,7 +30,8 @@ export function parsePax(body: Buffer): PaxFields {
     seen.add(key);
     if (key === 'path') fields.path = value;
     else if (key === 'size') fields.size = parseSize(value);
-    else if (!IGNORED.has(key)) {
+    else if (TIMES.has(key)) requireTime(key, value);
+    else if (key !== 'comment') {
       throw new HeaderProblem(`has the pax record ${quotePath(key)}, expected path or size`);
     }
   }
@@ -56,6 +60,12 @@ function parseRecord(body: Buffer, at: number): { key: string; value: string; en
     if (error instanceof HeaderProblem) throw error;
     throw new HeaderProblem('has a pax record that is not UTF-8', { cause: error });
   }
+}
+
+function requireTime(key: string, value: string): void {
+  if (TIME.test(value)) return;
+  const found = quotePath(value);
+  throw new HeaderProblem(`has a pax ${key} of ${found}, expected seconds in decimal digits`);
 }
 
 function parseSize(value: string): number {

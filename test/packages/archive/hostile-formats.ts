@@ -78,6 +78,11 @@ export const PAX_ROWS: readonly Row[] = [
     tar([ROOT, pax({ size: '1e3' }), file('./a', '')]),
     'pax size that is not a number',
   ],
+  ...['', 'soon', '1e9', '99999999999999999999'].map((time): [string, Buffer, string] => [
+    `pax time '${time}', on which GNU tar fails`,
+    tar([ROOT, pax({ mtime: time }), file('./a', '')]),
+    `pax mtime of '${time}'`,
+  ]),
   [
     'pax path with NUL',
     tar([ROOT, pax({ path: './a\0b' }), file('./a', '')]),
