@@ -182,6 +182,9 @@ function makeWithMode(directory: string, mode: number): void {
   const umask = process.umask(0);
   try {
     mkdirSync(directory, mode);
+  } catch (error) {
+    // Another process was at the same: what it made is as good.
+    if (systemCode(error) !== 'EEXIST') throw error;
   } finally {
     process.umask(umask);
   }

@@ -9,8 +9,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import {
   createFileDurably,
   isBeingWritten,
@@ -269,6 +270,21 @@ describe('links, folders, names', () => {
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, 'a')).mode & 0o777).toBe(0o755);
     expect(statSync(join(folder, 'a/b')).mode & 0o777).toBe(0o755);
+  });
+
+  it('makes folders that another process makes at the same time', async () => {
+    const folder = temporaryFolder();
+    const durable = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
+    const script = `import { existsSync, writeFileSync } from 'node:fs';
+      import { makeDirectoryDurably } from ${durable};
+      const [folder, name] = process.argv.slice(1);
+      writeFileSync(folder + '/' + name, '');
+      while (!existsSync(folder + '/a') || !existsSync(folder + '/b'));
+      for (let each = 0; each < 100; each += 1) makeDirectoryDurably(folder + '/made/' + each + '/x');`;
+    const args = ['--input-type=module', '-e', script, folder];
+    const run = promisify(execFile);
+    await Promise.all(['a', 'b'].map((name) => run(process.execPath, [...args, name])));
+    expect(readdirSync(join(folder, 'made'))).toHaveLength(100);
   });
 
   it('refuses to take a file for a folder', async () => {
