@@ -218,9 +218,19 @@ function fsyncPath(path: string, flags: number): void {
   }
 }
 
+/** Bytes of a name that leave room in the 255 of a file system for the rest of a temporary one. */
+const MAX_NAME_BYTES = 255 - '.'.length - '.tmp-4194304'.length;
+
 /** Where `path` is written before it gets its name; `isTemporaryName` knows it. */
 export function temporaryName(path: string, pid = process.pid): string {
-  return join(dirname(path), `.${basename(path)}.tmp-${pid}`);
+  return join(dirname(path), `${temporaryStart(path)}${pid}`);
+}
+
+/** Of a name that leaves no room its start, cut between characters, stands for it. */
+function temporaryStart(path: string): string {
+  const bytes = Buffer.from(basename(path)).subarray(0, MAX_NAME_BYTES);
+  const start = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: true });
+  return `.${start}.tmp-`;
 }
 
 /** Whether a file of this name is what a writer of this package left when it died. */
@@ -230,7 +240,7 @@ export function isTemporaryName(name: string): boolean {
 
 /** Removes temporary files of writers that died. Writers of one path exclude each other with a lock. */
 export function removeTemporaries(path: string): void {
-  const prefix = `.${basename(path)}.tmp-`;
+  const prefix = temporaryStart(path);
   for (const name of readdirSync(dirname(path))) {
     if (name.startsWith(prefix)) unlinkIfThere(join(dirname(path), name));
   }

@@ -13,6 +13,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
+  copyFileDurably,
   createFileDurably,
   isBeingWritten,
   makeDirectoryDurably,
@@ -91,6 +92,20 @@ describe('writeFileDurably', () => {
     writeFileDurably(join(folder, 'a.json'), 'new');
     expect(readdirSync(folder).toSorted()).toEqual(['.b.json.tmp-1', 'a.json']);
     expect(readFileSync(join(folder, 'a.json'), 'utf8')).toBe('new');
+  });
+
+  it.each(['x'.repeat(255), `${'é'.repeat(127)}x`])('writes a file of the longest name', (name) => {
+    const folder = temporaryFolder();
+    const path = join(folder, name);
+    const start = Buffer.from(name).toString('utf8', 0, 242);
+    writeFileSync(join(folder, `.${start}.tmp-1`), 'half');
+    expect(createFileDurably(path, 'new', 0o644)).toBe(true);
+    expect(readdirSync(folder)).toEqual([name]);
+    writeFileDurably(path, 'newer');
+    expect(copyFileDurably(path, path, { mode: 0o755 })).toMatchObject({ size: 5 });
+    replaceSymlinkDurably(path, 'nowhere');
+    expect(readlinkSync(path)).toBe('nowhere');
+    expect(readdirSync(folder)).toEqual([name]);
   });
 
   it('asks once more before the name, as long as others can see that it is being written', () => {
