@@ -56,23 +56,15 @@ async function dispatch(program: Program, argv: readonly string[]): Promise<Exit
     return ExitCode.done;
   }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const topic = name === 'help' ? await find(program, rest[0]) : undefined;
-    print(
-      topic
-        ? commandHelp(program, topic, optionsOf(program, topic))
-        : programHelp(program, await loadAll(program)),
-    );
+    const topic = name === 'help' && rest[0]?.startsWith('-') === false ? rest[0] : undefined;
+    if (topic === undefined) print(programHelp(program, await loadAll(program)));
+    else {
+      const command = await find(program, topic);
+      print(commandHelp(program, command, optionsOf(program, command)));
+    }
     return name === undefined ? ExitCode.usage : ExitCode.done;
   }
   const command = await find(program, name);
-  if (command === undefined) {
-    const known = Object.keys(program.commands).join(', ');
-    throw new CliError(
-      'UNKNOWN_COMMAND',
-      `unknown command '${name}'`,
-      `expected one of: ${known}; see '${program.name} --help'`,
-    );
-  }
   const options = optionsOf(program, command);
   const given = optionsIn(rest);
   if (given.includes('--help') || given.includes('-h')) {
@@ -89,8 +81,16 @@ function optionsIn(argv: readonly string[]): readonly string[] {
   return end === -1 ? argv : argv.slice(0, end);
 }
 
-async function find({ commands }: Program, name = ''): Promise<Command | undefined> {
-  return Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
+/** Throws `CliError` UNKNOWN_COMMAND. */
+async function find({ commands, name: tool }: Program, name: string): Promise<Command> {
+  const command = Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
+  if (command !== undefined) return command;
+  const known = Object.keys(commands).join(', ');
+  throw new CliError(
+    'UNKNOWN_COMMAND',
+    `unknown command '${name}'`,
+    `expected one of: ${known}; see '${tool} --help'`,
+  );
 }
 
 async function loadAll({ commands }: Program): Promise<Command[]> {

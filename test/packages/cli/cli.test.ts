@@ -53,6 +53,7 @@ describe('main', () => {
 
   it.each([
     [['what'], "unknown command 'what'", 'expected one of: echo, fail'],
+    [['help', 'what'], "unknown command 'what'", 'expected one of: echo, fail'],
     [['echo'], 'expected WORD…, found 0 arguments', 'tool echo --help'],
     [['echo', 'a', '--loud'], "unknown option '--loud'", 'tool echo --help'],
     [
@@ -111,6 +112,7 @@ describe('main', () => {
     expect(program.stdout).toContain('echo WORD…  says words');
     expect(run('echo', '--help').stdout).toContain('-n, --times N');
     expect(run('help', 'echo').stdout).toBe(run('echo', '--help').stdout);
+    expect(run('help', '--json')).toEqual(program);
     expect(run().code).toBe(2);
     expect(run('--version').stdout).toBe('1.2.3\n');
   });
