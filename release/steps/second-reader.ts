@@ -110,7 +110,7 @@ async function feed(path: string, parser: Parser, signal: AbortSignal | undefine
   const compression = compressionOf(path);
   const source = createReadStream(path, { highWaterMark: 256 * 1024 });
   const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of chunks) {
+    for await (const chunk of inWholeCharacters(chunks)) {
       signal?.throwIfAborted();
       if (!parser.write(chunk)) await new Promise<void>((resolve) => parser.once('drain', resolve));
     }
@@ -119,6 +119,33 @@ async function feed(path: string, parser: Parser, signal: AbortSignal | undefine
   if (compression === 'gzip') await pipeline(source, createGunzip(), write);
   else if (compression === 'zstd') await pipeline(source, createZstdDecompress(), write);
   else await pipeline(source, write);
+}
+
+/**
+ * The same bytes in pieces that do not end within a character of UTF-8: the parser makes text
+ * of each piece of a long path by itself, and passes over a path that suffered from it.
+ */
+async function* inWholeCharacters(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    const end = bytes.length - begunAtEnd(bytes);
+    held = bytes.subarray(end);
+    yield bytes.subarray(0, end);
+  }
+  yield held;
+}
+
+/** Bytes of a character that begins at the end of `bytes` and goes on behind it: 3 at most. */
+function begunAtEnd(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const needed = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return needed > back ? back : 0;
+  }
+  return 0;
 }
 
 function nameOf(entry: ReadEntry): string {

@@ -38,6 +38,24 @@ describe('the second reader', () => {
     expect(await compareReaders(path, report)).toBe(9);
   });
 
+  it.each(['zstd', 'gzip'] as const)(
+    'agrees about long paths, wherever what is unpacked with %s is cut',
+    async (compression) => {
+      const folder = temporaryFolder();
+      const tree = join(folder, 'tree');
+      const long = 'ß日🏝'.repeat(27);
+      // A header with a path of more than 512 bytes is cut where a piece ends.
+      mkdirSync(join(tree, long, long), { recursive: true });
+      for (let each = 0; each < 500; each += 1) {
+        writeFileSync(join(tree, long, long, `${long}${each}`), 'x'.repeat(each * 7));
+      }
+      const out = join(folder, `tree.tar.${compression === 'zstd' ? 'zst' : 'gz'}`);
+      const plan = planTree({ parts: [{ from: tree, at: '' }] });
+      await packTree(plan, out, { mtime: 1, compression });
+      expect(await compareReaders(out, await gateArchive(out))).toBe(503);
+    },
+  );
+
   it.each<[string, (report: GateReport) => void]>([
     ['a content', (report) => Object.assign(report.listing.at(-1) ?? {}, { sha256: '0' })],
     ['a mode', (report) => Object.assign(report.listing.at(-1) ?? {}, { mode: 0o644 })],
