@@ -5,7 +5,7 @@
 import { type Stats } from 'node:fs';
 import { ArchiveError, type Problem } from './errors.ts';
 import { type Excludes } from './globs.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
+import { DEFAULT_LIMITS, MAX_ALL_PATH_BYTES } from './limits.ts';
 import { describeMode, DIRECTORY_MODE } from './modes.ts';
 import { foldPath, parentOf, quotePath } from './names.ts';
 import { compareEntries } from './tree.ts';
@@ -147,6 +147,11 @@ export class Draft {
       const what = `the tree has too many entries: expected at most ${maxEntries}, found ${entries.length}`;
       this.refuse({ path: undefined, what });
     }
+    const paths = entries.reduce((sum, entry) => sum + pathBytes(entry), 0);
+    if (paths > MAX_ALL_PATH_BYTES) {
+      const what = `the tree has too long paths: expected at most ${MAX_ALL_PATH_BYTES} bytes in all, found ${paths}`;
+      this.refuse({ path: undefined, what });
+    }
     if (size > maxTotalBytes) {
       const what = `the tree is too large: expected at most ${maxTotalBytes} bytes, found ${size}`;
       this.refuse({ path: undefined, what });
@@ -177,6 +182,12 @@ export class Draft {
 
 function directory(path: string): PlanEntry {
   return { path, type: 'directory', mode: DIRECTORY_MODE, size: 0, source: undefined };
+}
+
+/** What a reader of the archive counts: the path as it is stored (`./`, `./a/`, `./a/b`), and one more. */
+function pathBytes({ path, type }: PlanEntry): number {
+  if (path === '.') return 3;
+  return Buffer.byteLength(path) + (type === 'directory' ? 4 : 3);
 }
 
 /** Two paths that some file system takes for one, in words. */

@@ -1,10 +1,17 @@
 /** What may be packed, what is refused, and how every path is named. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type ArchiveError, planTree, type TreePlan } from '@landfall/archive';
+import {
+  type ArchiveError,
+  gateArchive,
+  packTree,
+  planTree,
+  type TreePlan,
+} from '@landfall/archive';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { MAX_ALL_PATH_BYTES } from '../../../packages/archive/limits.ts';
 import { errorOf } from '../../harness/errors.ts';
 import { temporaryFolder } from '../../harness/temporary.ts';
 import { folderOf, WEB_UI } from './helpers.ts';
@@ -31,6 +38,38 @@ const refusal = async (make: () => unknown): Promise<ArchiveError> => {
   expect(error.message).toMatch(/^the tree cannot be packed: [^\n]*$/);
   return error as ArchiveError;
 };
+
+describe('paths', () => {
+  it('are refused when they are more in all than the gate takes, and by one byte', async () => {
+    const root = temporaryFolder();
+    const way = Array.from({ length: 4 }, () => 'd'.repeat(240));
+    const folder = join(root, ...way);
+    mkdirSync(folder, { recursive: true });
+    const inArchive = (path: string): number => path.length + 3;
+    let left = MAX_ALL_PATH_BYTES - inArchive('');
+    for (let depth = 1; depth <= way.length; depth += 1) {
+      left -= inArchive(way.slice(0, depth).join('/')) + 1;
+    }
+    const least = inArchive(`${way.join('/')}/`);
+    const count = Math.floor(left / (least + 20));
+    const length = Math.floor(left / count) - least;
+    for (let each = 0; each < count; each += 1) {
+      // Some have one byte more: all that is left is taken.
+      const more = each < left % count ? 1 : 0;
+      writeFileSync(join(folder, String(each).padStart(length + more, '0')), '');
+    }
+    const path = join(temporaryFolder(), 'full.tar.zst');
+    const full = plan(root);
+    await packTree(full, path, { compression: 'zstd', mtime: 0 });
+    expect((await gateArchive(path)).tree.entries).toBe(full.entries.length);
+
+    const last = join(folder, String(count - 1).padStart(length, '0'));
+    renameSync(last, `${last}x`);
+    expect((await refusal(() => plan(root))).message).toContain(
+      'has too long paths: expected at most 16777216 bytes in all, found 16777217',
+    );
+  });
+});
 
 describe('a planned tree', () => {
   it('has the root first, then byte order of paths, with modes normalised', () => {
