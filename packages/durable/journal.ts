@@ -21,6 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { systemCode } from '@landfall/errors';
 import { DurableError, writeFailed } from './errors.ts';
 import { syncDirectory, syncFile } from './files.ts';
 
@@ -110,6 +111,8 @@ export class Journal {
         closeSync(fd);
       }
     } catch (error) {
+      // Another process put it aside just now: what was in it is in the old one.
+      if (systemCode(error) === 'ENOENT') return '';
       throw writeFailed('read', path, error);
     }
   }

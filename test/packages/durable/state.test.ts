@@ -1,7 +1,8 @@
-import { fork, spawnSync } from 'node:child_process';
+import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import {
   acquireLock,
   Journal,
@@ -72,6 +73,24 @@ describe('readJsonFile', () => {
 });
 
 describe('Journal', () => {
+  it('is read while another process writes it and puts it aside', async () => {
+    const folder = temporaryFolder();
+    const durable = JSON.stringify(join(import.meta.dirname, '../../../packages/durable/index.ts'));
+    const script = `import { Journal } from ${durable};
+      const journal = new Journal(process.argv[1], { maxBytes: 100 });
+      for (let each = 0; each < 2000; each += 1) journal.append({ each }, { sync: false });`;
+    const path = join(folder, 'journal.jsonl');
+    const writer = spawn(process.execPath, ['--input-type=module', '-e', script, path]);
+    const ended = once(writer, 'exit');
+    const journal = new Journal(path);
+    for (let isOver = false; !isOver; isOver = writer.exitCode !== null) {
+      for (let each = 0; each < 100; each += 1) journal.read();
+      await setImmediate();
+    }
+    expect(await ended).toEqual([0, null]);
+    expect(journal.read().at(-1)).toEqual({ each: 1999 });
+  });
+
   it('survives a torn last line at every length', () => {
     const path = join(temporaryFolder(), 'journal.jsonl');
     const first = `${JSON.stringify({ n: 1 })}\n`;
