@@ -5,7 +5,9 @@
  * which a server's index names a release, it must serve all of it.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '@landfall/errors';
 import { artifactFiles, parseManifest } from '@landfall/manifest';
@@ -51,7 +53,9 @@ export async function shipUnderFaults(seed: number): Promise<FaultRun> {
     indexes: 0,
     problems: [],
   };
-  const site = await makeGiteaProject(NAMES);
+  const made = await makeGiteaProject(NAMES);
+  const scratch = mkdtempSync(join(tmpdir(), 'landfall-test-'));
+  const site: GiteaProject = { ...made, env: { ...made.env, TMPDIR: scratch } };
   try {
     const noise = Buffer.from(Array.from({ length: 150_000 }, () => Math.floor(random() * 256)));
     site.project.write('dist/assets/noise.bin', noise);
@@ -62,8 +66,24 @@ export async function shipUnderFaults(seed: number): Promise<FaultRun> {
     run.problems.push(messageOf(error));
   } finally {
     await site.remove();
+    endGit(scratch);
+    rmSync(scratch, { recursive: true, force: true });
   }
   return run;
+}
+
+/** What a ship that was killed had started may wait for an answer for good. */
+function endGit(scratch: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [program, repository = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (program !== 'git' || !repository.startsWith(`--git-dir=${scratch}/`)) continue;
+      // The leader of a group: its helpers go with it.
+      process.kill(-Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
 }
 
 async function shipUntilDone(
@@ -109,7 +129,10 @@ async function shipAndKill(site: GiteaProject, run: FaultRun, random: () => numb
 
 async function ship(site: GiteaProject, run: FaultRun): Promise<number | null> {
   run.ships += 1;
-  const { code, stdout, stderr } = await site.release(['ship'], { timeoutMs: 280_000 });
+  const { code, stdout, stderr } = await site.release(['ship'], {
+    timeoutMs: 280_000,
+    env: site.env,
+  });
   if (code === 2 || code === 3) run.problems.push(`a ship ended with ${code}: ${stderr}${stdout}`);
   return code;
 }
