@@ -4,6 +4,7 @@
  * refused: a misspelt `probation` must not quietly be the default.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describeIssues, describeSystemError, messageOf } from '@landfall/errors';
 import { isChannelName, z } from '@landfall/manifest';
 import { parsePublicKey } from '@landfall/minisign';
@@ -268,9 +269,13 @@ export function parseConfig(text: string, file: string): Config {
   const result = configSchema.safeParse(value);
   if (!result.success) throw wrong(file, describeIssues(result.error.issues), result.error);
   const config = result.data;
+  const root = config.root ?? `/opt/${config.app}`;
+  if (resolve(root) === resolve(config.state)) {
+    throw wrong(file, `expected two folders for 'root' and 'state', found '${root}' for both`);
+  }
   return {
     ...config,
-    root: config.root ?? `/opt/${config.app}`,
+    root,
     policy: policyOf(config),
     file,
   };

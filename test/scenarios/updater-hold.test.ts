@@ -1,5 +1,13 @@
 /** A hold that is begun while an updater is at work: what it keeps from being switched to, and what it says. */
-import { appendFileSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Running, startCommand } from '../harness/command.ts';
@@ -102,4 +110,27 @@ it('while a verdict is due: it says so, and changes nothing about it', async () 
   expect(await once.done).toMatchObject({ code: 0 });
   expect(node.page()).toContain('version 1.1.0');
   expect((await node.updater(['unhold'])).code).toBe(0);
+});
+
+it('is begun and lifted also where the history finds no room to tell of it', async () => {
+  const { node, ship } = await makeWorld();
+  await ship('1.0.0');
+  await node.updater(['apply']);
+  const journal = join(node.state, 'journal.jsonl');
+  // Nothing can be appended to it.
+  rmSync(journal);
+  mkdirSync(journal);
+  for (const [args, held] of [
+    [HOLD, true],
+    [['unhold'], false],
+  ] as const) {
+    const { code, stderr } = await node.updater(args);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(
+        /^note: the history does not tell of it: cannot append/,
+      ) as string,
+    });
+    expect(existsSync(join(node.state, 'hold.json'))).toBe(held);
+  }
 });

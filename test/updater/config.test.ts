@@ -67,6 +67,13 @@ describe('the configuration', () => {
     }
   });
 
+  it('takes no folder for root and state at once', async () => {
+    const text = `state = "/opt/archipelago/"\n${SMALLEST}`;
+    const error = await errorOf(() => parseConfig(text, 'f'));
+    expect(error).toMatchObject({ code: 'CONFIG', exit: 2 });
+    expect(error.message).toContain("expected two folders for 'root' and 'state'");
+  });
+
   it.each([
     ['[probe]\nwindow = "1s"\ninterval = "2s"', "'probe.window'"],
     ['[probe]\ncomponent = "web..ui"', "'probe.component'"],

@@ -11,7 +11,7 @@ import {
   parseTime,
 } from '@landfall/cli';
 import { Journal } from '@landfall/durable';
-import { ExitCode } from '@landfall/errors';
+import { ExitCode, messageOf } from '@landfall/errors';
 import { timestamp } from '../host.ts';
 import { type Paths, pathsOf } from '../paths.ts';
 import { describeHeld } from '../policy/judge.ts';
@@ -61,7 +61,7 @@ export const hold: Command = {
     const paths = securePaths(context);
     await withHoldLock(paths, 'hold', () => {
       writeHold(paths.hold, begun);
-      note(paths, { hold: 'begun', reason, until: begun.until });
+      note(context, paths, { hold: 'begun', reason, until: begun.until });
     });
     const reach = await findReach(paths);
     const { atWork, inProgress } = reach;
@@ -92,8 +92,9 @@ export const unhold: Command = {
     const lifted = await withHoldLock(paths, 'unhold', () => {
       const held = readHeld(paths.hold, readClock());
       if (held === undefined) return undefined;
-      note(paths, { hold: 'lifted', reason: 'corrupt' in held ? held.corrupt : held.hold.reason });
       removeHold(paths.hold);
+      const reason = 'corrupt' in held ? held.corrupt : held.hold.reason;
+      note(context, paths, { hold: 'lifted', reason });
       return held;
     });
     context.result(
@@ -129,10 +130,21 @@ function securePaths(context: Context): Paths {
   return paths;
 }
 
-/** Writes it into the journal, which only a holder of the node's lock puts aside when it has grown. */
-function note({ journal }: Paths, entry: Readonly<Record<string, unknown>>): void {
+/**
+ * Writes it into the journal, which only a holder of the node's lock puts aside when it has grown.
+ * What was done counts, also where there is no room to tell of it.
+ */
+function note(
+  context: Context,
+  { journal }: Paths,
+  entry: Readonly<Record<string, unknown>>,
+): void {
   const whole = new Journal(journal, { maxBytes: Number.POSITIVE_INFINITY });
-  whole.append({ at: timestamp(), ...entry });
+  try {
+    whole.append({ at: timestamp(), ...entry });
+  } catch (error) {
+    context.note(`note: the history does not tell of it: ${messageOf(error)}`);
+  }
 }
 
 function durationOf(context: Context): number {

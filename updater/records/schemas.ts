@@ -1,5 +1,5 @@
 /** What the files in the state folder share: the machine's facts as zod schemas. */
-import { z } from '@landfall/manifest';
+import { isVersion, z } from '@landfall/manifest';
 import { RANKS, type Deployment, type Outcome, type Proof, type Running } from '../facts.ts';
 
 /** `<version>-<first 12 digits of the content digest>`: one name, never a path. */
@@ -7,7 +7,7 @@ const DEPLOYMENT_ID = /^[0-9A-Za-z][0-9A-Za-z.-]{0,140}-[0-9a-f]{12}$/;
 
 /** Whether `text` has the form of a deployment's name: `<version>-<digest12>`, docs/formats.md. */
 export function isDeploymentId(text: string): boolean {
-  return DEPLOYMENT_ID.test(text);
+  return DEPLOYMENT_ID.test(text) && isVersion(text.slice(0, text.lastIndexOf('-')));
 }
 
 /** A SHA-256 in lower-case hex. */
