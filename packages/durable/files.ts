@@ -68,17 +68,29 @@ export function createFileDurably(path: string, content: string, mode: number): 
     removeTemporaries(path);
     try {
       writeNew(temporary, content, { mode });
-      // A second name for it: unlike a rename, that never takes the place of another file.
-      linkSync(temporary, path);
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST' && isThere(path)) return false;
-      throw error;
+      if (!nameUnlessTaken(temporary, path)) return false;
     } finally {
       unlinkIfThere(temporary);
     }
     fsyncPath(dirname(path), O_DIRECTORY);
     return true;
   });
+}
+
+/** What a file system says that knows no second names, such as FAT. */
+const NO_LINKS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
+/** Gives the file a second name: unlike a rename, that never takes the place of another. */
+function nameUnlessTaken(file: string, name: string): boolean {
+  try {
+    linkSync(file, name);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'EEXIST' && !NO_LINKS.includes(code)) throw error;
+    if (isThere(name)) return false;
+    renameSync(file, name);
+  }
+  return true;
 }
 
 /** Whether process `pid` is writing `path`, which does not have its name yet, or died while it did. */

@@ -167,7 +167,7 @@ function trace(script: string, inject: readonly string[] = []): string[] {
   execFileSync('strace', [
     '-fy',
     '-e',
-    'trace=fsync,rename,write,symlink,fchmod,mkdir,chmod,unlink',
+    'trace=fsync,rename,write,symlink,link,fchmod,mkdir,chmod,unlink',
     ...inject,
     '-o',
     log,
@@ -225,6 +225,18 @@ describe('the order of system calls', () => {
       'fchmod F/.x.tmp',
       'fsync F/.x.tmp',
       'unlink F/.x.tmp',
+    ]);
+  });
+
+  it('gives a new file its name once it is synced, also where no file has two', () => {
+    const script = `d.createFileDurably(folder + '/x', 'content', 0o600)`;
+    const written = ['write F/.x.tmp', 'fchmod F/.x.tmp', 'fsync F/.x.tmp', 'link F/.x.tmp'];
+    expect(trace(script)).toEqual([...written, 'unlink F/.x.tmp', 'fsync F']);
+    expect(trace(script, ['-e', 'inject=link:error=EPERM'])).toEqual([
+      ...written,
+      'rename F/.x.tmp',
+      'unlink F/.x.tmp',
+      'fsync F',
     ]);
   });
 
