@@ -10,6 +10,12 @@ import type { ArtifactStream, OpenOptions, ReadOptions } from './mirror.ts';
 
 const CHUNK_BYTES = 128 * 1024;
 
+interface OpenFile {
+  handle: Files.FileHandle;
+  /** Bytes. */
+  size: number;
+}
+
 /** A folder that is read as a mirror. Paths given to it are relative and already checked. */
 export class Folder {
   readonly mirror: string;
@@ -30,7 +36,7 @@ export class Folder {
   async open(path: string, options: OpenOptions): Promise<ArtifactStream | undefined> {
     const guard = new ReadGuard(this.mirror, path, options);
     try {
-      const found = await guard.wait(this.#openRegular(path));
+      const found = await this.#openUnder(guard, path);
       if (found === undefined) {
         guard.close();
         return undefined;
@@ -57,7 +63,7 @@ export class Folder {
   async stat(path: string, options: ReadOptions): Promise<{ size: number } | undefined> {
     const guard = new ReadGuard(this.mirror, path, options);
     try {
-      const found = await guard.wait(this.#openRegular(path));
+      const found = await this.#openUnder(guard, path);
       await found?.handle.close();
       return found === undefined ? undefined : { size: found.size };
     } catch (error) {
@@ -67,14 +73,23 @@ export class Folder {
     }
   }
 
+  /** A file that opens after it was given up is closed then: one that nobody closes ends the process when it is collected. */
+  async #openUnder(guard: ReadGuard, path: string): Promise<OpenFile | undefined> {
+    const opening = this.#openRegular(path);
+    try {
+      return await guard.wait(opening);
+    } catch (error) {
+      opening.then((late) => late?.handle.close()).catch(() => undefined);
+      throw error;
+    }
+  }
+
   /**
    * Opens without waiting (a fifo would hang us) and takes only a regular
    * file. A file that is missing from a folder without a marker means that the
    * folder is not there: an unmounted stick leaves an empty one.
    */
-  async #openRegular(
-    path: string,
-  ): Promise<{ handle: Files.FileHandle; size: number } | undefined> {
+  async #openRegular(path: string): Promise<OpenFile | undefined> {
     let handle: Files.FileHandle;
     try {
       handle = await filesOf().open(
@@ -86,7 +101,10 @@ export class Folder {
       if (await isMirrorFolder(this.root)) return undefined;
       throw notMounted(this.mirror, this.root, 'UNREACHABLE');
     }
-    const info = await handle.stat();
+    const info = await handle.stat().catch(async (error: unknown) => {
+      await handle.close();
+      throw error;
+    });
     if (info.isFile()) return { handle, size: info.size };
     await handle.close();
     throw new MirrorError('BAD_ANSWER', this.mirror, `'${path}' is not a regular file`, {

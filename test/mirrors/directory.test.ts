@@ -4,12 +4,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { openMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -24,6 +26,19 @@ import { describeMirror, makeArtifact } from './conformance.ts';
 const LIMITS = { maxBytes: 1_000_000, deadlineMs: 10_000 };
 /** Files of an index. */
 const INDEX = ['releases/manifest.json', 'releases/manifest.json.minisig', 'releases/halt.json'];
+
+const ARTIFACT = 'releases/download/v1.0.0/a.tar.zst';
+
+/** What this process has open, by path. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}
 
 describeMirror('directory, from the disk by its path', async () => directorySubject(emptyMirror()));
 
@@ -123,6 +138,28 @@ describe('a directory mirror', () => {
     expect(readdirSync(folder)).toEqual(['a.tar.zst']);
     expect(statSync(join(folder, 'a.tar.zst')).size).toBe(100);
   });
+
+  it.each(['readIndex', 'openArtifact', 'statArtifact'] as const)(
+    'closes what opens only after %s was given up',
+    async (how) => {
+      const path = emptyMirror();
+      const file = join(path, how === 'readIndex' ? 'releases/manifest.json' : ARTIFACT);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, '{}');
+      const [reader] = openMirrors([{ type: 'directory', path }]);
+      const stop = new AbortController();
+      const limits = { ...LIMITS, signal: stop.signal };
+      const read =
+        how === 'readIndex'
+          ? reader?.readIndex('releases/manifest.json', limits)
+          : reader?.[how]('1.0.0', 'a.tar.zst', limits);
+      stop.abort(new Error('given up'));
+      await expect(read).rejects.toThrow('given up');
+      // One that stays open ends the process when it is collected.
+      await setTimeout(100);
+      expect(openFiles()).not.toContain(file);
+    },
+  );
 
   it('reads regular files only', async () => {
     const path = emptyMirror();
