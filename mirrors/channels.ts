@@ -38,7 +38,7 @@ export async function findChannels(
   }
   const head = await readersBranch(config).fetchHead(scratch, options);
   if (head === undefined) return { channels: [], complete: true };
-  const paths = await manifestPaths(scratch, head);
+  const paths = await manifestPaths(scratch, head, config.name);
   return { channels: paths.map(channelOf), complete: true, head };
 }
 

@@ -4,7 +4,8 @@
  * Nothing of it is believed; callers verify.
  */
 import type { GiteaConfig, Named } from './config.ts';
-import { runGit } from './git.ts';
+import { MirrorError } from './errors.ts';
+import { lastLine, runGit } from './git.ts';
 import { GitRemote } from './git-remote.ts';
 import { DEFAULT_BRANCH } from './gitea.ts';
 import { openScratch } from './index-commit.ts';
@@ -35,16 +36,42 @@ export function readersBranch(config: Named<GiteaConfig>): IndexBranch {
   };
 }
 
-/** Paths of all manifests in commit `head`, of whatever channel. */
-export async function manifestPaths(repository: string, head: string): Promise<string[]> {
+/** Paths of all manifests in commit `head` of `mirror`, of whatever channel. Throws `MirrorError` BAD_ANSWER when they cannot all be told. */
+export async function manifestPaths(
+  repository: string,
+  head: string,
+  mirror: string,
+): Promise<string[]> {
   const args = ['ls-tree', '-r', '-z', '--name-only', '--full-tree', head, '--', 'releases/'];
-  const { stdout } = await runGit(args, { repository });
-  return stdout.split('\0').filter(isIndexPath);
+  return (await all(mirror, repository, args, 'has more in releases/ than can be listed'))
+    .split('\0')
+    .filter(isIndexPath);
 }
 
-/** Commits below `head` that changed the file, newest first. */
-export async function commitsOf(repository: string, head: string, path: string): Promise<string[]> {
+/** Commits below `head` that changed the file, newest first. Throws `MirrorError` BAD_ANSWER when they cannot be told. */
+export async function commitsOf(
+  repository: string,
+  head: string,
+  path: string,
+  mirror: string,
+): Promise<string[]> {
   const args = ['log', `--max-count=${MAX_COMMITS}`, '--format=%H', head, '--', path];
-  const { stdout } = await runGit(args, { repository });
-  return stdout.split('\n').filter((line) => line !== '');
+  return (await all(mirror, repository, args, 'has too long a history'))
+    .split('\n')
+    .filter(Boolean);
+}
+
+/** What git prints, to its end: of half an answer nobody knows what it lacks. */
+async function all(
+  mirror: string,
+  repository: string,
+  args: readonly string[],
+  cut: string,
+): Promise<string> {
+  const { code, stdout, stderr } = await runGit(args, { repository });
+  if (code === 0) return stdout;
+  const why = code === null ? cut : `cannot be read: ${lastLine(stderr)}`;
+  throw new MirrorError('BAD_ANSWER', mirror, `its index branch ${why}`, {
+    hint: 'look at the branch in a clone of it',
+  });
 }

@@ -8,8 +8,9 @@
  */
 import { compareVersions, indexPath, isVersion, MAX_MANIFEST_BYTES } from '@landfall/manifest';
 import { z } from 'zod';
-import { findChannels } from './channels.ts';
+import { findChannels, folderOf } from './channels.ts';
 import type { MirrorConfig, Named } from './config.ts';
+import { DirectoryMirror } from './directory.ts';
 import { MirrorError } from './errors.ts';
 import { fileOf } from './git.ts';
 import { commitsOf } from './git-history.ts';
@@ -46,9 +47,9 @@ export interface NamedOptions {
 }
 
 /**
- * Versions that the mirror's manifests name, of every channel, and those they
- * had before where git or the mirror itself remembers them. Throws `MirrorError` when one of them
- * cannot be read: then nobody knows what may be removed.
+ * Versions that the mirror's manifests name, of every channel, as readers find them and as they
+ * stand there, and those they had before where git or the mirror itself remembers them. Throws
+ * `MirrorError` when one of them cannot be read: then nobody knows what may be removed.
  */
 export async function versionsNamed(
   mirror: Mirror,
@@ -61,24 +62,51 @@ export async function versionsNamed(
   const add = (version: string, why: string): void => {
     if (!named.has(version)) named.set(version, why);
   };
+  const own = ownFolder(config);
   for (const channel of new Set([...options.channels, ...found.channels])) {
     const path = indexPath(channel);
-    const bytes = await mirror.readIndex(path, {
-      maxBytes: MAX_MANIFEST_BYTES,
-      deadlineMs: DEADLINE_MS,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    if (bytes === undefined) continue;
-    const current = readNaming(mirror, path, bytes);
-    add(current.version, `'${path}' names it`);
-    const earlier =
-      found.head === undefined
-        ? keptNamings(mirror, path, current, signal)
-        : namingsInGit(scratch, found.head, path);
-    const before = await versionBefore(current, earlier);
-    if (before !== undefined) add(before, `'${path}' named it before`);
+    const copies = [{ at: mirror, bytes: await read(mirror, path, signal) }];
+    if (own !== undefined) copies.push({ at: own, bytes: await read(own, path, signal) });
+    if (found.head !== undefined) {
+      copies.push({ at: mirror, bytes: await fileOf(scratch, found.head, path) });
+    }
+    if (found.channels.includes(channel) && copies.at(-1)?.bytes === undefined) {
+      throw cannotTell(mirror, path);
+    }
+    for (const { at, bytes } of copies) {
+      if (bytes === undefined) continue;
+      const current = readNaming(mirror, path, bytes);
+      add(current.version, `'${path}' names it`);
+      const earlier =
+        found.head === undefined
+          ? keptNamings(at, path, current, signal)
+          : namingsInGit(mirror, scratch, found.head, path);
+      const before = await versionBefore(current, earlier);
+      if (before !== undefined) add(before, `'${path}' named it before`);
+    }
   }
   return named;
+}
+
+/** The folder itself, where readers go through an address: a cache in between may show an older index, or none of a channel. */
+function ownFolder(config: Named<MirrorConfig>): Mirror | undefined {
+  if (config.type === 'gitea' || config.url === undefined) return undefined;
+  const path = folderOf(config);
+  return path === undefined
+    ? undefined
+    : new DirectoryMirror({ type: 'directory', name: config.name, path });
+}
+
+async function read(
+  mirror: Mirror,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  return mirror.readIndex(path, {
+    maxBytes: MAX_MANIFEST_BYTES,
+    deadlineMs: DEADLINE_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** The version to go back to: of the newest earlier manifest that names another one that was not withdrawn. */
@@ -94,8 +122,13 @@ async function versionBefore(
 }
 
 /** What git remembers, newest first. */
-async function* namingsInGit(scratch: string, head: string, path: string): AsyncGenerator<Naming> {
-  for (const commit of await commitsOf(scratch, head, path)) {
+async function* namingsInGit(
+  { name }: Mirror,
+  scratch: string,
+  head: string,
+  path: string,
+): AsyncGenerator<Naming> {
+  for (const commit of await commitsOf(scratch, head, path, name)) {
     const old = await fileOf(scratch, commit, path);
     const known = old === undefined ? undefined : parseNaming(old);
     if (known !== undefined) yield known;
@@ -111,11 +144,7 @@ async function* keptNamings(
 ): AsyncGenerator<Naming> {
   let { previous } = from;
   for (let steps = 0; previous !== null && steps < MAX_STEPS; steps += 1) {
-    const bytes = await mirror.readIndex(historyPath(path, previous), {
-      maxBytes: MAX_MANIFEST_BYTES,
-      deadlineMs: DEADLINE_MS,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const bytes = await read(mirror, historyPath(path, previous), signal);
     const known = bytes === undefined ? undefined : parseNaming(bytes);
     if (known === undefined) return;
     yield known;
@@ -165,7 +194,11 @@ function parseNaming(bytes: Uint8Array): Naming | undefined {
 function readNaming(mirror: Mirror, path: string, bytes: Uint8Array): Naming {
   const found = parseNaming(bytes);
   if (found !== undefined) return found;
-  throw new MirrorError('BAD_ANSWER', mirror.name, `cannot tell what '${path}' names`, {
+  throw cannotTell(mirror, path);
+}
+
+function cannotTell(mirror: Mirror, path: string): MirrorError {
+  return new MirrorError('BAD_ANSWER', mirror.name, `cannot tell what '${path}' names`, {
     hint: 'nothing is removed from a mirror with a manifest that cannot be read; look at it first',
   });
 }

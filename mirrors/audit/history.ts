@@ -7,6 +7,7 @@
 import { OtaError } from '@landfall/errors';
 import { indexPath } from '@landfall/manifest';
 import type { VerifiedManifest } from '@landfall/trust';
+import { MirrorError } from '../errors.ts';
 import { fileOf } from '../git.ts';
 import { commitsOf } from '../git-history.ts';
 import { type Believed, gatherIndex } from '../signed-index.ts';
@@ -18,7 +19,7 @@ export interface Seen {
   verified: VerifiedManifest;
 }
 
-/** The valid manifests of a channel below a git head, newest first. */
+/** The valid manifests of a channel below a git head, newest first; none where git cannot tell them. */
 export async function earlierManifests(
   repository: string,
   head: string,
@@ -26,7 +27,8 @@ export async function earlierManifests(
   believed: Believed,
 ): Promise<VerifiedManifest[]> {
   const found = new Map<string, VerifiedManifest>();
-  for (const commit of await commitsOf(repository, head, indexPath(channel))) {
+  const commits = await commitsOf(repository, head, indexPath(channel), '').catch(untold);
+  for (const commit of commits) {
     const index = await gatherIndex(channel, believed, (path, maxBytes) =>
       fileOf(repository, commit, path, maxBytes),
     ).catch((error: unknown) => {
@@ -36,6 +38,11 @@ export async function earlierManifests(
     if (index !== undefined) found.set(index.verified.sha256, index.verified);
   }
   return [...found.values()];
+}
+
+function untold(error: unknown): string[] {
+  if (error instanceof MirrorError && error.code === 'BAD_ANSWER') return [];
+  throw error;
 }
 
 /** Equivocations and broken chains among the manifests of one channel. */

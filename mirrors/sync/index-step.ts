@@ -157,7 +157,7 @@ async function requireNothingElse(
 ): Promise<void> {
   if (target.writer.indexBranch === undefined || commit === undefined) return;
   const ours = new Set(goals.map(({ channel }) => indexPath(channel)));
-  for (const path of await manifestPaths(commit.repository, commit.id)) {
+  for (const path of await manifestPaths(commit.repository, commit.id, target.name)) {
     if (ours.has(path)) continue;
     const channel = channelOf(path);
     const carried = await gatherIndex(channel, { app, policy }, (name, maxBytes) =>

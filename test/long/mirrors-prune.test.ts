@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Manifest } from '@landfall/manifest';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { serveDirectory } from '../../mirrors/serve.ts';
 import { type CommandOptions, type Outcome, runCommand } from '../harness/command.ts';
 import { contentsOf } from '../harness/gitea-project.ts';
 import { REPOSITORY } from '../harness/gitea-scene.ts';
@@ -70,6 +71,28 @@ describe('mirrors prune', () => {
     addBeta(folder, key, 2);
     expect((await prune(key, [folder], ['--keep', '1'])).code).toBe(0);
     expect(versionsIn(folder)).toEqual(['v1.0.2', 'v1.0.5']);
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['an older one', 3],
+  ])('never removes what its folder names where readers still find %s', async (_, sequence) => {
+    const key = testKey();
+    const [folder, cache] = [mirrorWith(key, 5), mirrorWith(key, 5)];
+    if (sequence !== undefined) addBeta(cache, key, sequence);
+    addBeta(folder, key, 2);
+    const served = await serveDirectory(cache, { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => served.close());
+    const cwd = temporaryFolder();
+    const config = {
+      app: 'archipelago',
+      keys: { public: [publicKeyBase64(key.publicKey)] },
+      mirrors: [{ type: 'directory', path: folder, url: served.address }],
+    };
+    writeFileSync(join(cwd, 'release.config.ts'), `export default ${JSON.stringify(config)};\n`);
+    expect((await runCommand('mirrors', ['prune', '--keep', '1'], { cwd })).code).toBe(0);
+    const named = sequence === undefined ? ['v1.0.2'] : ['v1.0.2', `v1.0.${sequence}`];
+    expect(versionsIn(folder)).toEqual([...named, 'v1.0.5']);
   });
 
   it('never removes what another mirror still names', async () => {
