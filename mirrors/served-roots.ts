@@ -83,11 +83,19 @@ export async function checkRoots(
       if (served === undefined) found.missing.push(version);
       else if (served.verified.sha256 !== known.verified.sha256) found.other.push(version);
     } catch (error) {
-      if (!(error instanceof OtaError) || error.exit !== ExitCode.refused) throw error;
+      if (!isWrong(error)) throw error;
       found.wrong.push(version);
     }
   }
   return found;
+}
+
+/** Refused by what it says, or no document at all: a page, something endless. A status tells of the server alone. */
+function isWrong(error: unknown): boolean {
+  if (!(error instanceof MirrorError)) {
+    return error instanceof OtaError && error.exit === ExitCode.refused;
+  }
+  return error.code === 'TOO_LARGE' || (error.code === 'BAD_ANSWER' && error.status === undefined);
 }
 
 async function readOne(

@@ -9,7 +9,7 @@ import {
   newestOf,
   problemOfRoots,
 } from '../served-roots.ts';
-import type { Finding, Fixes } from './finding.ts';
+import { type Finding, findingOf, type Fixes } from './finding.ts';
 
 /** A root document that ends within this time must be followed by the next. */
 const SOON_MS = 30 * 86_400_000;
@@ -59,9 +59,9 @@ async function auditOne(
     ];
   } catch (error) {
     given.signal?.throwIfAborted();
-    // One that cannot be asked is found out when its index is read.
+    // One that is down was found out when its index was read, and is told of once.
     if (!(error instanceof MirrorError)) throw error;
-    return [];
+    return [findingOf(mirror.name, error, fixes)];
   }
 }
 

@@ -8,6 +8,7 @@ import { historyPath } from '../../mirrors/layout.ts';
 import { type Outcome, runCommand } from '../harness/command.ts';
 import { contentsOf } from '../harness/gitea-project.ts';
 import { REPOSITORY } from '../harness/gitea-scene.ts';
+import { startFaultyMirror } from '../harness/faulty-mirror.ts';
 import { startGiteaStandIn } from '../harness/gitea-stand-in/server.ts';
 import { testKey } from '../harness/minisign-keys.ts';
 import { fillMirror, mirrorFolder, put, smallRelease } from '../harness/mirror-folder.ts';
@@ -103,6 +104,41 @@ describe('mirrors with a root document', () => {
     }
     const after = await run('audit');
     expect([after.code, after.stdout]).toEqual([0, expect.stringContaining('nothing found')]);
+  });
+
+  it.each(['root-2.json', 'root-2.json.minisig'])(
+    'find, and repair, a mirror where %s is more than any such file is',
+    async (name) => {
+      const { mirrors, documents, pin } = makeScene();
+      const [whole, second] = mirrors;
+      show(documents, second);
+      const file = join(second, 'trust', name);
+      writeFileSync(file, Buffer.alloc(100_000, 'x'));
+      const run = (command: string): Promise<Outcome> => {
+        const from = [whole, second].flatMap((each) => ['--mirror', each]);
+        const whom = ['--app', 'archipelago', '--trusted-root', pin];
+        return runCommand('mirrors', [command, ...from, ...whom]);
+      };
+      const audit = await run('audit');
+      expect([audit.code, audit.stdout]).toEqual([4, expect.stringContaining('ROOT_MISSING')]);
+      const sync = await run('sync');
+      expect(sync, sync.stdout).toMatchObject({ code: 0 });
+      expect(readFileSync(file)).toEqual(readFileSync(join(whole, 'trust', name)));
+      expect((await run('audit')).code).toBe(0);
+    },
+  );
+
+  it('are not right where nobody may read the documents', async () => {
+    const { mirrors, documents, pin } = makeScene();
+    const [whole, second] = mirrors;
+    show(documents, second);
+    const server = await startFaultyMirror(second);
+    onTestFinished(() => server.stop());
+    server.rules.push({ path: /trust/, fault: { kind: 'status', status: 403 } });
+    const whom = ['--app', 'archipelago', '--trusted-root', pin];
+    const args = ['audit', '--mirror', whole, '--mirror', server.url, ...whom];
+    const audit = await runCommand('mirrors', args);
+    expect([audit.code, audit.stdout]).toEqual([4, expect.stringContaining('forbids it (403)')]);
   });
 
   it('bring the documents to a Gitea server, in one commit with the index', async () => {
