@@ -68,8 +68,9 @@ async function answer(
     return plain(response, 405, { allow: 'GET, HEAD' });
   }
   const path = toPath(request.url ?? '/');
-  const file = path === undefined ? undefined : await openInside(root, path);
-  if (path === undefined || file === undefined) return plain(response, 404);
+  if (path === undefined) return plain(response, 404);
+  const file = await openInside(root, path);
+  if (typeof file === 'number') return plain(response, file);
   try {
     await send(file, path, request, response);
   } finally {
@@ -95,17 +96,24 @@ function toPath(url: string): string | undefined {
   return plainly && !/[\0\\]/.test(path) ? segments.join('/') : undefined;
 }
 
+/** What stands for nothing that is served: no such file, links in a circle, a socket, a name too long. */
+const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG']);
+
 /**
  * Opens first and asks afterwards what was opened, so that a link swapped in
- * between changes nothing. Undefined for what is not a regular file inside.
+ * between changes nothing. 404 for what is not a regular file inside, 403 for what we may not
+ * read. Throws what says nothing of the file (too many are open): readers would believe that
+ * there is none.
  */
-async function openInside(root: string, path: string): Promise<OpenFile | undefined> {
+async function openInside(root: string, path: string): Promise<OpenFile | 403 | 404> {
   let handle: FileHandle;
   try {
     handle = await open(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    if (systemCode(error) === undefined) throw error;
-    return undefined;
+    const code = systemCode(error) ?? '';
+    if (NOTHING.has(code)) return 404;
+    if (code === 'EACCES' || code === 'EPERM') return 403;
+    throw error;
   }
   try {
     const info = await handle.stat({ bigint: true });
@@ -118,7 +126,7 @@ async function openInside(root: string, path: string): Promise<OpenFile | undefi
     throw error;
   }
   await handle.close();
-  return undefined;
+  return 404;
 }
 
 async function send(

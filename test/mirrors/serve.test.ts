@@ -1,7 +1,9 @@
 /** The static server of a directory mirror: what it serves, and what it never does. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { serveDirectory } from '../../mirrors/serve.ts';
@@ -139,6 +141,47 @@ describe('the static server', () => {
     expect((await raw(url, '/releases/latest')).body).toBe(CONTENT);
   });
 });
+
+/** The command for one that may have so many files open, sockets included. */
+async function serveWithFew(folder: string, files: number): Promise<string> {
+  const command = [
+    join(process.cwd(), 'mirrors/main.ts'),
+    'serve',
+    folder,
+    '--listen',
+    '127.0.0.1:0',
+  ];
+  const limited = ['-c', `ulimit -n ${files}; exec "$@"`, 'sh', process.execPath, ...command];
+  const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(async () => {
+    child.kill();
+    await once(child, 'exit');
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return / at (\S+)/.exec(line.toString())?.[1] ?? '';
+}
+
+it.each([60, 61])(
+  'says of no file that it is not there when it may open no more than %i',
+  async (most) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'landfall-mirror.json'), '{}\n');
+    writeFileSync(join(folder, 'large'), Buffer.alloc(50_000_000));
+    writeFileSync(join(folder, 'small'), CONTENT);
+    const url = await serveWithFew(folder, most);
+    const found = new Set<number>();
+    for (let readers = 0; readers < 40; readers += 1) {
+      // One who asks for all of it and takes nothing holds two of them.
+      const reader = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+      onTestFinished(() => void reader.destroy());
+      reader.once('data', () => reader.pause()).write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n');
+      const answer = await raw(url, '/small').catch(() => ({ status: 0 }));
+      found.add(answer.status);
+    }
+    expect([...found].filter((status) => ![0, 200, 500].includes(status))).toEqual([]);
+    expect(found).toContain(200);
+  },
+);
 
 describe('a range', () => {
   it.each<[string | undefined, ReturnType<typeof parseRange>]>([
