@@ -20,12 +20,24 @@ function address(protocols: readonly string[]): z.ZodMiniType<string, string> {
       const url = URL.canParse(text) ? new URL(text) : undefined;
       const problem = (message: string): void => context.addIssue({ code: 'custom', message });
       if (url === undefined || !protocols.includes(url.protocol)) return problem(expected);
+      if (url.protocol === 'file:' && !isFolder(url)) {
+        return problem('expected a folder of this machine such as file:///media/stick');
+      }
       if (url.username !== '' || url.password !== '') {
         problem("credentials do not belong into an address: use 'token', 'readToken' or 'auth'");
       }
       if (url.search !== '' || url.hash !== '') problem('expected an address without ? and #');
     }),
   );
+}
+
+/** Not of another host (`file://media/stick` names one), and no `/` or broken character behind a `%`. */
+function isFolder(url: URL): boolean {
+  try {
+    return !fileURLToPath(url).includes('\0');
+  } catch {
+    return false;
+  }
 }
 
 const name = z

@@ -57,6 +57,13 @@ describe('a configuration', () => {
       { type: 'directory', url: 'ftp://x' },
       "'0.url': expected an address starting with http:// or https:// or file://",
     ],
+    ...['file://media/stick', 'file:///a%2Fb', 'file:///%ff', 'file:///a%00b'].map(
+      (url): [string, unknown, string] => [
+        `the address ${url}`,
+        { type: 'directory', url },
+        "'0.url': expected a folder of this machine such as file:///media/stick",
+      ],
+    ),
     [
       'a password in the address',
       { ...GITEA, url: 'https://me:secret@git.example.org' },
