@@ -8,7 +8,7 @@ import { CliError, type Context, type OptionSpec } from '@landfall/cli';
 import { describeIssues } from '@landfall/errors';
 import { isChannelName } from '@landfall/manifest';
 import { parsePublicKey, type PublicKey } from '@landfall/minisign';
-import type { Authority } from '@landfall/trust';
+import { type Authority, distinctKeys, type TrustPolicy } from '@landfall/trust';
 import { z } from 'zod';
 import { type MirrorConfig, mirrorConfigSchema, type Named, nameMirrors } from '../config.ts';
 import { MirrorError } from '../errors.ts';
@@ -137,10 +137,7 @@ async function fromOptions(context: Context, channel: string | undefined): Promi
   const believed =
     rootFile === undefined
       ? {
-          policy: {
-            keys: keys.map((key) => readKey(key, process.cwd())),
-            threshold: context.count('threshold') ?? 1,
-          },
+          policy: policyOf(keys, process.cwd(), context.count('threshold')),
           roots: undefined,
         }
       : believing({ documents: [await readPin(resolve(rootFile), app)] });
@@ -173,12 +170,15 @@ function opened(
   return { configs, mirrors: openMirrors(configs) };
 }
 
-/** A mirror as it is written on a command line. */
+/** A mirror as it is written on a command line. Throws `CliError`. */
 export function toMirrorConfig(address: string): MirrorConfig {
   const gitea = /^gitea:(https?:\/\/.+?)\/([^/]+\/[^/]+?)\/?$/.exec(address);
   const [, url, repository] = gitea ?? [];
   if (url !== undefined && repository !== undefined) {
     return { type: 'gitea', url, repository, token: { env: TOKEN_VARIABLE } };
+  }
+  if (/^gitea:/i.test(address)) {
+    throw usage(`expected gitea:https://host/owner/name, found '${address}'`);
   }
   if (/^[a-z]+:\/\//.test(address)) return { type: 'directory', url: address };
   return { type: 'directory', path: address };
@@ -200,10 +200,7 @@ async function fromConfig(path: string, channel: string | undefined): Promise<Su
     channel: channel === defaultChannel ? undefined : channel,
     ...(keys.root === undefined
       ? {
-          policy: {
-            keys: keys.public.map((key) => readKey(key, folder)),
-            threshold: keys.threshold ?? 1,
-          },
+          policy: policyOf(keys.public, folder, keys.threshold),
           roots: undefined,
         }
       : believing(await knownIn(resolve(folder, keys.root), app))),
@@ -222,6 +219,13 @@ async function knownIn(folder: string, app: string): Promise<KnownRoots> {
 /** A word as a shell takes it. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Throws `TrustError` POLICY_INVALID where no mirror could ever be believed. */
+function policyOf(listed: readonly string[], folder: string, threshold = 1): TrustPolicy {
+  const policy = { keys: listed.map((key) => readKey(key, folder)), threshold };
+  distinctKeys(policy);
+  return policy;
 }
 
 /** A key as text, or the file that holds it. */

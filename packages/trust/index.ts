@@ -10,7 +10,7 @@
  * replaced step by step (`verifyNextRoot`) without a word to the nodes.
  */
 export { TrustError } from './errors.ts';
-export { type TrustPolicy } from './policy.ts';
+export { distinctKeys, type TrustPolicy } from './policy.ts';
 export { MAX_SIGNATURES, verifySignatures } from './signatures.ts';
 export { verifyManifest, type ExpectedManifest, type VerifiedManifest } from './manifest.ts';
 export { verifyHalt, type VerifiedHalt } from './halt.ts';

@@ -10,6 +10,9 @@ import { testKey } from '../harness/minisign-keys.ts';
 import { fillMirror, mirrorFolder, smallRelease } from '../harness/mirror-folder.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 
+/** A public key; nobody has what belongs to it. */
+const ANY_KEY = 'RWSz8OsFsmk36uoRZNG8f1oIU93+lKIhc6vGMudcmzCeeYvAhmBeA7aF';
+
 /** Starts `mirrors serve` and resolves to its address when it listens. */
 async function startServing(
   folder: string,
@@ -269,6 +272,16 @@ describe('mirrors status', () => {
     ],
     ['a channel that is none', ['--channel', '../x'], '--channel: expected a channel name'],
     [
+      'a Gitea server without a repository',
+      ['--mirror', 'gitea:https://127.0.0.1:1/owner', '--app', 'x', '--key', ANY_KEY],
+      'expected gitea:https://host/owner/name',
+    ],
+    [
+      'more signatures than keys',
+      [...['--mirror', 'x', '--app', 'x', '--key', ANY_KEY], '--threshold', '2'],
+      'threshold: expected at most 1',
+    ],
+    [
       'both ways at once',
       ['--mirror', 'http://127.0.0.1:1', '--config', 'x'],
       'expected --config or --mirror',
@@ -277,7 +290,7 @@ describe('mirrors status', () => {
     const { code, stderr } = await runCommand('mirrors', ['status', ...args], {
       cwd: temporaryFolder(),
     });
-    expect(code).toBeGreaterThan(0);
+    expect(code).toBe(2);
     expect(stderr).toContain(words);
     expect(stderr).toMatch(/^error: [^\n]+\n {2}hint: [^\n]+\n$/);
   });
