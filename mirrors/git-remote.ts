@@ -8,6 +8,7 @@ import { MirrorError, type MirrorErrorCode } from './errors.ts';
 import { type GitResult, lastLine, runGit } from './git.ts';
 import { safeWords } from './http-errors.ts';
 import { proxyFor } from './proxy.ts';
+import { secretsIn } from './token.ts';
 
 const LOOK_TIMEOUT_MS = 60_000;
 const FETCH_TIMEOUT_MS = 15 * 60_000;
@@ -43,6 +44,8 @@ interface CallOptions {
 export class GitRemote {
   readonly #options: GitRemoteOptions;
   readonly #ref: string;
+  /** What the server was shown last. */
+  #shown = '';
 
   constructor(options: GitRemoteOptions) {
     this.#options = options;
@@ -120,7 +123,8 @@ export class GitRemote {
     const { mirror, authorization, url, ca, env = process.env } = this.#options;
     const config = this.#proxy(env);
     if (authorization !== undefined) {
-      config[`http.${url}.extraHeader`] = `Authorization: ${authorization()}`;
+      this.#shown = authorization();
+      config[`http.${url}.extraHeader`] = `Authorization: ${this.#shown}`;
     }
     return withAuthorities(mirror, ca, env, (bundle) => {
       if (bundle !== undefined) config['http.sslCAInfo'] = bundle;
@@ -142,9 +146,12 @@ export class GitRemote {
   }
 
   #failure(verb: string, result: GitResult): MirrorError {
-    const { mirror, branch, secret } = this.#options;
+    const { mirror, branch, secret = '' } = this.#options;
     const text = `${result.stderr}\n${result.stdout}`;
-    const words = safeWords(reason(text) ?? lastLine(result.stderr), secret);
+    const words = safeWords(reason(text) ?? lastLine(result.stderr), [
+      ...secretsIn(this.#shown),
+      secret,
+    ]);
     if (result.timedOut) {
       return new MirrorError(
         'TIMEOUT',

@@ -207,7 +207,7 @@ export class GiteaApi {
     const html = /^text\/html/i.test(answer.header('content-type') ?? '');
     if (expected.includes(answer.status) && !html) return { ...answer, text };
     if (answer.status === 200) throw htmlError(this.#client.mirror, answer.subject, 'JSON');
-    const words = html ? 'a page of HTML' : safeWords(messageIn(text), this.#secret);
+    const words = html ? 'a page of HTML' : safeWords(messageIn(text), [this.#secret]);
     throw statusError(this.#client.mirror, answer, words, html);
   }
 
@@ -217,7 +217,7 @@ export class GiteaApi {
     throw new MirrorError(
       'BAD_ANSWER',
       this.#client.mirror,
-      `the answer is not what Gitea's API says: ${safeWords(describeIssues(result.error.issues), this.#secret)} (${subject})`,
+      `the answer is not what Gitea's API says: ${safeWords(describeIssues(result.error.issues), [this.#secret])} (${subject})`,
       { cause: result.error, hint: "check that 'url' is that of a Gitea or Forgejo server" },
     );
   }

@@ -275,15 +275,20 @@ export function htmlError(mirror: string, subject: string, expected: string): Mi
   );
 }
 
-/** The error of a redirect that leaves the mirror's origin. */
-export function redirectError(mirror: string, from: string, to: string): MirrorError {
+/** The error of a redirect that leaves the mirror's origin; `shown` is `to` as it may be printed. */
+export function redirectError(
+  mirror: string,
+  from: string,
+  to: string,
+  shown: string,
+): MirrorError {
   return new MirrorError(
     'REDIRECT_REFUSED',
     mirror,
-    `redirects to another origin: expected '${from}', found '${to}'`,
+    `redirects to another origin: expected '${from}', found '${shown}'`,
     {
       hint: isUpgrade(from, to)
-        ? `put ${to} into 'url'`
+        ? `put ${shown} into 'url'`
         : "if that is the same server, use its name in 'url' or mend its ROOT_URL; a store that serves for it must be named in 'allowOrigins'",
     },
   );
@@ -297,10 +302,11 @@ function isUpgrade(from: string, to: string): boolean {
   );
 }
 
-/** A server's own words, made safe to print: one line, no control characters, `secret` taken out, short. */
-export function safeWords(text: string, secret?: string): string {
-  const plain = secret === undefined ? text : text.replaceAll(secret, '***');
-  return plain
+/** A server's own words, made safe to print: one line, no control characters, `secrets` taken out, short. */
+export function safeWords(text: string, secrets: readonly string[] = []): string {
+  return secrets
+    .filter((each) => each !== '')
+    .reduce((plain, secret) => plain.replaceAll(secret, '***'), text)
     .replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
     .slice(0, 200);

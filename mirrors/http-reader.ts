@@ -1,7 +1,7 @@
 /** Anonymous reads over HTTP, the same for every kind of mirror that has an address. */
 import { collect } from './bounded.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
-import { htmlError, safeWords, statusError } from './http-errors.ts';
+import { htmlError, statusError } from './http-errors.ts';
 import { MirrorError } from './errors.ts';
 import type { Tagged } from './index-memory.ts';
 import type { ArtifactStream, ByteSpan, OpenOptions, ReadOptions } from './mirror.ts';
@@ -57,7 +57,7 @@ export async function openFile(
 
 /** What the header of a part says (RFC 9110, 14.4), if it is the part that was asked for. */
 async function partOf(
-  { mirror }: HttpClient,
+  client: HttpClient,
   answer: HttpAnswer,
   span: ByteSpan,
 ): Promise<{ start: number; size: number | undefined }> {
@@ -70,8 +70,8 @@ async function partOf(
   await answer.body.return?.();
   throw new MirrorError(
     'BAD_ANSWER',
-    mirror,
-    `sent another part than was asked for: expected bytes ${span.start}-${span.end - 1}, found '${safeWords(told)}' (${answer.subject})`,
+    client.mirror,
+    `sent another part than was asked for: expected bytes ${span.start}-${span.end - 1}, found '${client.safeWords(told)}' (${answer.subject})`,
     { hint: 'look at the server and at what is in front of it; another mirror serves the same' },
   );
 }

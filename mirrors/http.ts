@@ -12,10 +12,11 @@ import { Readable } from 'node:stream';
 import type { Dispatcher, Pool, ProxyAgent } from 'undici';
 import { trustedAuthorities } from './authorities.ts';
 import { boundedBody, collect, ReadGuard, tooLarge } from './bounded.ts';
-import { describeHttpFailure, redirectError, statusError } from './http-errors.ts';
+import { describeHttpFailure, redirectError, safeWords, statusError } from './http-errors.ts';
 import type { ReadOptions } from './mirror.ts';
 import { type Proxy, proxyFor } from './proxy.ts';
 import { redirectTarget } from './redirect.ts';
+import { secretsIn } from './token.ts';
 
 const MAX_REDIRECTS = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -112,6 +113,8 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   /** By origin, made with its first request: what is wrong with a `ca` file is this mirror's trouble alone. */
   readonly #ways = new Map<string, Way>();
+  /** What the server was shown last. */
+  #shown = '';
 
   constructor(options: HttpClientOptions) {
     this.mirror = options.mirror;
@@ -142,7 +145,8 @@ export class HttpClient {
         await guard.wait(dump(answer, guard.signal));
         isHome &&= next.origin === this.#base.origin;
         if (!this.#mayAsk(next)) {
-          throw redirectError(this.mirror, this.#base.origin, next.origin);
+          const { origin } = next;
+          throw redirectError(this.mirror, this.#base.origin, origin, this.safeWords(origin));
         }
         if (hop >= MAX_REDIRECTS || (method !== 'GET' && method !== 'HEAD')) {
           const words = known ? 'a redirect' : `redirect to ${next.pathname}`;
@@ -155,6 +159,11 @@ export class HttpClient {
       guard.close();
       throw this.#translate(subjectNow(), error, request.signal, url);
     }
+  }
+
+  /** A server's own words as they may be printed: without what we have shown it. */
+  safeWords(text: string): string {
+    return safeWords(text, secretsIn(this.#shown));
   }
 
   #mayAsk({ origin }: URL): boolean {
@@ -185,7 +194,10 @@ export class HttpClient {
       ...request.headers,
     };
     const { authorization } = this.#options;
-    if (authorization !== undefined && isHome) headers['authorization'] = authorization();
+    if (authorization !== undefined && isHome) {
+      this.#shown = authorization();
+      headers['authorization'] = this.#shown;
+    }
     if (body !== undefined) {
       headers['content-type'] = body.contentType;
       headers['content-length'] = String(body.size);

@@ -72,6 +72,15 @@ function basic(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
+/** What a server that was shown this `authorization` header may repeat of it, the longest first. */
+export function secretsIn(authorization: string): string[] {
+  const [scheme = '', shown = ''] = authorization.split(' ');
+  const plain = shown.replace(/=+$/, '');
+  if (scheme !== 'Basic') return [plain];
+  const login = Buffer.from(shown, 'base64').toString('utf8');
+  return [plain, login, login.slice(login.indexOf(':') + 1)];
+}
+
 type SecretKind = 'token' | 'password';
 
 function readSecret(

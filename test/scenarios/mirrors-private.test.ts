@@ -10,10 +10,11 @@ import {
 } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { collect } from '../../mirrors/bounded.ts';
+import { readersBranch } from '../../mirrors/git-history.ts';
 import { errorOf } from '../harness/errors.ts';
 import { REPOSITORY } from '../harness/gitea-scene.ts';
 import { startGiteaStandIn } from '../harness/gitea-stand-in/server.ts';
-import { type FaultyServer, startFaultyServer } from '../harness/http-faults.ts';
+import { type Answer, type FaultyServer, startFaultyServer } from '../harness/http-faults.ts';
 import { prepare } from '../harness/index-scene.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
 import { makeArtifact } from '../mirrors/conformance.ts';
@@ -164,6 +165,44 @@ describe('a secret of a reader', () => {
       expect(shown).not.toContain(secret);
     }
     expect(error.message).toContain("'a redirect'");
+  });
+
+  it.each<[string, (shown: string) => Answer, string]>([
+    [
+      'the range of a part',
+      (shown) => ({ status: 206, headers: { 'content-range': shown }, body: 'x' }),
+      "found 'Basic ***",
+    ],
+    [
+      'the host it redirects to',
+      () => ({ status: 302, headers: { location: `https://${TOKEN}.example.org/` }, body: '' }),
+      "found 'https://***.example.org'",
+    ],
+    [
+      'an answer to git',
+      (shown) => ({ status: 403, headers: { 'content-type': 'text/plain' }, body: `${shown}\n` }),
+      "(git: 'Basic ***",
+    ],
+  ])('is in no message when the server repeats it as %s', async (_, answer, words) => {
+    const { url } = await faulty(async ({ headers }) => answer(headers.authorization ?? 'none'));
+    const config = {
+      type: 'gitea',
+      name: 'north',
+      url,
+      repository: REPOSITORY,
+      readToken: { file: secretFile(TOKEN) },
+    } as const;
+    const error = await errorOf(() =>
+      words.includes('git:')
+        ? readersBranch(config).fetchHead(join(temporaryFolder(), 'look.git'), {})
+        : open(config).openArtifact('1.0.0', 'a.zst', { ...LIMITS, span: { start: 0, end: 9 } }),
+    );
+    expect(error.message).toContain(words);
+    const encoded = Buffer.from(`landfall:${TOKEN}`).toString('base64');
+    const shown = inspect(error, { depth: 9, showHidden: true });
+    for (const secret of [TOKEN, encoded, encoded.replace(/=+$/, '')]) {
+      expect(shown).not.toContain(secret);
+    }
   });
 
   it('that others can read, or that is not there, is the trouble of that mirror alone', async () => {
