@@ -17,17 +17,17 @@ export async function headFor(repository: string, tree: string): Promise<Uint8Ar
   for (const { path, blob } of entries) {
     if (!isCovered(path)) continue;
     const file = await runGit(['cat-file', 'blob', blob], { repository });
-    if (file.code === 0) files.set(path, digestOf(Buffer.from(file.stdout)));
+    if (file.code === 0) files.set(path, digestOf(file.bytes));
   }
   return formatHead(files);
 }
 
 /** Whether commit `id` has a head that tells of something else than it holds. */
 export async function hasWrongHead(repository: string, id: string): Promise<boolean> {
-  const { code, stdout } = await runGit(['cat-file', 'blob', `${id}:${HEAD_PATH}`], { repository });
+  const { code, bytes } = await runGit(['cat-file', 'blob', `${id}:${HEAD_PATH}`], { repository });
   if (code !== 0) return false;
   const right = await headFor(repository, id);
-  return right === undefined || !Buffer.from(stdout).equals(right);
+  return right === undefined || !bytes.equals(right);
 }
 
 /** Of plain files: what else stands in a tree is served as something else. */

@@ -1,11 +1,13 @@
 /** What is read from a commit is what was committed, to the byte. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { fileOf } from '../../mirrors/git.ts';
+import { headFor } from '../../mirrors/git-head.ts';
 import { commitsOf, manifestPaths } from '../../mirrors/git-history.ts';
+import { parseHead, tells } from '../../mirrors/head.ts';
 import { errorOf } from '../harness/errors.ts';
 import { git } from '../harness/git.ts';
 import { temporaryFolder } from '../harness/temporary.ts';
@@ -21,6 +23,19 @@ it('gives the bytes of a file, whatever they are, up to a bound', async () => {
   expect(Buffer.from((await fileOf(repository, 'HEAD', 'file', 1000)) ?? [])).toEqual(bytes);
   expect(await fileOf(repository, 'HEAD', 'file', 999)).toBeUndefined();
   expect(await fileOf(repository, 'HEAD', 'other')).toBeUndefined();
+});
+
+it('makes a head of the bytes that are served, whatever they are', async () => {
+  const folder = temporaryFolder();
+  const path = 'releases/odd/manifest.json';
+  const bytes = Buffer.from([0x7b, 0xff, 0xfe, 0x7d]);
+  git(folder, 'init', '--quiet');
+  mkdirSync(join(folder, 'releases/odd'), { recursive: true });
+  writeFileSync(join(folder, path), bytes);
+  git(folder, 'add', '.');
+  git(folder, 'commit', '--quiet', '-m', 'one');
+  const head = parseHead((await headFor(join(folder, '.git'), 'HEAD')) ?? bytes);
+  expect(head && tells(head, path, bytes)).toBe(true);
 });
 
 it('tells of all channels and commits, or of none', async () => {
