@@ -15,6 +15,8 @@ import { readCredential } from './token.ts';
 
 /** So many commits of a channel's manifest are looked at, newest first. */
 const MAX_COMMITS = 100;
+/** The empty tree, which every repository has. */
+const NOTHING = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 /** The index branch as a reader may fetch it: without the token that publishes. */
 export function readersBranch(config: Named<GiteaConfig>): IndexBranch {
@@ -42,10 +44,11 @@ export async function manifestPaths(
   head: string,
   mirror: string,
 ): Promise<string[]> {
-  const args = ['ls-tree', '-r', '-z', '--name-only', '--full-tree', head, '--', 'releases/'];
-  return (await all(mirror, repository, args, 'has more in releases/ than can be listed'))
-    .split('\0')
-    .filter(isIndexPath);
+  // Not `ls-tree`, which lists all else in the folder as well.
+  const args = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', NOTHING, head, '--'];
+  const paths = [':(glob)releases/manifest.json', ':(glob)releases/*/manifest.json'];
+  const listing = await all(mirror, repository, [...args, ...paths], 'has too many channels');
+  return listing.split('\0').filter(isIndexPath);
 }
 
 /** Commits below `head` that changed the file, newest first. Throws `MirrorError` BAD_ANSWER when they cannot be told. */

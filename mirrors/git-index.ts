@@ -6,9 +6,11 @@
  * leaves the old head or the new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ManifestError, parseHalt } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
 import { fileOf, localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
+import { isCovered } from './head.ts';
 import { holdsFiles, isAncestor, START_COMMIT, writeBlobs } from './index-commit.ts';
 import type { IndexUpdate, WriteIndexOptions } from './mirror.ts';
 
@@ -104,6 +106,7 @@ async function nextStep(
   if (head !== START_COMMIT) await target.remote.fetchHead(repository, options);
   await options.before?.((path, maxBytes) => fileOf(repository, head, path, maxBytes));
   if (await isAncestor(repository, head, id)) {
+    await requireHaltsKept(target, update, { repository, id }, head);
     return { over: head, small: (await countBetween(repository, head, id)) <= FEW_COMMITS };
   }
   if (head === START_COMMIT) return { over: head };
@@ -111,6 +114,46 @@ async function nextStep(
   // What is replaced stays here: fetching the head has kept it under refs/landfall/heads.
   if (options.force === true) return { over: head, isLost: true };
   throw diverged(target, head, id);
+}
+
+/**
+ * The commit was made on another mirror's head, which may have lost what is halted: only a higher
+ * serial takes the place of a halt file. Nothing is believed; who lies here keeps only the liar as it is.
+ */
+async function requireHaltsKept(
+  { mirror, branch }: IndexTarget,
+  { files }: IndexUpdate,
+  { repository, id }: { repository: string; id: string },
+  head: string,
+): Promise<void> {
+  const args = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', head, id, '--'];
+  const halts = [':(glob)releases/halt.json', ':(glob)releases/*/halt.json'];
+  const changed = await localGit(repository, [...args, ...halts]);
+  for (const path of changed.split('\0').filter(isCovered)) {
+    if (files.has(path)) continue;
+    const [there, next] = [
+      await fileOf(repository, head, path),
+      await fileOf(repository, id, path),
+    ];
+    if (serialIn(next) >= serialIn(there)) continue;
+    const found = next === undefined ? 'none' : `serial ${serialIn(next)}`;
+    throw new MirrorError(
+      'REJECTED',
+      mirror,
+      `would lose what is halted from branch '${branch}': expected serial ${serialIn(there)} or more in '${path}', found ${found} on the mirror that is ahead`,
+      { hint: "'mirrors sync' brings it back to all mirrors; look at who took it away" },
+    );
+  }
+}
+
+/** 0 for what is no halt file. */
+function serialIn(unverified: Uint8Array | undefined): number {
+  try {
+    return unverified === undefined ? 0 : parseHalt(unverified).serial;
+  } catch (error) {
+    if (error instanceof ManifestError) return 0;
+    throw error;
+  }
 }
 
 /** How many commits lead from `head` to `id`. */

@@ -7,9 +7,13 @@ import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { artifactFiles, indexPath } from '@landfall/manifest';
 import {
+  highestHalts,
   prepareIndexUpdate,
   readProvenance,
   requireFollows,
+  requireHaltFollows,
+  type SignedHalt,
+  surveyHalts,
   type WritableMirror,
   type WriteIndexOptions,
 } from '@landfall/mirrors';
@@ -58,15 +62,37 @@ export async function publishIndex(shipment: Shipment, show: Show): Promise<void
     known: new Set(need(survey, 'survey').rows.flatMap(({ verified }) => verified?.sha256 ?? [])),
     signal,
   };
-  const meanwhile = new Meanwhile(shipment, (mirror, read) => requireFollows(mirror, next, read));
+  const halt = await findHalt(shipment);
+  const meanwhile = new Meanwhile(shipment, async (mirror, read) => {
+    await requireFollows(mirror, next, read);
+    if (halt !== undefined) await requireHaltFollows(mirror, halt, read);
+  });
   try {
-    await writeIndexes(shipment, meanwhile, show);
+    await writeIndexes(shipment, { meanwhile, halts: halt?.files ?? new Map() }, show);
   } finally {
     meanwhile.end();
   }
 }
 
-async function writeIndexes(shipment: Shipment, meanwhile: Meanwhile, show: Show): Promise<void> {
+/** What is halted goes along: the head that a commit is made on may have lost it, and nodes with it. */
+async function findHalt(
+  shipment: Shipment,
+): Promise<(Parameters<typeof requireHaltFollows>[1] & Pick<SignedHalt, 'files'>) | undefined> {
+  const { mirrors, expected, channel, channelPath, signal } = shipment;
+  const asked = alive(mirrors).map(({ mirror }) => mirror);
+  const common = { app: expected.app, policy: expected.policy, channel: channelPath, signal };
+  const rows = await surveyHalts(asked, common);
+  const [halt, another] = highestHalts(rows);
+  if (halt === undefined || another !== undefined) return undefined;
+  const { verified, files } = halt;
+  return verified.halt.channel === channel ? { ...common, halt: verified, rows, files } : undefined;
+}
+
+async function writeIndexes(
+  shipment: Shipment,
+  { meanwhile, halts }: { meanwhile: Meanwhile; halts: SignedHalt['files'] },
+  show: Show,
+): Promise<void> {
   const { signal, settings, channelPath, channel } = shipment;
   const signed = need(shipment.signed, 'signed manifest');
   const { manifest } = signed.verified;
@@ -76,6 +102,7 @@ async function writeIndexes(shipment: Shipment, meanwhile: Meanwhile, show: Show
     files: new Map([
       ...rootFilesOf(settings.roots),
       ...(shipment.provenance?.files ?? []),
+      ...halts,
       ...indexFiles(signed, channelPath),
     ]),
     message: `Release ${settings.app} ${manifest.version} (channel ${channel}, sequence ${manifest.sequence})\n`,

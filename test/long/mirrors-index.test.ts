@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { serializeHalt } from '@landfall/manifest';
 import { openWritableMirrors } from '@landfall/mirrors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { digestOf, HEAD_PATH, parseHead } from '../../mirrors/head.ts';
 import { START_COMMIT } from '../../mirrors/index-commit.ts';
 import { errorOf } from '../harness/errors.ts';
 import { commitFiles, runGit } from '../harness/gitea-stand-in/state.ts';
+import { exampleHalt } from '../harness/halts.ts';
 import {
   copyHistory,
   fileAt,
@@ -129,6 +131,36 @@ describe('mirrors with different heads', () => {
     expect(all.map(head)).toEqual([update.commit?.id, update.commit?.id, update.commit?.id]);
     expect(show(a, '%P')).toBe(newest);
     expect(fileAt(c, 'README.md')).toBe('two');
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a lower serial', 2],
+  ])('do not follow one that has %s in the place of what is halted', async (_, serial) => {
+    const all = await scenes('a', 'b');
+    const [a, b] = all;
+    if (a === undefined || b === undefined) throw new Error('no server');
+    const path = 'releases/beta/halt.json';
+    const halt = (number: number): string =>
+      Buffer.from(serializeHalt(exampleHalt({ serial: number }))).toString();
+    commitFiles(a.server.repository(), 'main', { [path]: halt(3) }, 'Halt');
+    copyHistory(a, b);
+    const before = head(a);
+    const { git: bare } = b.server.repository();
+    const tree = runGit(bare, ['hash-object', '-w', '-t', 'tree', '--stdin']);
+    const lost = runGit(bare, ['commit-tree', tree, '-p', head(b) ?? '', '-m', 'Lost']);
+    runGit(bare, ['update-ref', 'refs/heads/main', lost]);
+    if (serial !== undefined) {
+      commitFiles(b.server.repository(), 'main', { [path]: halt(serial) }, 'Lower');
+    }
+    const update = await prepare(writersOf(all));
+    const error = await errorOf(() => a.writer.writeIndex(update, {}));
+    expect([error.code, head(a)]).toEqual(['REJECTED', before]);
+    expect(error.message).toContain(`expected serial 3 or more in '${path}'`);
+    // A higher one takes its place.
+    commitFiles(b.server.repository(), 'main', { [path]: halt(4) }, 'Higher');
+    await writeAll(all, await prepare(writersOf(all), 2));
+    expect(head(a)).toBe(head(b));
   });
 
   it('report the one that has diverged with both heads, leave it alone, and go on', async () => {

@@ -4,8 +4,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair } from '@landfall/minisign';
 import { describe, expect, it } from 'vitest';
+import { git as runGit } from '../harness/git.ts';
 import { contentsOf, type GiteaProject, useGiteaProject } from '../harness/gitea-project.ts';
 import { writeWebUi } from '../harness/project.ts';
+import { temporaryFolder } from '../harness/temporary.ts';
 import { writeKey } from '../harness/two-people.ts';
 
 const NAMES = ['north', 'south', 'west'];
@@ -50,6 +52,24 @@ describe('shipping to Gitea', () => {
       'Release archipelago 1.1.0 (channel stable, sequence 2)',
       'Release archipelago 1.0.0 (channel stable, sequence 1)',
     ]);
+  });
+
+  it('keeps what is halted, also when the branch that is ahead has lost it', async () => {
+    const site = await useGiteaProject(NAMES);
+    await site.release(['ship']);
+    expect(await site.release(['halt', '1.0.0', '--reason', 'bad'])).toMatchObject({ code: 0 });
+    const { git: south } = site.server('south').repository();
+    const work = temporaryFolder();
+    execFileSync('git', ['clone', '--quiet', '--branch', 'main', south, work]);
+    runGit(work, 'rm', '--quiet', 'releases/halt.json', 'releases/head.json');
+    runGit(work, 'commit', '--quiet', '-m', 'Nothing is halted');
+    runGit(work, 'push', '--quiet', 'origin', 'main');
+    writeWebUi(site.project, 'two');
+    expect(await site.release(['ship', '1.1.0'])).toMatchObject({ code: 0 });
+    expectSame(site, ['v1.0.0', 'v1.1.0']);
+    const { url } = site.server('north');
+    const halt = await fetch(`${url}/isles/archipelago/raw/branch/main/releases/halt.json`);
+    expect(await halt.json()).toMatchObject({ serial: 1, halted: [{ version: '1.0.0' }] });
   });
 
   it('goes on when a server is down, and completes it later with the same commit', async () => {
