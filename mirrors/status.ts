@@ -47,7 +47,7 @@ export interface Status {
   halted: readonly Halted[];
 }
 
-/** Asks every mirror for its index and for each artifact. Never throws for what a mirror does. */
+/** Asks every mirror for its index and for each artifact. Never throws for what a mirror does; throws the reason of `signal`. */
 export async function readStatus(
   mirrors: readonly Mirror[],
   options: SurveyOptions & { roots?: KnownRoots | undefined },
@@ -61,9 +61,10 @@ export async function readStatus(
   const best = survey.best?.manifest;
   const rows = await Promise.all(
     survey.rows.map((row) =>
-      toStatus(row, best, survey.best?.sha256, options.roots, haltProblem(row, halts)),
+      toStatus(row, best, survey.best?.sha256, haltProblem(row, halts), options),
     ),
   );
+  signal?.throwIfAborted();
   return {
     rows,
     best,
@@ -77,21 +78,21 @@ async function toStatus(
   row: SurveyRow,
   best: Manifest | undefined,
   sha256: string | undefined,
-  roots: KnownRoots | undefined,
   halt: OtaError | undefined,
+  { roots, signal }: { roots?: KnownRoots | undefined; signal?: AbortSignal },
 ): Promise<MirrorStatus> {
   const { mirror, verified } = row;
   const own = verified?.manifest;
   const isUp = row.problem === undefined || row.problem.code === 'NOT_FOUND';
-  const counted = isUp && best !== undefined ? await countAssets(mirror, best) : undefined;
+  const counted = isUp && best !== undefined ? await countAssets(mirror, best, signal) : undefined;
   const assets = counted?.assets ?? null;
-  const lacking = isUp ? await lackingRoots(mirror, roots) : undefined;
+  const lacking = isUp ? await lackingRoots(mirror, roots, signal) : undefined;
   const problem =
     row.problem ??
     halt ??
     counted?.problem ??
     lacking ??
-    (own === undefined ? undefined : await brokenPromise(mirror, own, best, assets));
+    (own === undefined ? undefined : await brokenPromise(mirror, own, best, assets, signal));
   return {
     name: mirror.name,
     kind: mirror.kind,
@@ -123,10 +124,12 @@ function haltProblem({ mirror }: SurveyRow, halts: readonly HaltRow[]): OtaError
 async function lackingRoots(
   mirror: Mirror,
   roots: KnownRoots | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<OtaError | undefined> {
   if (roots === undefined) return undefined;
+  const options = { newestOnly: true, ...(signal === undefined ? {} : { signal }) };
   try {
-    return problemOfRoots(mirror.name, await checkRoots(mirror, roots, { newestOnly: true }));
+    return problemOfRoots(mirror.name, await checkRoots(mirror, roots, options));
   } catch (error) {
     if (error instanceof OtaError) return error;
     throw error;
@@ -136,10 +139,11 @@ async function lackingRoots(
 async function countAssets(
   mirror: Mirror,
   manifest: Manifest,
+  signal: AbortSignal | undefined,
 ): Promise<{ assets?: AssetCount; problem?: OtaError }> {
   const artifacts = artifactFiles(manifest);
   try {
-    const missing = await findMissing(mirror, manifest.version, artifacts);
+    const missing = await findMissing(mirror, manifest.version, artifacts, signal);
     const total = artifacts.length;
     return { assets: { present: total - missing.length, total, missing } };
   } catch (error) {
@@ -152,12 +156,14 @@ async function findMissing(
   mirror: Mirror,
   version: string,
   artifacts: readonly ReleaseFile[],
+  signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const checked = await Promise.all(
     artifacts.map(async ({ file, size }) => {
       const found = await mirror.statArtifact(version, file, {
         maxBytes: size,
         deadlineMs: STAT_DEADLINE_MS,
+        ...(signal === undefined ? {} : { signal }),
       });
       const fits = found !== undefined && (found.size === undefined || found.size === size);
       return fits ? [] : [file];
@@ -172,11 +178,12 @@ async function brokenPromise(
   own: Manifest,
   best: Manifest | undefined,
   assets: AssetCount | null,
+  signal: AbortSignal | undefined,
 ): Promise<OtaError | undefined> {
   const missing =
     own.version === best?.version && assets !== null
       ? assets.missing
-      : ((await countAssets(mirror, own)).assets?.missing ?? []);
+      : ((await countAssets(mirror, own, signal)).assets?.missing ?? []);
   const [first] = missing;
   if (first === undefined) return undefined;
   const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`;

@@ -1,7 +1,7 @@
 /** `mirrors status --watch`: what changes at a mirror is seen, until Ctrl-C. */
 import { spawn } from 'node:child_process';
 import { publicKeyBase64, type SecretKey } from '@landfall/minisign';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   cleanEnvironment,
   launcherOf,
@@ -9,6 +9,7 @@ import {
   type Running,
   startCommand,
 } from '../harness/command.ts';
+import { startFaultyMirror } from '../harness/faulty-mirror.ts';
 import { testKey } from '../harness/minisign-keys.ts';
 import { fillMirror, mirrorFolder, smallRelease } from '../harness/mirror-folder.ts';
 
@@ -98,6 +99,29 @@ describe('mirrors status --watch', () => {
     child.stdin.write('\u0003');
     expect(await done).toBe(0);
   });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends with %s while a mirror keeps it waiting for an artifact',
+    async (signal) => {
+      const key = testKey();
+      const server = await startFaultyMirror(mirrorFolder(smallRelease([key], 4)));
+      onTestFinished(() => server.stop());
+      server.rules.push({ path: /download/, fault: { kind: 'hold', ms: 60_000 } });
+      const args = ['--mirror', server.url, '--app', 'archipelago', '--key'];
+      const running = startCommand('mirrors', [
+        ...['status', '--watch', ...args],
+        publicKeyBase64(key.publicKey),
+      ]);
+      await vi.waitFor(
+        () => expect(server.requests.map(({ url }) => url).join()).toContain('download'),
+        { timeout: 10_000 },
+      );
+      const asked = performance.now();
+      running.child.kill(signal);
+      await running.done;
+      expect(performance.now() - asked).toBeLessThan(5000);
+    },
+  );
 
   it('ends when nobody reads it any more', async () => {
     const key = testKey();
