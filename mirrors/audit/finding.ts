@@ -6,7 +6,7 @@ export type FindingCode =
   /** It could not be asked, or not to the end. */
   | 'UNREACHABLE'
   | 'INDEX_MISSING'
-  /** Signed, but no manifest of this app and channel, or none that we can read. */
+  /** Signed, but no manifest of this app and channel, or none that we can read; or larger than any is. */
   | 'INDEX_INVALID'
   /** Not signed by those whom we believe. */
   | 'BAD_SIGNATURE'
@@ -118,6 +118,6 @@ export function findingOf(mirror: string, problem: OtaError, fixes: Fixes): Find
   });
   if (code === 'NOT_FOUND') return found('INDEX_MISSING');
   if (code === 'UNTRUSTED') return found('BAD_SIGNATURE');
-  const isAboutContent = /^(WRONG_|MANIFEST_)/.test(code);
+  const isAboutContent = /^(WRONG_|MANIFEST_|TOO_LARGE$)/.test(code);
   return found(isAboutContent ? 'INDEX_INVALID' : 'UNREACHABLE');
 }

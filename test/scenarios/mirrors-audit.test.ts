@@ -160,6 +160,13 @@ describe('mirrors audit', () => {
       /another app/,
     ],
     [
+      'the index is larger than any is',
+      'INDEX_INVALID',
+      'error',
+      (folder) => put(folder, INDEX, Buffer.alloc(2_000_000)),
+      /is too large/,
+    ],
+    [
       'the stick is not mounted',
       'UNREACHABLE',
       'error',
