@@ -76,7 +76,13 @@ async function partOf(
   );
 }
 
-/** Whether a file is there, without its body. Servers that know no HEAD are asked with GET. */
+/**
+ * Answers to HEAD that say nothing of GET: it is not known, or the store that a Gitea server sends
+ * us to takes the signed address for GET alone (https://github.com/go-gitea/gitea/issues/35086).
+ */
+const NO_HEAD = new Set([403, 405, 501]);
+
+/** Whether a file is there, without its body. Servers that do not take HEAD are asked with GET. */
 export async function statFile(
   client: HttpClient,
   path: string,
@@ -84,7 +90,7 @@ export async function statFile(
 ): Promise<{ size: number | undefined } | undefined> {
   const request = { ...options, headers: FRESH };
   let answer = await client.open('HEAD', path, request);
-  if (answer.status === 405 || answer.status === 501) {
+  if (NO_HEAD.has(answer.status)) {
     await answer.body.return?.();
     answer = await client.open('GET', path, request);
   }

@@ -205,6 +205,21 @@ describe('answers that are none', () => {
   });
 });
 
+it('asks with GET where a store takes the address it was given for GET alone', async () => {
+  // As an S3 store does: the method is part of what was signed.
+  const store = await startFaultyServer(async ({ method }) =>
+    method === 'GET' ? FILE : { status: 403, body: '' },
+  );
+  onTestFinished(() => store.stop());
+  const home = await server(redirect(`${store.url}/b?signature`));
+  const reader = new HttpClient({
+    mirror: 'north',
+    base: home.url,
+    allowOrigins: [store.url],
+  });
+  expect(await statFile(reader, 'x', LIMITS)).toEqual({ size: 200_000 });
+});
+
 describe('origins and credentials', () => {
   it('follows a redirect within the origin', async () => {
     const { url } = await server((path) =>
