@@ -5,7 +5,7 @@
  */
 import type { GiteaConfig, Named } from './config.ts';
 import { MirrorError } from './errors.ts';
-import { lastLine, runGit } from './git.ts';
+import { EMPTY_TREE, lastLine, runGit } from './git.ts';
 import { GitRemote } from './git-remote.ts';
 import { DEFAULT_BRANCH } from './gitea.ts';
 import { openScratch } from './index-commit.ts';
@@ -15,8 +15,6 @@ import { readCredential } from './token.ts';
 
 /** So many commits of a channel's manifest are looked at, newest first. */
 const MAX_COMMITS = 100;
-/** The empty tree, which every repository has. */
-const NOTHING = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 /** The index branch as a reader may fetch it: without the token that publishes. */
 export function readersBranch(config: Named<GiteaConfig>): IndexBranch {
@@ -45,7 +43,7 @@ export async function manifestPaths(
   mirror: string,
 ): Promise<string[]> {
   // Not `ls-tree`, which lists all else in the folder as well.
-  const args = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', NOTHING, head, '--'];
+  const args = ['diff-tree', '-r', '-z', '--no-renames', '--name-only', EMPTY_TREE, head, '--'];
   const paths = [':(glob)releases/manifest.json', ':(glob)releases/*/manifest.json'];
   const listing = await all(mirror, repository, [...args, ...paths], 'has too many channels');
   return listing.split('\0').filter(isIndexPath);

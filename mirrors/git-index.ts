@@ -8,10 +8,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManifestError, parseHalt } from '@landfall/manifest';
 import { MirrorError } from './errors.ts';
-import { fileOf, localGit } from './git.ts';
+import { fileOf, isAncestor, localGit } from './git.ts';
 import { type GitRemote, PushRaceError } from './git-remote.ts';
 import { isCovered } from './head.ts';
-import { holdsFiles, isAncestor, START_COMMIT, writeBlobs } from './index-commit.ts';
+import { holdsFiles, START_COMMIT, writeBlobs } from './index-commit.ts';
 import type { IndexUpdate, WriteIndexOptions } from './mirror.ts';
 
 const RACES = 3;

@@ -123,6 +123,19 @@ export async function fileOf(
   return code === 0 && bytes.length <= maxBytes ? bytes : undefined;
 }
 
+/** git's name of a tree that holds nothing, which every repository has. */
+export const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+
+/** Whether commit `ancestor` is `descendant` or stands in its history. Both must be in the repository. */
+export async function isAncestor(
+  repository: string,
+  ancestor: string,
+  descendant: string,
+): Promise<boolean> {
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  return (await runGit(args, { repository })).code === 0;
+}
+
 /** The line of git's complaints that says most. */
 export function lastLine(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');

@@ -12,10 +12,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably } from '@landfall/durable';
-import { fileOf, localGit, runGit } from './git.ts';
+import { fileOf, isAncestor, localGit } from './git.ts';
 import { hasWrongHead, headFor } from './git-head.ts';
 import { HEAD_PATH } from './head.ts';
 import { MirrorError } from './errors.ts';
+import { fairHeads } from './index-base.ts';
 import { checkIndexPath } from './layout.ts';
 import type { IndexUpdate, WritableMirror, WriteIndexOptions } from './mirror.ts';
 
@@ -43,7 +44,7 @@ const AUTHOR = { name: 'Landfall', email: 'landfall@localhost' };
  * The update that `writeIndex` of every mirror takes. Mirrors that cannot be
  * fetched are left out, as are those without a git branch. A head that holds
  * exactly these files already is the commit, unless its `head.json` is wrong. Without any git mirror that could
- * be fetched there is no commit. Throws `MirrorError` CONFIG when git itself
+ * be fetched there is no commit. It stands on no head that `fairHeads` leaves out. Throws `MirrorError` CONFIG when git itself
  * fails here.
  */
 export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<IndexUpdate> {
@@ -52,8 +53,10 @@ export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<
   if (options.mirrors.every((mirror) => mirror.indexBranch === undefined)) return { files };
   await openScratch(repository);
   const start = await writeStartCommit(repository);
-  const heads = await fetchHeads(options);
-  if (heads === undefined) return { files };
+  const fetched = await fetchHeads(options);
+  if (fetched === undefined) return { files };
+  const fair = new Set(await fairHeads(repository, fetched));
+  const heads = fetched.filter((head) => fair.has(head));
   const blobs = await writeBlobs(repository, files);
   const holding: string[] = [];
   for (const head of new Set(heads)) {
@@ -95,16 +98,6 @@ export async function writeStartCommit(repository: string): Promise<string> {
     input: 'Start of the release index\n',
     env: identity('1970-01-01T00:00:00Z'),
   });
-}
-
-/** Whether commit `ancestor` is `descendant` or stands in its history. Both must be in the repository. */
-export async function isAncestor(
-  repository: string,
-  ancestor: string,
-  descendant: string,
-): Promise<boolean> {
-  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
-  return (await runGit(args, { repository })).code === 0;
 }
 
 /** Whether commit `head` holds these blobs under these paths. */

@@ -163,6 +163,41 @@ describe('mirrors with different heads', () => {
     expect(head(a)).toBe(head(b));
   });
 
+  it.each([
+    ['a file that is no part of an index', { '.gitea/workflows/x.yml': 'on: push\n' }],
+    ['a folder that only begins like one', { 'releases.d/x': 'x' }],
+    ['the loss of a file of the index', { 'releases/beta/manifest.json': undefined }],
+  ])('carry nothing along that one mirror alone has: %s', async (_, extra) => {
+    const all = await scenes('a', 'b', 'c');
+    const [a, b, c] = all;
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no server');
+    commitFiles(a.server.repository(), 'main', { 'releases/beta/manifest.json': '{}' }, 'Beta');
+    for (const each of [b, c]) copyHistory(a, each);
+    const { git: bare } = b.server.repository();
+    const before = head(b) ?? '';
+    const [[path, content]] = Object.entries(extra) as [[string, string | undefined]];
+    const index = { env: { GIT_INDEX_FILE: join(temporaryFolder(), 'index') } };
+    runGit(bare, ['read-tree', before], index);
+    if (content === undefined) runGit(bare, ['rm', '--cached', '-q', path], index);
+    else {
+      const blob = join(temporaryFolder(), 'blob');
+      writeFileSync(blob, content);
+      const id = runGit(bare, ['hash-object', '-w', blob]);
+      runGit(bare, ['update-index', '--add', '--cacheinfo', `100644,${id},${path}`], index);
+    }
+    const tree = runGit(bare, ['write-tree'], index);
+    const own = runGit(bare, ['commit-tree', tree, '-p', before, '-m', 'Mine']);
+    runGit(bare, ['update-ref', 'refs/heads/main', own]);
+    const update = await prepare(writersOf(all));
+    await writeAll([a, c], update);
+    expect(show(a, '%P')).toBe(before);
+    expect(head(c)).toBe(head(a));
+    expect(await errorOf(() => b.writer.writeIndex(update, {}))).toMatchObject({
+      code: 'DIVERGED',
+    });
+    expect(head(b)).toBe(own);
+  });
+
   it('report the one that has diverged with both heads, leave it alone, and go on', async () => {
     const all = await scenes('a', 'b', 'c');
     const [a, b, c] = all;
