@@ -54,10 +54,15 @@ export function getBounded(target: Target, limits: RequestLimits): Promise<Answe
     else collect(response, limits.maxBytes).then(resolve, reject);
   });
   const timer = setTimeout(
-    () => request.destroy(new Error(`no whole answer within ${limits.timeoutMs} ms`)),
+    () => reject(new Error(`no whole answer within ${limits.timeoutMs} ms`)),
     timerMs(limits.timeoutMs),
   );
   request.on('error', reject);
+  // Without this, Node drops the connection and tells nobody: no answer, no error, for ever.
+  request.on('upgrade', ({ statusCode: status = 0 }, socket) => {
+    socket.destroy();
+    resolve({ status, body: Buffer.alloc(0), cut: false, location: undefined });
+  });
   request.end();
   return promise.finally(() => {
     clearTimeout(timer);

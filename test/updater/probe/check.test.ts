@@ -134,6 +134,17 @@ describe('a look at the bytes', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
+  it('one that wants to speak something else than HTTP: an error, at once', async () => {
+    const url = await serve((_, { socket }) => {
+      socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n');
+      socket?.write('Upgrade: websocket\r\n\r\nfor ever');
+    });
+    expect(await checkBytes(configFor(url), plan(), signal)).toMatchObject({
+      rank: 'error',
+      reason: expect.stringMatching(/expected status 200, found 101$/) as string,
+    });
+  });
+
   it('may be of a site below a path', async () => {
     const listener = staticServer((_, body) => body);
     const url = await serve((request, response) => {
