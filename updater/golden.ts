@@ -4,10 +4,10 @@
  * it goes; the file changes in one rename.
  */
 import { lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { copyFileDurably } from '@landfall/durable';
-import { deploymentPath, findDamage, isDirectory } from './deployments.ts';
+import { deploymentPath, findDamage, isDirectory, listDeployments } from './deployments.ts';
 import type { Deployment } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
 import type { Event, Settled } from './machine.ts';
@@ -57,22 +57,43 @@ export function pickGolden({ store, paths }: Host, version: string): Deployment 
  * Pins `deployment`, or nothing (undefined), and writes it down. First it gets
  * its bytes to itself. Throws `DurableError`; nothing is pinned anew then.
  */
-export function pinGolden({ paths, journal }: Host, deployment: Deployment | undefined): void {
-  if (deployment !== undefined) unshare(deploymentPath(paths, deployment.id));
+export function pinGolden(host: Host, deployment: Deployment | undefined): void {
+  const { paths, journal } = host;
+  if (deployment !== undefined) unshare(host, deployment);
   const at = timestamp();
   writeGolden(paths.golden, deployment, at);
   journal.append({ at, golden: deployment?.id ?? null, version: deployment?.version });
 }
 
-/** Files below `directory` that have other names become files of their own, each in one rename. */
-function unshare(directory: string): void {
+/** Files of a deployment that have other names become files of their own, each in one rename. */
+function unshare(host: Host, { id }: Deployment): void {
+  const directory = deploymentPath(host.paths, id);
+  const programs = programsRunFrom(host, id);
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const { mode, nlink } = lstatSync(path);
+    const { mode, nlink, dev, ino } = lstatSync(path);
     if (!entry.isFile() || nlink === 1) continue;
-    copyFileDurably(path, path, { mode: mode & 0o7777 });
-    crashPoint('golden-unshared');
+    const name = relative(directory, path);
+    const others = programs.has(name) ? othersNamed(host, id, name) : [path];
+    for (const place of others) {
+      const found = lstatSync(place, { throwIfNoEntry: false });
+      if (found?.dev !== dev || found.ino !== ino) continue;
+      copyFileDurably(path, place, { mode: mode & 0o7777 });
+      crashPoint('golden-unshared');
+    }
   }
+}
+
+/** Programs that services run from the deployment `id`: theirs stays the file that it is, or they would not run it any more. */
+function programsRunFrom({ config, store: { current } }: Host, id: string): Set<string> {
+  const runs = current.kind === 'deployment' && current.id === id;
+  return new Set(runs ? config.services.flatMap(({ component }) => component ?? []) : []);
+}
+
+/** Where other deployments have the component `name`: a program is shared under no other name. */
+function othersNamed({ paths }: Host, id: string, name: string): string[] {
+  const others = listDeployments(paths).filter((each) => each.id !== id);
+  return others.map((each) => join(deploymentPath(paths, each.id), name));
 }
 
 /** The pinned deployment, if it can be gone to: whole, not known to be bad, and none of `beside`. */

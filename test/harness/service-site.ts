@@ -8,7 +8,8 @@ import { makeWorld } from './world.ts';
 
 export interface ServiceSite {
   node: TestNode;
-  shipServer: (version: string) => Promise<void>;
+  /** With a server of its own, or the one of the release `like`. */
+  shipServer: (version: string, like?: string) => Promise<void>;
   /** Replaces the script that restarts the service. */
   setScript: (lines: readonly string[]) => void;
   pid: () => number;
@@ -53,11 +54,11 @@ export async function makeServiceSite(): Promise<ServiceSite> {
     node,
     setScript,
     pid,
-    shipServer: async (version) => {
+    shipServer: async (version, like = version) => {
       // A program of the machine, made this release's own by a few bytes that the loader ignores.
       const server = join(folder, `server-${version}`);
       copyFileSync('/usr/bin/sleep', server);
-      writeFileSync(server, version, { flag: 'a' });
+      writeFileSync(server, like, { flag: 'a' });
       await ship(version, { webUi: exampleWebUi(version), files: { server } });
     },
   };
