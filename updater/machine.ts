@@ -239,7 +239,7 @@ export type Effect =
   | { kind: 'switch'; to?: Deployment | undefined }
   /** And start what was stopped, after them. */
   | { kind: 'restart-services'; deployment?: Deployment | undefined }
-  /** `whole`: its bytes on the disk are looked at as well. */
+  /** `whole`: it is gone back to; it has a window of its own, and its bytes on the disk are looked at as well. */
   | { kind: 'probe'; deployment: Deployment; whole?: boolean }
   /** Is there a golden deployment that is none of these ids? */
   | { kind: 'seek-golden'; beside: string[] }

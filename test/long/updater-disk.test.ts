@@ -88,6 +88,29 @@ describe('a disk that is full', () => {
     expect(node.page()).toContain('version 1.0.0');
   });
 
+  it('until a release that does not work is left: what ran before gets its time to come up', async () => {
+    const { node, fill, free } = await onSmallState();
+    let full = false;
+    let left: number | undefined;
+    node.web.fault = ({ target }) => {
+      if (target.includes('/1.1.0-')) {
+        if (!full) fill();
+        full = true;
+        return { status: 500 };
+      }
+      if (!full) return undefined;
+      free();
+      left ??= performance.now();
+      return performance.now() - left < 1000 ? { status: 503 } : undefined;
+    };
+    const outcome = await node.updater(['apply']);
+    expect(outcome.stderr).toContain('going on without it');
+    expect(outcome.code).toBe(1);
+    expect(node.page()).toContain('version 1.0.0');
+    expect(node.stateName()).toBe('rolled-back');
+    expect(node.quarantined()).toStrictEqual(['1.1.0']);
+  });
+
   it('after the switch to a release that works: the release is not to blame', async () => {
     const { node, fill, free } = await onSmallState();
     let full = false;

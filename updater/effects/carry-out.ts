@@ -86,7 +86,9 @@ async function carryOutAtOnce(
         : { name: 'restart-failed', reason, blame: problem?.blame, at };
     }
     case 'probe': {
-      const left = windowLeft(store.marker, config.probe.window);
+      const { window } = config.probe;
+      // Going back, the marker may be that of the release that is left, on a disk that takes no other.
+      const left = effect.whole === true ? window : windowLeft(store.marker, window);
       const outcome = await probeDeployment(host, effect.deployment, left);
       const damage = effect.whole === true ? damageOf(host, effect.deployment) : undefined;
       const until = timestamp(config.probation);
