@@ -4,7 +4,7 @@
  * where a file was changed since it was last known to be right. Changes nothing.
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describeMode, type ListingEntry } from '@landfall/archive';
 import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import { hashFile } from '../deployments.ts';
@@ -57,7 +57,10 @@ export function entriesOf({ components }: Inventory): Expected[] {
   );
 }
 
-/** Compares `directory` with `entries`. One entry that cannot be looked at does not end it. */
+/**
+ * Compares `directory` with `entries`, parents first. One entry that cannot be looked at does not end
+ * it. What is behind a link, in the place of a folder, is not looked at: all below it is missing.
+ */
 export function lookAt(
   directory: string,
   entries: readonly Expected[],
@@ -72,8 +75,11 @@ export function lookAt(
       ? entries.length
       : entries.findIndex(({ path }) => path === fullFrom) + 1;
   let left = options.budget;
+  /** Folders of the release that are none here. */
+  const gone = new Set<string>();
   for (const [index, entry] of entries.entries()) {
     const finding = guarded(entry, () => {
+      if (gone.size > 0 && gone.has(dirname(entry.path))) return missing(entry);
       const stats = lstatSync(`${directory}/${entry.path}`, { throwIfNoEntry: false });
       const plain = comparePlainly(entry, stats);
       if (plain !== undefined || stats === undefined || entry.type === 'directory') return plain;
@@ -86,9 +92,13 @@ export function lookAt(
       }
       return compareContent(directory, entry);
     });
-    if (finding !== undefined) look.findings.push(finding);
+    if (finding === undefined) continue;
+    look.findings.push(finding);
+    const isGone = finding.kind === 'missing' || finding.kind === 'type';
+    if (entry.type === 'directory' && isGone) gone.add(entry.path);
   }
-  look.findings.push(...findExtras(directory, entries, names));
+  const folders = entries.filter(({ type, path }) => type === 'directory' && !gone.has(path));
+  look.findings.push(...findExtras(directory, folders, names));
   return look;
 }
 
@@ -98,12 +108,14 @@ function guarded(entry: Expected, look: () => Finding | undefined): Finding | un
     return look();
   } catch (error) {
     // A folder in its path is no folder: what is in the way is found there.
-    if (systemCode(error) === 'ENOTDIR') {
-      return { path: entry.path, kind: 'missing', expected: entry, what: 'is missing' };
-    }
+    if (systemCode(error) === 'ENOTDIR') return missing(entry);
     const what = `cannot be read: ${describeSystemError(error)?.what ?? messageOf(error)}`;
     return { path: entry.path, kind: 'unreadable', expected: entry, what };
   }
+}
+
+function missing(expected: Expected): Finding {
+  return { path: expected.path, kind: 'missing', expected, what: 'is missing' };
 }
 
 function comparePlainly(entry: Expected, stats: Stats | undefined): Finding | undefined {
@@ -114,7 +126,7 @@ function comparePlainly(entry: Expected, stats: Stats | undefined): Finding | un
     expected: entry,
     what,
   });
-  if (stats === undefined) return found('missing', 'is missing');
+  if (stats === undefined) return missing(entry);
   if (type === 'directory' ? !stats.isDirectory() : !stats.isFile()) {
     return found('type', `is no ${type}`);
   }
@@ -137,14 +149,13 @@ function compareContent(directory: string, entry: Expected): Finding | undefined
   return { path: entry.path, kind: 'content', expected: entry, what: 'has other content' };
 }
 
-/** Names that the release does not have, in its folders. */
+/** Names that the release does not have, in `folders` of it. */
 function findExtras(
   directory: string,
-  entries: readonly Expected[],
+  folders: readonly Expected[],
   names: ReadonlySet<string>,
 ): Finding[] {
-  const folders = ['', ...entries.flatMap(({ type, path }) => (type === 'directory' ? path : []))];
-  return folders.flatMap((folder) => {
+  return ['', ...folders.map(({ path }) => path)].flatMap((folder) => {
     let found: string[];
     try {
       const path = `${directory}/${folder}`;

@@ -8,7 +8,7 @@
  * look finds the rest.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { contentDigest } from '@landfall/manifest';
 import { nextTimeName, pruneFolders } from '../dated-folders.ts';
@@ -137,8 +137,10 @@ async function healEntries(
   let found = first.findings;
   for (let pass = 1; pass <= MAX_PASSES && options.dryRun !== true; pass += 1) {
     const todo = found.filter((each) => isOurs(host, each) && !failed.has(each.path));
-    const allowed = todo.filter(({ path }) => byHand || mayRepair(file, path, now));
-    const refused = todo.filter((each) => !allowed.includes(each)).map((each) => each.path);
+    const refused = todo
+      .map((each) => each.path)
+      .filter((path) => !byHand && !mayRepair(file, path, now));
+    const allowed = withoutBelow(todo, new Set(refused));
     file = leaveAlone(file, refused, now);
     if (allowed.length === 0) break;
     const online = options.online && (byHand || !isWithin(file.askedInVain, now, ASK_EVERY_MS));
@@ -161,6 +163,14 @@ async function healEntries(
     began,
     byHand,
   });
+}
+
+/** `findings` without those at or below one of `paths`: what is in a folder's place is in theirs, too. */
+function withoutBelow(findings: readonly Finding[], paths: ReadonlySet<string>): Finding[] {
+  if (paths.size === 0) return [...findings];
+  const isBelow = (path: string): boolean =>
+    paths.has(path) || (path !== '.' && isBelow(dirname(path)));
+  return findings.filter(({ path }) => !isBelow(path));
 }
 
 /** What is known after a look that began at `began` (ms). */

@@ -25,8 +25,17 @@ export interface Round {
   aside: string;
 }
 
+/** Whether all above `path` are folders: what a link there leads to is not ours to repair. */
+export function isInside({ directory }: Pick<Round, 'directory'>, path: string): boolean {
+  const above = dirname(path);
+  if (above === '.') return true;
+  const stat = lstatSync(join(directory, above), { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && isInside({ directory }, above);
+}
+
 /** Puts right what needs no content: folders, modes, what does not belong. Throws what the disk refuses. */
 export function repairPlainly(round: Round, { path, kind, expected }: Finding): void {
+  requireInside(round, path);
   const target = join(round.directory, path);
   if (expected === undefined) {
     if (isTemporaryName(basename(path)) && lstatSync(target).isFile()) removeDurably(target);
@@ -51,6 +60,7 @@ export function repairPlainly(round: Round, { path, kind, expected }: Finding): 
 export function restoreContent(round: Round, expected: Expected, sources: readonly string[]): void {
   const target = join(round.directory, expected.path);
   const { mode, sha256 } = expected;
+  requireInside(round, expected.path);
   keepOld(round, expected.path);
   const failures: string[] = [];
   for (const source of sources) {
@@ -67,6 +77,11 @@ export function restoreContent(round: Round, expected: Expected, sources: readon
     'WRITE_FAILED',
     `no copy of it can be had${why === undefined ? '' : `: ${why}`}`,
   );
+}
+
+function requireInside(round: Round, path: string): void {
+  if (isInside(round, path)) return;
+  throw new DurableError('WRITE_FAILED', 'the folder that it belongs to is not there');
 }
 
 function moveAside(round: Round, path: string): void {

@@ -5,7 +5,7 @@ import { messageOf } from '@landfall/errors';
 import type { Host } from '../host.ts';
 import { type Inventory, toSelected } from '../records/inventory-file.ts';
 import type { Expected, Finding } from './findings.ts';
-import { repairPlainly, restoreContent, type Round } from './repair.ts';
+import { isInside, repairPlainly, restoreContent, type Round } from './repair.ts';
 import { fetchComponents, findLocally } from './sources.ts';
 import { findTwins, restoreTwins } from './twins.ts';
 
@@ -43,7 +43,8 @@ export async function repairAll(
   const placesOf = ({ sha256 }: Expected): readonly string[] => local.get(sha256) ?? [];
   const twins = findTwins(round.directory, wanted, placesOf);
   restore(host, repairs, round, wanted, placesOf);
-  const lacking = wanted.filter(({ path }) => repairs.failed.has(path));
+  // What lacks its folder is nothing that mirrors could help with.
+  const lacking = wanted.filter(({ path }) => repairs.failed.has(path) && isInside(round, path));
   if (lacking.length > 0 && online && isOffered(inventory) && !host.signal.aborted) {
     await restoreFromMirrors(host, round, inventory, lacking, repairs);
   }
