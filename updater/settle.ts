@@ -5,7 +5,7 @@
 import { messageOf } from '@landfall/errors';
 import { refuseCorrupt } from './corrupt.ts';
 import { findDamage } from './deployments.ts';
-import { probeDeployment } from './effects/probe.ts';
+import { probeInstalled } from './effects/probe.ts';
 import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
 import { UpdaterError } from './errors.ts';
@@ -190,7 +190,7 @@ async function watch(host: Host, state: Probation): Promise<Settlement> {
     const after = asSettled((await drive(host, state, event)).state);
     return { state: after, left: leftIn(after, state) };
   }
-  const outcome = await probeDeployment(host, deployment, host.config.probe.window);
+  const outcome = await probeInstalled(host, deployment, host.config.probe.window);
   const until = endOf(state, probationLeft(host, deployment));
   const event = { name: 'probed' as const, outcome, at: timestamp(), until };
   const after = asSettled((await drive(host, state, event)).state);
@@ -206,7 +206,7 @@ function endOf({ until }: Probation, left: number): string {
 async function lookAgain(host: Host, state: Degraded): Promise<Settled> {
   const { deployment } = state.running;
   host.note(`degraded: probing ${deployment.version} again`);
-  const outcome = await probeDeployment(host, deployment, 0);
+  const outcome = await probeInstalled(host, deployment, 0);
   const at = timestamp();
   const after = asSettled(
     (await drive(host, state, { name: 'probed', outcome, at, until: at })).state,

@@ -13,7 +13,7 @@ import { whileAtWork } from '../trace.ts';
 import { postpone } from '../waiting.ts';
 import { mark } from './mark.ts';
 import { preflight } from './preflight.ts';
-import { probeBaseline, probeDeployment } from './probe.ts';
+import { probeBaseline, probeDeployment, probeInstalled } from './probe.ts';
 import { quiesce, unquiesce } from './quiesce.ts';
 import { restartServices } from './services.ts';
 import { pruneSnapshots, restoreSnapshot, takeSnapshot } from './snapshot.ts';
@@ -88,8 +88,10 @@ async function carryOutAtOnce(
     case 'probe': {
       const { window } = config.probe;
       // Going back, the marker may be that of the release that is left, on a disk that takes no other.
-      const left = effect.whole === true ? window : windowLeft(store.marker, window);
-      const outcome = await probeDeployment(host, effect.deployment, left);
+      const outcome =
+        effect.whole === true
+          ? await probeInstalled(host, effect.deployment, window)
+          : await probeDeployment(host, effect.deployment, windowLeft(store.marker, window));
       const damage = effect.whole === true ? damageOf(host, effect.deployment) : undefined;
       const until = timestamp(config.probation);
       return { name: 'probed', outcome, at: timestamp(), until, damage };

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { timerMs } from '@landfall/cli';
+import { describeSystemError, messageOf } from '@landfall/errors';
 import { deploymentPath, readCurrent } from '../deployments.ts';
 import { RANKS, type Deployment, type Outcome } from '../facts.ts';
 import { stopIfTold, type Host } from '../host.ts';
@@ -17,17 +18,37 @@ import { findForeignProcess } from './services.ts';
 /**
  * Probes until `deployment` passed often enough in a row, or `windowMs` are
  * over. Healthy only in the first case; otherwise the last failure, and how
- * often it passed. Throws `UpdaterError` INTERRUPTED.
+ * often it passed. Throws `UpdaterError` INTERRUPTED, and what keeps its files from being read.
  */
 export async function probeDeployment(
   host: Host,
   deployment: Deployment,
   windowMs: number,
 ): Promise<Outcome> {
+  return probeUntil(host, deployment, windowMs, planOf(host, deployment));
+}
+
+/**
+ * The same of what was installed before. That its files cannot be read is how it does, and nothing
+ * that keeps a node from leaving it. Throws `UpdaterError` INTERRUPTED.
+ */
+export async function probeInstalled(
+  host: Host,
+  deployment: Deployment,
+  windowMs: number,
+): Promise<Outcome> {
+  return probeUntil(host, deployment, windowMs, planIfReadable(host, deployment));
+}
+
+async function probeUntil(
+  host: Host,
+  deployment: Deployment,
+  windowMs: number,
+  plan: ProbePlan | string,
+): Promise<Outcome> {
   const { probe } = host.config;
   // What fails is to be gone within the window: the last look must fit into it.
   const end = performance.now() + windowMs - Math.min(probe.timeout, windowMs / 4);
-  const plan = planOf(host, deployment);
   let row = 0;
   let passed = 0;
   let last: Outcome = { rank: 'refused', reason: 'not probed yet' };
@@ -72,7 +93,7 @@ async function bestOfFew(
   onLook: (tries: number, outcome: Outcome) => void,
 ): Promise<Outcome> {
   const { probe } = host.config;
-  const plan = planOf(host, deployment);
+  const plan = planIfReadable(host, deployment);
   let best: Outcome | undefined;
   for (let tries = 1; tries <= probe.passes; tries += 1) {
     if (tries > 1)
@@ -107,6 +128,14 @@ async function lookOnce(
   return answer.rank === 'healthy' && foreign !== undefined
     ? { rank: 'wrong', reason: foreign }
     : answer;
+}
+
+function planIfReadable(host: Host, deployment: Deployment): ProbePlan | string {
+  try {
+    return planOf(host, deployment);
+  } catch (error) {
+    return `its files cannot be read: ${describeSystemError(error)?.what ?? messageOf(error)}`;
+  }
 }
 
 function planOf({ config, paths }: Host, { id }: Deployment): ProbePlan | string {
