@@ -13,7 +13,7 @@ import type { Deployment, Outcome } from './facts.ts';
 import { judgeLastResort } from './golden.ts';
 import { findLostFloors } from './lost-floors.ts';
 import { heal } from './heal/heal.ts';
-import { putBackLink, recoverGone } from './heal/gone.ts';
+import { putBackLink, recoverGone, startWithLink } from './heal/gone.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
 import type { Degraded, Probation, Resting, Settled, State } from './machine.ts';
 import { findCrashLoop, probationLeft } from './probation.ts';
@@ -50,7 +50,7 @@ export interface SettleOptions {
  */
 export async function settle(host: Host, options: SettleOptions): Promise<Settlement> {
   refuseCorrupt(host);
-  const { marker, state: before } = begin(host);
+  const { marker, state: before, linked } = begin(host);
   if (marker !== undefined) return resume(host, marker);
   const adoption = readAdoption(host.paths);
   if (adoption !== undefined && adoption.committed === undefined) {
@@ -60,6 +60,7 @@ export async function settle(host: Host, options: SettleOptions): Promise<Settle
     return { state: before };
   }
   await startLeftStopped(host);
+  if (linked !== undefined) await startWithLink(host, linked);
   if (host.store.lost === 'deployment') {
     const after = asSettled(await recoverGone(host, options.online));
     if (after !== before) return { state: after, left: leftIn(after, before) };
@@ -86,8 +87,15 @@ async function orGolden(host: Host, state: Settled): Promise<Settlement> {
   return { state: after, left: leftIn(after, state) };
 }
 
+/** What an earlier run left, and what the link leads to that was put back just now, if it was. */
+interface Beginning {
+  marker: Marker | undefined;
+  state: Settled;
+  linked?: Deployment | undefined;
+}
+
 /** Clears what died half-way before any marker, believes `current` over `state.json`, and puts it back where it is gone. */
-export function begin(host: Host): { marker: Marker | undefined; state: Settled } {
+export function begin(host: Host): Beginning {
   const { store } = host;
   try {
     removeLeftovers(host);
@@ -101,9 +109,9 @@ export function begin(host: Host): { marker: Marker | undefined; state: Settled 
     store.saveState(store.state);
   }
   keepLostFloors(host);
-  const { running } = store.state;
-  if (store.lost === 'link' && running !== undefined) putBackLink(host, running.deployment);
-  return { marker: store.marker, state: store.state };
+  const linked = store.lost === 'link' ? store.state.running?.deployment : undefined;
+  if (linked !== undefined) putBackLink(host, linked);
+  return { marker: store.marker, state: store.state, linked };
 }
 
 /** Says that the state folder went back, or was lost, and keeps what is still known of the floor. */

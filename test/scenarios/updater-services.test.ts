@@ -1,5 +1,5 @@
 /** Identity: a page that answers is not enough, its service must be this release's, and no other's. */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { executable, makeServiceSite, RESTART } from '../harness/service-site.ts';
@@ -42,6 +42,25 @@ it('a service whose old process does not go is not up, also where nothing names 
   expect(node.quarantined()).toStrictEqual(['1.1.0']);
   expect(node.stateName()).toBe('rolled-back');
 });
+
+it.each([['once'], ['heal']])(
+  'a service that could not start again without `current` runs after %s put that back',
+  async (command) => {
+    const { node, shipServer, pid } = await makeServiceSite();
+    await shipServer('1.0.0');
+    expect((await node.updater(['apply'])).code).toBe(0);
+    const running = pid();
+    rmSync(join(node.root, 'current'));
+    expect((await node.updater([command])).code).toBe(0);
+    expect(pid(), 'what runs is left alone').toBe(running);
+    rmSync(join(node.root, 'current'));
+    process.kill(running, 'SIGKILL');
+    const healed = await node.updater([command]);
+    expect(healed, healed.stderr).toMatchObject({ code: 0 });
+    expect(executable(pid())).toBe('1.0.0');
+    expect((await node.updater(['verify'])).code).toBe(0);
+  },
+);
 
 /** What systemd says of a service that was told to stop and does not end. */
 const DEACTIVATING = `#!/bin/sh

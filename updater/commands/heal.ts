@@ -1,6 +1,7 @@
 /** `updater heal`: look at every file of what runs now, and restore what is not as it was installed. */
 import type { Command } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
+import { startWithLink } from '../heal/gone.ts';
 import { heal as healNode, type HealReport } from '../heal/heal.ts';
 import type { Host } from '../host.ts';
 import { refuseCorrupt } from '../corrupt.ts';
@@ -36,7 +37,10 @@ export const heal: Command = {
 
 async function look(host: Host, dryRun: boolean): Promise<HealReport | undefined> {
   refuseCorrupt(host);
-  if (!dryRun) begin(host);
+  if (!dryRun) {
+    const { linked } = begin(host);
+    if (linked !== undefined) await startWithLink(host, linked);
+  }
   return healNode(host, { online: true, byHand: true, dryRun });
 }
 

@@ -56,6 +56,15 @@ export async function findForeignProcess(
   return undefined;
 }
 
+/** The same, and of those that name none why one does not run at all, where that can be told. */
+export async function findDown(host: Host, deployment: Deployment): Promise<string | undefined> {
+  for (const service of host.config.services) {
+    const problem = await findProblem(host, service, deployment, undefined);
+    if (problem !== undefined) return `service '${service.name}': ${problem}`;
+  }
+  return undefined;
+}
+
 async function restartService(
   host: Host,
   service: ServiceConfig,

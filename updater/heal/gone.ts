@@ -6,7 +6,7 @@
  */
 import { messageOf } from '@landfall/errors';
 import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
-import { restartServices } from '../effects/services.ts';
+import { findDown, restartServices } from '../effects/services.ts';
 import { stage } from '../effects/stage.ts';
 import { switchCurrent } from '../effects/switch.ts';
 import type { Deployment } from '../facts.ts';
@@ -26,6 +26,15 @@ export function putBackLink(host: Host, { id, version }: Deployment): void {
   store.lookAgain();
   host.note(`'${paths.current}' ${found}: it leads to ${id} again`);
   journal.append({ at: timestamp(), heal: 'current', version, reason: `it ${found}` });
+}
+
+/** Restarts the services on `deployment` where one is down: while the link was gone, nothing could start it. */
+export async function startWithLink(host: Host, deployment: Deployment): Promise<void> {
+  const down = await findDown(host, deployment);
+  if (down === undefined) return;
+  host.note(`${down}: restarting`);
+  const problem = await restartServices(host, deployment);
+  if (problem !== undefined) host.note(problem.reason);
 }
 
 /**
