@@ -10,6 +10,7 @@ import { copyFileDurably } from '@landfall/durable';
 import { deploymentPath, findDamage, isDirectory, listDeployments } from './deployments.ts';
 import type { Deployment } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
+import { findHarm } from './heal/harm.ts';
 import type { Event, Settled } from './machine.ts';
 import { readGolden, writeGolden } from './records/golden-file.ts';
 import { findQuarantined } from './records/quarantine-file.ts';
@@ -106,7 +107,7 @@ export function findGolden(
   const { deployment } = golden;
   if (beside.includes(deployment.id)) return undefined;
   const isBad = findQuarantined(store.quarantine, deployment) !== undefined;
-  return isBad || findDamage(paths, deployment) !== undefined ? undefined : deployment;
+  return isBad || findHarm(paths, deployment) !== undefined ? undefined : deployment;
 }
 
 /**
@@ -131,7 +132,7 @@ function findBothDamaged(
   { paths }: Host,
   { deployment, previous }: NonNullable<Settled['running']>,
 ): string | undefined {
-  const damage = findDamage(paths, deployment);
-  const isAlone = previous === undefined || findDamage(paths, previous) !== undefined;
-  return isAlone ? damage : undefined;
+  const harm = findHarm(paths, deployment);
+  const isAlone = previous === undefined || findHarm(paths, previous) !== undefined;
+  return isAlone ? harm : undefined;
 }

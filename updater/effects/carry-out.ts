@@ -1,7 +1,7 @@
 /** From an effect's name to the code that carries it out, and to the event that tells what became of it. */
-import { findDamage } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { findGolden } from '../golden.ts';
+import { findHarm } from '../heal/harm.ts';
 import { timestamp, type Host } from '../host.ts';
 import type { Effect, Event } from '../machine.ts';
 import type { Offer } from '../offer.ts';
@@ -117,9 +117,10 @@ async function carryOutAtOnce(
   }
 }
 
-/** Only where it matters is a whole deployment read: where there is something else to go to. */
-function damageOf({ paths }: Host, deployment: Deployment): string | undefined {
-  return readGolden(paths.golden) === undefined ? undefined : findDamage(paths, deployment);
+/** Only where it matters is a whole deployment read: where there is something else to go to, and files are looked after. */
+function damageOf({ paths, config }: Host, deployment: Deployment): string | undefined {
+  const matters = config.heal.enabled && readGolden(paths.golden) !== undefined;
+  return matters ? findHarm(paths, deployment) : undefined;
 }
 
 function need(offer: Offer | undefined): Offer {
