@@ -7,7 +7,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { copyFileDurably } from '@landfall/durable';
-import { deploymentPath, findDamage, isDirectory, listDeployments } from './deployments.ts';
+import { deploymentPath, isDirectory, listDeployments } from './deployments.ts';
 import type { Deployment } from './facts.ts';
 import { timestamp, type Host } from './host.ts';
 import { findHarm } from './heal/harm.ts';
@@ -50,7 +50,7 @@ export function pickGolden({ store, paths }: Host, version: string): Deployment 
       reason: `${version} is quarantined here since ${at}: ${reason}`,
     };
   }
-  const damage = findDamage(paths, deployment);
+  const damage = findHarm(paths, deployment);
   return damage === undefined ? deployment : { code: 'damaged', reason: damage };
 }
 

@@ -198,7 +198,7 @@ export type Event =
   | { name: 'failed'; reason: string }
   /** The deployment to go back to is not on the disk. */
   | { name: 'lost'; reason: string; at: string }
-  /** A start found a marker. `current`: what the link points at; `toWhole`: its tree digest is right. */
+  /** A start found a marker. `current`: what the link points at; `toWhole`: all of it is there, as it was signed. */
   | { name: 'resumed'; current?: Deployment | undefined; toWhole: boolean; at: string };
 
 /** What the marker says. While rolling back, `from` is where it goes and `to` what is left. */

@@ -3,10 +3,11 @@
  * on the disk. What is left is quarantined, or the next check would take it
  * again. Allowed also while a state file is corrupt: it is how to get out.
  */
-import { deploymentPath, findDamage, isDirectory } from './deployments.ts';
+import { deploymentPath, isDirectory } from './deployments.ts';
 import { messageOf } from '@landfall/errors';
 import { startLeftStopped } from './effects/quiesce.ts';
 import type { Deployment } from './facts.ts';
+import { findHarm } from './heal/harm.ts';
 import type { Host } from './host.ts';
 import type { Settled } from './machine.ts';
 import { refuseUnfinishedAdoption } from './records/adoption-file.ts';
@@ -122,7 +123,7 @@ export function pickTarget(host: Host, wish: RollbackWish): Deployment | Rollbac
       hint: 'to go back to it all the same, add --lift-quarantine',
     };
   }
-  const damage = findDamage(paths, target);
+  const damage = findHarm(paths, target);
   if (damage !== undefined) return { code: 'damaged', reason: damage };
   const isMissing = findSnapshot(host, running.deployment, target) === undefined;
   if (wish.restoreSnapshot !== true || !isMissing) return target;

@@ -4,7 +4,6 @@
  */
 import { messageOf } from '@landfall/errors';
 import { refuseCorrupt } from './corrupt.ts';
-import { findDamage } from './deployments.ts';
 import { probeInstalled } from './effects/probe.ts';
 import { startLeftStopped } from './effects/quiesce.ts';
 import { removeLeftovers } from './effects/tidy.ts';
@@ -12,6 +11,7 @@ import { UpdaterError } from './errors.ts';
 import type { Deployment, Outcome } from './facts.ts';
 import { judgeLastResort } from './golden.ts';
 import { findLostFloors } from './lost-floors.ts';
+import { findHarm } from './heal/harm.ts';
 import { heal } from './heal/heal.ts';
 import { putBackLink, recoverGone, startWithLink } from './heal/gone.ts';
 import { stopIfTold, timestamp, type Host } from './host.ts';
@@ -153,7 +153,7 @@ export async function resume(host: Host, marker: Marker): Promise<Settlement> {
   host.note(`an earlier run stopped at ${to.version}, '${phase}', attempt ${attempt}: going on`);
   const current =
     store.current.kind === 'deployment' ? store.describe(store.current.id) : undefined;
-  const toWhole = phase !== 'rolling-back' && findDamage(paths, to) === undefined;
+  const toWhole = phase !== 'rolling-back' && findHarm(paths, to) === undefined;
   const rest = restOf(store.state);
   const event = { name: 'resumed' as const, current, toWhole, at: timestamp() };
   const { state } = await drive(host, stateOfMarker(marker, rest), event);

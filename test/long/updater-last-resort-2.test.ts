@@ -39,6 +39,8 @@ it('a foreign file in what is gone back to, which passes', async () => {
   expect(once, once.stdout).toMatchObject({ code: 0 });
   expect(node.current()).toBe(running);
   expect(readFileSync(ui(node, 'upload.txt'), 'utf8')).toBe('of an operator');
+  expect(await node.updater(['golden', '1.1.0'])).toMatchObject({ code: 0 });
+  expect(await node.updater(['golden'])).toMatchObject({ code: 0 });
 });
 
 it('a change by hand where nobody looks after the files', async () => {

@@ -1,9 +1,9 @@
 /** `updater golden`: show, pin or unpin the deployment that is the last resort. */
 import { type Command, CliError, type Context } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
-import { findDamage } from '../deployments.ts';
 import type { Deployment } from '../facts.ts';
 import { pickGolden, pinGolden } from '../golden.ts';
+import { findHarm } from '../heal/harm.ts';
 import type { Host } from '../host.ts';
 import { readGolden } from '../records/golden-file.ts';
 import { DRY_RUN, openToLook, withHost } from './session.ts';
@@ -43,7 +43,7 @@ function show(context: Context): ExitCode {
   const { paths } = openToLook(context, new AbortController().signal);
   const found = readGolden(paths.golden);
   const isKnown = found !== undefined && found !== 'corrupt';
-  const damage = isKnown ? findDamage(paths, found.deployment) : undefined;
+  const damage = isKnown ? findHarm(paths, found.deployment) : undefined;
   context.result({ golden: found ?? null, damage: damage ?? null }, describeGolden(found, damage));
   return damage === undefined && found !== 'corrupt' ? ExitCode.done : ExitCode.failed;
 }

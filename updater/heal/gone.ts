@@ -5,7 +5,7 @@
  * it was, or with a marker.
  */
 import { messageOf } from '@landfall/errors';
-import { deploymentPath, findDamage, isDirectory } from '../deployments.ts';
+import { deploymentPath, isDirectory } from '../deployments.ts';
 import { findDown, restartServices } from '../effects/services.ts';
 import { stage } from '../effects/stage.ts';
 import { switchCurrent } from '../effects/switch.ts';
@@ -17,6 +17,7 @@ import { openOwnMirrors } from '../own-mirrors.ts';
 import { readInventory, toSelected } from '../records/inventory-file.ts';
 import { findQuarantined } from '../records/quarantine-file.ts';
 import { drive } from '../runner.ts';
+import { findHarm } from './harm.ts';
 
 /** Points `current` at `deployment`, which runs and is on the disk. Throws `DurableError`. */
 export function putBackLink(host: Host, { id, version }: Deployment): void {
@@ -64,7 +65,7 @@ export async function recoverGone(host: Host, online: boolean): Promise<State> {
         each.id !== deployment.id &&
         isDirectory(deploymentPath(paths, each.id)) &&
         findQuarantined(store.quarantine, each) === undefined &&
-        findDamage(paths, each) === undefined,
+        findHarm(paths, each) === undefined,
     );
   const to = kept ?? findGolden(host, [deployment.id]);
   const result = await drive(host, state, { name: 'gone', to, reason });
