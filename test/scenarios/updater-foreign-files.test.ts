@@ -1,5 +1,5 @@
 /** Files that are not of a release, in its folders: a service wrote them, or a hand. They do it no harm. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TestNode } from '../harness/node.ts';
@@ -34,6 +34,20 @@ describe('a release with a foreign file', () => {
     const { node, before, running } = await makeSite();
     rmSync(join(node.root, 'deployments', running), { recursive: true });
     await node.updater(['verify']);
+    expect(node.current()).toBe(before);
+  });
+
+  it('is there until it stands anew beside itself: a mirror may fail in between', async () => {
+    const { node, ship, mirror, before, running } = await makeSite();
+    // As after a withdrawal: what ran before is offered anew.
+    expect((await ship('1.0.0')).deploymentId).toBe(before);
+    const artifact = join(mirror, 'releases/download/v1.0.0/web-ui-1.0.0.tar.zst');
+    writeFileSync(artifact, Buffer.alloc(statSync(artifact).size));
+    const applied = await node.updater(['apply', '1.0.0']);
+    expect(applied, applied.stdout).toMatchObject({ code: 1 });
+    expect(node.current()).toBe(running);
+    const back = await node.updater(['rollback', '--reason', 'test']);
+    expect(back, back.stdout).toMatchObject({ code: 0 });
     expect(node.current()).toBe(before);
   });
 

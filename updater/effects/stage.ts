@@ -76,7 +76,6 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
   const { paths, store } = host;
   const { deployment } = offer;
   const { id } = deployment;
-  removeDeployment(host, id);
   makeDirectoryDurably(paths.deployments);
   makeDirectoryDurably(paths.downloads, 0o700);
   keepDownloads(paths, offer.selected);
@@ -111,6 +110,8 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
   store.recordStaged(deployment, timestamp());
+  // What stood there and was not whole may be all there is to go back to, until now.
+  removeDeployment(host, id);
   renameDurably(staging, deploymentPath(paths, id));
 }
 
