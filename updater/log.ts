@@ -1,16 +1,20 @@
 /**
  * `<state>/logs/<time>/`: what services printed and what probes saw, a folder
- * for each activation. For people; nothing is decided from it, and a disk that
+ * for each activation; looks at what runs, which may come every half minute for
+ * months, share one. For people; nothing is decided from it, and a disk that
  * does not take it must not stop a rollback.
  */
-import { appendFileSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { nextTimeName, pruneFolders } from './dated-folders.ts';
 
 /** Folders that are kept. */
 const KEPT_LOGS = 20;
+/** All that a look at what runs leaves, and how large it may get. */
+const LOOKS = 'probe.log';
+const MAX_LOOKS_BYTES = 256 * 1024;
 
-/** The logs of one run; their folder (mode 0700) comes with the first line. None need succeed. */
+/** The logs of one run; their folder (mode 0700) comes with the first line, or is that of earlier looks. None need succeed. */
 export class ActivationLog {
   readonly #logs: string;
   #folder: string | undefined;
@@ -59,9 +63,23 @@ export class ActivationLog {
 
   #path(name: string): string {
     if (this.#folder === undefined) {
-      this.#folder = join(this.#logs, nextTimeName(this.#logs));
+      this.#folder = this.#looksFolder() ?? join(this.#logs, nextTimeName(this.#logs));
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      this.prune();
     }
     return join(this.#folder, `${name}.log`);
+  }
+  /** The newest folder, where nothing but a few looks is in it. */
+  #looksFolder(): string | undefined {
+    try {
+      const newest = readdirSync(this.#logs).toSorted().at(-1);
+      if (newest === undefined) return undefined;
+      const folder = join(this.#logs, newest);
+      const [first, ...others] = readdirSync(folder);
+      if (first !== LOOKS || others.length > 0) return undefined;
+      return statSync(join(folder, first)).size < MAX_LOOKS_BYTES ? folder : undefined;
+    } catch {
+      return undefined; // There is none yet.
+    }
   }
 }
