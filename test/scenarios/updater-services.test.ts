@@ -85,3 +85,19 @@ it('nothing is switched while a service is stuck: restarting it would hang', asy
   expect(node.current()).toBeUndefined();
   expect(node.quarantined()).toStrictEqual([]);
 });
+
+it('a pid file that cannot be read is met before anything is changed, and named', async () => {
+  const { node, shipServer } = await makeServiceSite();
+  const pidFile = join(node.folder, 'pids');
+  mkdirSync(pidFile);
+  const config = readFileSync(node.config, 'utf8');
+  writeFileSync(node.config, config.replace(/pid_file = .*/, `pid_file = "${pidFile}"`));
+  await shipServer('1.0.0');
+  const outcome = await node.updater(['apply']);
+  expect(outcome.code, outcome.stderr).not.toBe(0);
+  expect(outcome.stderr).toContain(`error: 'services.pid_file': '${pidFile}' cannot be read`);
+  expect(node.hasMarker()).toBe(false);
+  expect(node.current()).toBeUndefined();
+  writeFileSync(node.config, config);
+  expect((await node.updater(['apply'])).code).toBe(0);
+});

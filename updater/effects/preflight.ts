@@ -10,7 +10,7 @@ import { UpdaterError } from '../errors.ts';
 import { stopIfTold, type Host } from '../host.ts';
 import type { Offer } from '../offer.ts';
 import { MIRRORS_HINT } from '../own-mirrors.ts';
-import { isKnown, isStuck } from '../services/manager.ts';
+import { isKnown, isStuck, mainProcess } from '../services/manager.ts';
 import { findBase } from './base.ts';
 import { bytesToFetch } from './from-base.ts';
 import { checkRoomToSwitch, checkSpace } from './space.ts';
@@ -72,8 +72,9 @@ function checkComponents({ config }: Host, { verified, selected }: Offer): void 
   }
 }
 
-/** A service that is not there would look like a release that does not start. */
+/** A service that is not there would look like a release that does not start; without its pid file nobody could restart it. */
 async function checkServices({ config }: Host): Promise<void> {
+  for (const service of config.services) await mainProcess(service);
   const services = config.services.map((service) => ({ ...service, table: 'services' }));
   const quiesced = config.quiesce.map((service) => ({ ...service, table: 'quiesce' }));
   for (const service of [...services, ...quiesced]) {

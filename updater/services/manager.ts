@@ -1,8 +1,9 @@
 /** How each service manager is told to restart a service, and asked for its process. */
 import { readFileSync } from 'node:fs';
-import { systemCode } from '@landfall/errors';
+import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import type { QuiesceConfig } from '../config-hooks.ts';
 import type { ServiceConfig } from '../config.ts';
+import { UpdaterError } from '../errors.ts';
 import { readProgram } from './command.ts';
 import { identifyProcess, type ProcessId } from './process.ts';
 
@@ -71,7 +72,7 @@ export async function isStuck({
   return (await askSystemd(name, 'ActiveState')) === 'deactivating';
 }
 
-/** The main process of `service`; undefined when it has none, or nobody can tell. */
+/** The main process of `service`; undefined when it has none, or nobody can tell. Throws `UpdaterError` CONFIG for a pid file that cannot be read. */
 export async function mainProcess(service: ServiceConfig): Promise<ProcessId | undefined> {
   const { manager, name, pid_file: pidFile } = service;
   const text =
@@ -120,6 +121,10 @@ function readPidFile(path: string | undefined): string | undefined {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
+    const why = describeSystemError(error)?.what ?? messageOf(error);
+    throw new UpdaterError('CONFIG', `'services.pid_file': '${path}' cannot be read: ${why}`, {
+      hint: 'expected the file that the service writes its process id to',
+      cause: error,
+    });
   }
 }
