@@ -81,8 +81,10 @@ function isInNetwork(address: string, network: string): boolean {
   const [base = '', bits] = network.split('/');
   if (isIP(base) === 0 || isIP(base) !== isIP(address)) return false;
   const family = isIPv6(base) ? 'ipv6' : 'ipv4';
-  const prefix = bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits);
-  if (!Number.isInteger(prefix) || prefix > (family === 'ipv6' ? 128 : 32)) return false;
+  const all = family === 'ipv6' ? 128 : 32;
+  if (bits !== undefined && !/^\d{1,3}$/.test(bits)) return false;
+  const prefix = bits === undefined ? all : Number(bits);
+  if (prefix > all) return false;
   const list = new BlockList();
   list.addSubnet(base, prefix, family);
   return list.check(address, family);

@@ -101,7 +101,7 @@ async function toStatus(
     sequence: own?.sequence ?? null,
     behindBy: own === undefined || best === undefined ? null : best.sequence - own.sequence,
     assets,
-    reachableInMs: isUp ? Math.round(row.ms) : null,
+    reachableInMs: row.problem !== undefined && isSilent(row.problem) ? null : Math.round(row.ms),
     good:
       verified !== undefined &&
       verified.sha256 === sha256 &&
@@ -112,6 +112,11 @@ async function toStatus(
       ? {}
       : { problem: { code: problem.code, message: problem.message, hint: problem.hint } }),
   };
+}
+
+/** Whether nothing came, or nothing whole: what is wrong with an answer is told beside it. */
+function isSilent({ code }: OtaError): boolean {
+  return ['UNREACHABLE', 'TIMEOUT', 'TOO_SLOW'].includes(code);
 }
 
 /** What is wrong with what the mirror of `row` says is halted. */

@@ -232,6 +232,25 @@ describe('mirrors status', () => {
     expect(stdout).toContain('no mirror has a valid release to compare with');
   });
 
+  it('tells of a mirror whose index nobody believes that it answers', async () => {
+    const key = testKey();
+    const servers = [await serve(mirrorFolder(smallRelease([testKey()], 4)))];
+    const { code, stdout } = await runCommand('mirrors', ['status', '--json'], {
+      cwd: project(key, servers),
+    });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      mirrors: [
+        {
+          good: false,
+          version: null,
+          reachableInMs: expect.any(Number) as number,
+          problem: { code: 'UNTRUSTED' },
+        },
+      ],
+    });
+  });
+
   it('raises an alarm for two manifests of one sequence', async () => {
     const key = testKey();
     const other = smallRelease([key], 4, (manifest) => (manifest.notes = 'another'));
