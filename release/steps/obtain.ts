@@ -21,6 +21,7 @@ import { finishSigned, versionFolder, writeSigned } from '../workspace.ts';
 /** The release that was signed here. Missing or damaged artifacts are fetched from mirrors. */
 export async function resumeLocal(shipment: Shipment, show: Show): Promise<void> {
   const local = need(shipment.local, 'local manifest');
+  shipment.folder = await folderFor(shipment, local.verified.manifest);
   const fetched = await obtainArtifacts(shipment, local.verified.manifest, show);
   if (!shipment.dryRun) finishSigned(shipment.folder, shipment.channelPath, local);
   accept(shipment, local);
@@ -32,8 +33,7 @@ export async function resumeLocal(shipment: Shipment, show: Show): Promise<void>
 /** The artifacts of a release that waits here for signatures. Missing or damaged ones are fetched from mirrors. */
 export async function resumeDraft(shipment: Shipment, show: Show): Promise<void> {
   const { manifest } = need(shipment.draft, 'draft');
-  // Its artifacts stand here, where it was made: also in a dry run.
-  shipment.folder = versionFolder(shipment.settings, manifest.version);
+  shipment.folder = await folderFor(shipment, manifest);
   const fetched = await obtainArtifacts(shipment, manifest, show);
   shipment.components = manifest.components;
   show.outcome(`sequence ${manifest.sequence}${fetched === 0 ? '' : `, ${fetched} fetched again`}`);
@@ -46,9 +46,10 @@ export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<
   const signed = await fetchFirst(shipment, best.sha256, (mirror) =>
     fetchSigned(mirror, channelPath, expected, signal),
   );
+  shipment.folder = await folderFor(shipment, signed.verified.manifest);
   makeDirectoryDurably(shipment.folder);
   const fetched = await obtainArtifacts(shipment, signed.verified.manifest, show);
-  writeSigned(shipment.folder, channelPath, signed);
+  if (!shipment.dryRun) writeSigned(shipment.folder, channelPath, signed);
   crashPoint('ship-adopted');
   accept(shipment, signed);
   show.outcome(`sequence ${best.manifest.sequence}, ${fetched} artifacts fetched`);
@@ -56,28 +57,35 @@ export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<
 
 /**
  * The artifacts of a release that was made before and gets a new manifest:
- * those that stand here, the others from mirrors. A dry run adds nothing to
- * what stands here, and fetches into its own folder what is missing. A delta
- * that is nowhere any more is left out of the new manifest: going back to a
- * good release must not fail for what only saves a download.
+ * those that stand here, the others from mirrors. A delta that is nowhere any
+ * more is left out of the new manifest: going back to a good release must not
+ * fail for what only saves a download.
  */
 export async function takeArtifacts(shipment: Shipment, show: Show): Promise<void> {
   const decision = need(shipment.decision, 'decision');
   if (decision.kind !== 'reissue') return;
   const { base } = decision;
-  const here = versionFolder(shipment.settings, base.version);
-  const whole = await Promise.all(
-    artifactFiles(base).map((artifact) => isWhole(join(here, artifact.file), artifact)),
-  );
-  shipment.folder =
-    shipment.temporary === undefined || whole.every(Boolean) ? here : shipment.temporary;
+  shipment.folder = await folderFor(shipment, base);
   makeDirectoryDurably(shipment.folder);
   const lost = new Set<string>();
   const fetched = await obtainArtifacts(shipment, base, show, lost);
   const kept = withoutDeltas(base, lost);
   shipment.decision = { ...decision, base: kept };
   shipment.components = kept.components;
-  show.outcome(`${whole.length} of ${base.version}, ${fetched} fetched`);
+  show.outcome(`${artifactFiles(base).length} of ${base.version}, ${fetched} fetched`);
+}
+
+/**
+ * Where the files of `manifest` are, or are brought to. A dry run adds nothing to what
+ * stands here: where anything is missing it fetches all into its own folder.
+ */
+async function folderFor(shipment: Shipment, manifest: Manifest): Promise<string> {
+  const here = versionFolder(shipment.settings, manifest.version);
+  if (shipment.temporary === undefined) return here;
+  for (const file of artifactFiles(manifest)) {
+    if (!(await isWhole(join(here, file.file), file))) return shipment.temporary;
+  }
+  return here;
 }
 
 function accept(shipment: Shipment, signed: SignedManifest): void {
@@ -133,10 +141,6 @@ async function obtainArtifacts(
   for (const artifact of artifactFiles(manifest)) {
     const path = join(shipment.folder, artifact.file);
     if (await isWhole(path, artifact)) continue;
-    if (shipment.dryRun && shipment.folder !== shipment.temporary) {
-      show.line(`${artifact.file}: damaged here, would be fetched from a mirror`);
-      continue;
-    }
     try {
       await fetchArtifact(shipment, artifact, path, show);
       fetched += 1;
@@ -185,9 +189,10 @@ async function fetchArtifact(
     show.line(`${file}: fetched from ${mirror ?? 'what an earlier run left'}`);
   } catch (error) {
     if (shipment.signal.aborted || !(error instanceof OtaError)) throw error;
+    const here = join(versionFolder(shipment.settings, shipment.version), file);
     throw new ReleaseError(
       'DAMAGED',
-      `'${path}' is not what was signed, and no mirror has it: ${error.message}`,
+      `'${here}' is not what was signed, and no mirror has it: ${error.message}`,
       {
         cause: error,
         hint: `put the artifact back, or, if release ${shipment.version} reached no mirror, remove '.release/${shipment.version}' and ship again`,
