@@ -60,7 +60,7 @@ export function shipSteps(dryRun: boolean, decideHow: Decide): Step<Shipment>[] 
     { title: 'take it from here', when: isResume, run: resumeLocal },
     { title: 'take what waits for signatures', when: isCollect, run: resumeDraft },
     { title: 'take it from a mirror', when: isAdopt, run: adoptFromMirrors },
-    { title: 'take the artifacts as they are', when: isReissue, run: takeArtifacts },
+    { title: 'take the artifacts as they are', when: isTaking, run: takeArtifacts },
     { ...runCommands, when: isBuilding },
     { ...pack, when: isBuilding },
     gate,
@@ -193,6 +193,11 @@ function isReissue({ decision }: Shipment): boolean {
   return decision?.kind === 'reissue';
 }
 
+/** Also when the artifacts of another channel's release are shipped again. */
+function isTaking(shipment: Shipment): boolean {
+  return isReissue(shipment) || shipment.reused !== undefined;
+}
+
 function isCollect({ decision }: Shipment): boolean {
   return decision?.kind === 'collect';
 }
@@ -218,9 +223,8 @@ function isDeltaing({ settings, packed }: Shipment): boolean {
   return settings.deltas > 0 && packed !== undefined;
 }
 
-/** Not when the artifacts of another channel's release are shipped again. */
 function isBuilding(shipment: Shipment): boolean {
-  return isNew(shipment) && shipment.components === undefined;
+  return isNew(shipment) && shipment.reused === undefined;
 }
 
 function whenAllDone(shipment: Shipment): string | undefined {

@@ -1,5 +1,5 @@
 /** What the steps of one `release ship` share. Each step fills in what the later ones need. */
-import type { Component } from '@landfall/manifest';
+import type { Component, Manifest } from '@landfall/manifest';
 import type { SecretKey } from '@landfall/minisign';
 import type { SignedProvenance, Survey } from '@landfall/mirrors';
 import { type Settings, toMs } from './config.ts';
@@ -59,6 +59,8 @@ export interface Shipment extends Build {
   /** Halt files that nodes do not believe, and what takes their place before anything else. */
   halts?: HaltRun;
   decision?: Decision;
+  /** What another channel was, or is to be, given of this version: a new release ships its artifacts. */
+  reused?: Manifest;
   /** The manifest that signatures are collected for, when an earlier run began that. */
   draft?: Draft;
   /** Why nothing can be published yet: signatures of others are missing. */

@@ -91,19 +91,22 @@ export function signedHere(shipment: Pick<Shipment, 'settings' | 'channelPath'>)
 }
 
 /**
- * When this version was signed here for another channel, takes its artifacts:
- * a version has one set of them, so they are shipped again as they are.
+ * When this version was signed here for another channel, or waits for signatures
+ * of one, its artifacts are taken: a version has one set of them, so they are
+ * shipped again as they are, and are of the commit that they were built from.
  */
 export function reuseArtifacts(shipment: Shipment): void {
-  const folder = versionFolder(shipment.settings, shipment.version);
+  const { settings, version } = shipment;
+  const folder = versionFolder(settings, version);
   for (const channelPath of signedChannels(folder)) {
     if (channelPath === shipment.channelPath) continue;
     const signed = tryReadSigned(shipment, folder, channelPath);
     if (signed === undefined) continue;
-    shipment.folder = folder;
-    shipment.components = signed.verified.manifest.components;
+    shipment.reused = signed.verified.manifest;
     return;
   }
+  const draft = listDrafts(settings).find(({ manifest }) => manifest.version === version);
+  if (draft !== undefined) shipment.reused = draft.manifest;
 }
 
 /** Undefined also for what does not verify any more: keys may have changed since. */

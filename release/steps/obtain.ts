@@ -4,12 +4,13 @@
  * first, the manifest last, as when they were made.
  */
 import { closeSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
 import { artifactFiles, artifactsOf, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
+import { listDrafts } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
 import { alive } from '../mirror-progress.ts';
@@ -62,15 +63,14 @@ export async function adoptFromMirrors(shipment: Shipment, show: Show): Promise<
  * fail for what only saves a download.
  */
 export async function takeArtifacts(shipment: Shipment, show: Show): Promise<void> {
-  const decision = need(shipment.decision, 'decision');
-  if (decision.kind !== 'reissue') return;
-  const { base } = decision;
+  const { decision, reused } = shipment;
+  const base = decision?.kind === 'reissue' ? decision.base : need(reused, 'artifacts');
   shipment.folder = await folderFor(shipment, base);
   makeDirectoryDurably(shipment.folder);
   const lost = new Set<string>();
   const fetched = await obtainArtifacts(shipment, base, show, lost);
   const kept = withoutDeltas(base, lost);
-  shipment.decision = { ...decision, base: kept };
+  if (decision?.kind === 'reissue') shipment.decision = { ...decision, base: kept };
   shipment.components = kept.components;
   show.outcome(`${artifactFiles(base).length} of ${base.version}, ${fetched} fetched`);
 }
@@ -189,13 +189,17 @@ async function fetchArtifact(
     show.line(`${file}: fetched from ${mirror ?? 'what an earlier run left'}`);
   } catch (error) {
     if (shipment.signal.aborted || !(error instanceof OtaError)) throw error;
-    const here = join(versionFolder(shipment.settings, shipment.version), file);
+    const { settings, version } = shipment;
+    const here = join(versionFolder(settings, version), file);
+    const draft = listDrafts(settings).find(({ manifest }) => manifest.version === version);
+    const waits =
+      draft === undefined ? '' : ` and '${relative(settings.directory, dirname(draft.path))}'`;
     throw new ReleaseError(
       'DAMAGED',
       `'${here}' is not what was signed, and no mirror has it: ${error.message}`,
       {
         cause: error,
-        hint: `put the artifact back, or, if release ${shipment.version} reached no mirror, remove '.release/${shipment.version}' and ship again`,
+        hint: `put the artifact back, or, if release ${version} reached no mirror, remove '.release/${version}'${waits} and ship again`,
       },
     );
   }

@@ -51,7 +51,7 @@ export function composeManifest(
     ...times,
     ...root,
     previous,
-    commit: shipment.source?.commit ?? '',
+    commit: shipment.reused?.commit ?? shipment.source?.commit ?? '',
     notes: shipment.notes ?? '',
     components: [...need(shipment.components, 'components')],
     requires: {
