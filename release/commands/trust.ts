@@ -89,7 +89,8 @@ async function init(context: Context): Promise<void> {
     : {
         ...changes,
         keys: [...changes.keys, ...keys.map((key) => ({ channel, key }))],
-        thresholds: [{ channel, threshold }, ...changes.thresholds],
+        // The first of a channel counts: what is told here before what the configuration says.
+        thresholds: [...changes.thresholds, { channel, threshold }],
       };
   write(context, folder, firstRoot(config.app, channel, withKeys, new Date()), chain);
 }
