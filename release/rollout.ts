@@ -14,6 +14,9 @@ export const STEPS: OptionSpec = {
   help: "PERCENT@WHEN,…: how many of the nodes may take it from when on; 'all': everybody at once",
 };
 
+/** Ten years: what comes later is a slip of the finger. */
+const MAX_AFTER_DAYS = 3650;
+
 /** One step: a part of the nodes, and a time or how long after the manifest is published. */
 interface PlannedStep {
   readonly percent: number;
@@ -65,6 +68,9 @@ function readStep(text: string): PlannedStep {
   const percent = Number(digits);
   if (when === 'now') return { percent, when: { afterMs: 0 } };
   const afterMs = when.startsWith('+') ? parseDuration(when.slice(1)) : undefined;
+  if (afterMs !== undefined && afterMs > MAX_AFTER_DAYS * 86_400_000) {
+    throw wrong(`expected at most +${MAX_AFTER_DAYS}d, found '${when}'`);
+  }
   if (afterMs !== undefined) return { percent, when: { afterMs } };
   const at = when.endsWith('Z') ? parseTime(when) : undefined;
   if (at === undefined) {

@@ -11,6 +11,8 @@ import { readKeyLine, type RootChanges } from '../root-draft.ts';
 import { channelPathOf, readSigned, versionFolder } from '../workspace.ts';
 
 const DEFAULT_EXPIRES_DAYS = 365;
+/** A hundred years. */
+const MAX_EXPIRES_DAYS = 36_500;
 
 /** What `release trust init` and `rotate` are told; read with `changesFrom`. */
 export const CHANGE_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -67,9 +69,19 @@ export function changesFrom(
         return [name, floorOf(name, what, settings)];
       }),
     ),
-    expiresDays: context.count('expires') ?? DEFAULT_EXPIRES_DAYS,
+    expiresDays: expiresDaysOf(context),
     reason: context.text('reason')?.trim() ?? '',
   };
+}
+
+function expiresDaysOf(context: Context): number {
+  const days = context.count('expires') ?? DEFAULT_EXPIRES_DAYS;
+  if (days <= MAX_EXPIRES_DAYS) return days;
+  throw new CliError(
+    'USAGE',
+    `--expires: expected at most ${MAX_EXPIRES_DAYS} days, found ${days}`,
+    'for example: --expires 365',
+  );
 }
 
 /** `beta=RW…` → beta and the rest. A key may end in `=` and holds none elsewhere. */

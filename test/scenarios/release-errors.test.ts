@@ -111,6 +111,13 @@ const ROWS: BadInput[] = [
     hint: 'unset it, or set it to a whole number: git log -1 --format=%ct',
   },
   {
+    name: 'a root document that would outlast the calendar',
+    args: ['trust', 'init', '--expires', '99999999999'],
+    code: 2,
+    error: '--expires: expected at most 36500 days, found 99999999999',
+    hint: 'for example: --expires 365',
+  },
+  {
     name: 'a quorum above the number of mirrors',
     args: ['ship', '--quorum', '5'],
     code: 2,
