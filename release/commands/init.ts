@@ -80,11 +80,14 @@ function publicKeyBeside(directory: string): string | undefined {
 
 /** Adds what is missing to .gitignore; the lines added. */
 function ignore(path: string): string[] {
-  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  // Kept byte by byte: names in it need not be UTF-8.
+  const before = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  const text = before.toString('latin1');
   const lines = new Set(text.split('\n').map((line) => line.trim()));
   const missing = IGNORED.filter((line) => !lines.has(line));
   if (missing.length === 0) return [];
   const gap = text === '' || text.endsWith('\n') ? '' : '\n';
-  writeFileDurably(path, `${text}${gap}${missing.join('\n')}\n`, { mode: 0o644 });
+  const added = Buffer.from(`${gap}${missing.join('\n')}\n`);
+  writeFileDurably(path, Buffer.concat([before, added]), { mode: 0o644 });
   return missing;
 }

@@ -227,6 +227,17 @@ describe('init and keygen', () => {
     expect(readFileSync(join(home, 'site/beta.config.ts'), 'utf8')).toContain("app: 'site'");
   });
 
+  it('adds to a .gitignore of any encoding without changing a byte of it', async () => {
+    const site = await useProject({ mirrors: [] });
+    const home = join(site.root, 'fresh');
+    mkdirSync(home);
+    const latin1 = Buffer.from('caf\u00E9/\r\n.release/\r\nlast', 'latin1');
+    writeFileSync(join(home, '.gitignore'), latin1);
+    expect(await runCommand('release', ['init'], { cwd: home })).toMatchObject({ code: 0 });
+    const added = Buffer.from('\nkeys/*.key*\n/mirror/\n');
+    expect(readFileSync(join(home, '.gitignore'))).toEqual(Buffer.concat([latin1, added]));
+  });
+
   it('never overwrite', async () => {
     const site = await useProject();
     writeWebUi(site, 'kept');
