@@ -20,8 +20,9 @@ export async function checkOut(from: string, commit: string, target: string): Pr
     'objects',
     '--show-toplevel',
     '--show-prefix',
+    '--show-object-format',
   ]);
-  const [objects = '', top = '', prefix = ''] = here.stdout.split('\n');
+  const [objects = '', top = '', prefix = '', format = ''] = here.stdout.split('\n');
   const there = await git(from, ['cat-file', '-e', `${commit}^{commit}`]);
   if (here.exitCode !== 0 || there.exitCode !== 0) {
     throw new ReleaseError(
@@ -31,7 +32,8 @@ export async function checkOut(from: string, commit: string, target: string): Pr
     );
   }
   mkdirSync(target);
-  await must(target, ['init', '--quiet', '--template=']);
+  // Objects of one format cannot be read by the other.
+  await must(target, ['init', '--quiet', '--template=', `--object-format=${format}`]);
   // Objects are read where they are: also those of a shallow clone, or that no branch has any more.
   const alternates = join(target, '.git/objects/info/alternates');
   mkdirSync(join(alternates, '..'), { recursive: true });

@@ -15,7 +15,11 @@ import { rangesOf, resign } from '../harness/resign.ts';
 const EPOCH = '1776884400';
 
 /** A project whose page is made by a script of its own; `makes` is that script. All of it is committed. */
-async function useSource(makes: string, mirrors = ['oslo', 'lima']): Promise<Project> {
+async function useSource(
+  makes: string,
+  mirrors = ['oslo', 'lima'],
+  format = 'sha1',
+): Promise<Project> {
   const site = await useProject({ mirrors });
   const [webUi] = site.config.components;
   if (webUi !== undefined) webUi.before = [['sh', 'make.sh']];
@@ -24,7 +28,7 @@ async function useSource(makes: string, mirrors = ['oslo', 'lima']): Promise<Pro
   rmSync(join(site.directory, 'dist'), { recursive: true });
   site.write('make.sh', `set -eu\nmkdir -p dist\n${makes}\n`);
   site.write('.gitignore', 'keys/\ndist/\n.release/\n');
-  git(site.directory, 'init', '--quiet');
+  git(site.directory, 'init', '--quiet', `--object-format=${format}`);
   git(site.directory, 'add', '.');
   git(site.directory, 'commit', '--quiet', '-m', 'one');
   return site;
@@ -66,6 +70,14 @@ it('is told by a statement that minisign verifies, and that building again confi
   expect(verified.stdout.match(/2 of 2 +verified/g)).toHaveLength(2);
   expect(verified.code, verified.stderr).toBe(0);
   expect(git(site.directory, 'status', '--porcelain')).toBe('');
+});
+
+it('is confirmed in a repository whose objects are named by SHA-256', async () => {
+  const site = await useSource(REPRODUCIBLE, ['oslo'], 'sha256');
+  expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+  const verified = await site.release(['verify', '--rebuild']);
+  expect(verified.code, verified.stderr).toBe(0);
+  expect(verified.stdout).toContain('all 2 artifacts are identical');
 });
 
 it('names what differs when building again makes something else', async () => {
