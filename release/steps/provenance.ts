@@ -10,7 +10,12 @@
 import { join } from 'node:path';
 import { writeFileDurably } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
-import { MAX_MANIFEST_BYTES, provenancePath, signaturePath } from '@landfall/manifest';
+import {
+  type Manifest,
+  MAX_MANIFEST_BYTES,
+  provenancePath,
+  signaturePath,
+} from '@landfall/manifest';
 import { formatKeyId, type SecretKey, sign } from '@landfall/minisign';
 import {
   gatherProvenance,
@@ -20,7 +25,7 @@ import {
 } from '@landfall/mirrors';
 import { crashPoint } from '@landfall/cli';
 import { readSmallFile } from '../files.ts';
-import { composeProvenance } from '../provenance.ts';
+import { composeProvenance, contradiction, parseProvenance } from '../provenance.ts';
 import { need, type Shipment } from '../shipment.ts';
 import type { Show } from '../show.ts';
 import { versionFolder } from '../workspace.ts';
@@ -56,25 +61,45 @@ function unsigned(shipment: Shipment): SignedProvenance {
   return { bytes, files: new Map([[provenancePath(shipment.version), bytes]]) };
 }
 
-/** What stands here, else what a mirror serves; nothing when neither can be believed. */
+/**
+ * What stands here, else what a mirror serves; nothing when neither can be believed. What a
+ * build here told that was cut off may be of other bytes than those that were released since.
+ */
 async function findProvenance(shipment: Shipment): Promise<SignedProvenance | undefined> {
   const { version, expected, signal, settings, survey } = shipment;
+  const manifest = manifestOf(shipment);
   const folder = versionFolder(settings, version);
   const read = async (path: string): Promise<Uint8Array | undefined> =>
     readSmallFile(join(folder, path.replace(provenancePath(version), NAME)), MAX_MANIFEST_BYTES);
   const here = await believed(gatherProvenance(version, expected.policy, read));
-  if (here !== undefined) return here;
+  if (here !== undefined && isAbout(here.bytes, manifest)) return here;
   // Told on a machine without a key: whoever signs the release signs this too.
   const told = readSmallFile(join(folder, NAME), MAX_MANIFEST_BYTES);
-  if (told !== undefined) return { bytes: told, files: new Map([[provenancePath(version), told]]) };
+  if (told !== undefined && isAbout(told, manifest))
+    return { bytes: told, files: new Map([[provenancePath(version), told]]) };
   for (const mirror of survey?.holders ?? []) {
     const found = await believed(readProvenance(mirror, version, expected.policy, { signal }));
     signal.throwIfAborted();
-    if (found === undefined) continue;
+    if (found === undefined || !isAbout(found.bytes, manifest)) continue;
     if (!shipment.dryRun) keep(shipment, found);
     return found;
   }
   return undefined;
+}
+
+/** The release that is shipped, or that is signed anew. */
+function manifestOf({ signed, draft, decision, reused }: Shipment): Manifest {
+  const base = decision?.kind === 'reissue' ? decision.base : reused;
+  return need(signed?.verified.manifest ?? draft?.manifest ?? base, 'release');
+}
+
+function isAbout(bytes: Uint8Array, manifest: Manifest): boolean {
+  try {
+    return contradiction(parseProvenance(bytes), manifest) === undefined;
+  } catch (error) {
+    if (error instanceof OtaError) return false;
+    throw error;
+  }
 }
 
 async function believed(

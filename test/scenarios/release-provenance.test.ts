@@ -11,6 +11,7 @@ import { manifestOn, unplug } from '../harness/mirror-content.ts';
 import { minisign } from '../harness/minisign.ts';
 import { makeMirror, type Project, useProject } from '../harness/project.ts';
 import { rangesOf, resign } from '../harness/resign.ts';
+import { secondMachine } from '../harness/second-machine.ts';
 
 const EPOCH = '1776884400';
 
@@ -205,6 +206,21 @@ it('stays with the release: renewed, promoted, shipped from elsewhere, copied be
     expect(readFileSync(told(site, mirror))).toEqual(first);
     minisign(site.root, ['-V', '-P', site.publicKey, '-m', told(site, mirror)]);
   }
+});
+
+it('is not that of a build that was cut off, when another machine released the version', async () => {
+  const site = await useProject({ mirrors: ['oslo', 'lima'] });
+  const elsewhere = secondMachine(site);
+  const env = { LANDFALL_CRASH_AT: 'ship-provenance-written' };
+  expect(await site.release(['ship'], { env })).toMatchObject({ signal: 'SIGKILL' });
+  site.write('../elsewhere/dist/index.html', 'the page of the other machine');
+  const plug = unplug(site.mirror('lima'));
+  expect(await elsewhere(['ship', '--quorum', '1'])).toMatchObject({ code: 4 });
+  plug();
+  expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+  const verified = await site.release(['verify']);
+  expect(verified.code, verified.stdout).toBe(0);
+  expect(readFileSync(told(site, 'lima'))).toEqual(readFileSync(told(site, 'oslo')));
 });
 
 it('is not believed from a mirror that changed it, or that took it from another release', async () => {
