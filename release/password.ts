@@ -4,13 +4,16 @@
  * argument, never shown, never logged.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { describeSystemError, ExitCode, messageOf } from '@landfall/errors';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeSystemError, ExitCode, messageOf, systemCode } from '@landfall/errors';
 import { ReleaseError } from './errors.ts';
 
 const FROM_ENVIRONMENT = 'LANDFALL_KEY_PASSWORD';
 const FROM_FILE = 'LANDFALL_KEY_PASSWORD_FILE';
 /** minisign takes no longer ones. */
 const MAX_PASSWORD_FILE_BYTES = 1024;
+/** So long a pipe is waited for: whoever writes may be asking a person. */
+const PIPE_WAIT_MS = 120_000;
 
 /** Names that commands we start must not inherit. */
 export const SECRET_VARIABLES: readonly string[] = [FROM_ENVIRONMENT, FROM_FILE];
@@ -22,8 +25,13 @@ export function givenPasswordFile(
   return environment[FROM_FILE];
 }
 
-/** The password given without asking, or undefined. Throws `ReleaseError` KEY_MISSING for an unreadable file. */
-export function givenPassword(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+/**
+ * The password given without asking, or undefined. Throws `ReleaseError` KEY_MISSING for a file
+ * that cannot be read; a pipe, as of `<(pass show key)`, is waited for until its writer is done.
+ */
+export async function givenPassword(
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<string | undefined> {
   const direct = environment[FROM_ENVIRONMENT];
   if (direct !== undefined) return direct;
   const file = givenPasswordFile(environment);
@@ -33,7 +41,7 @@ export function givenPassword(environment: NodeJS.ProcessEnv = process.env): str
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     refuseShared(fd, file);
     const bytes = Buffer.alloc(MAX_PASSWORD_FILE_BYTES);
-    const text = bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    const text = bytes.toString('utf8', 0, await readAll(fd, bytes));
     bytes.fill(0);
     return text.replace(/\r?\n$/, '');
   } catch (error) {
@@ -47,6 +55,44 @@ export function givenPassword(environment: NodeJS.ProcessEnv = process.env): str
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+/** Fills `bytes` from where the descriptor stands; how many there were. */
+async function readAll(fd: number, bytes: Uint8Array): Promise<number> {
+  const end = Date.now() + PIPE_WAIT_MS;
+  let stopped = false;
+  const stop = (): void => void (stopped = true);
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    let size = 0;
+    while (size < bytes.length) {
+      const read = readSome(fd, bytes.subarray(size));
+      if (read === 0) break;
+      size += read ?? 0;
+      if (read !== undefined) continue;
+      if (stopped) throw interrupted();
+      if (Date.now() > end) throw new Error(`nothing came for ${PIPE_WAIT_MS / 1000} s`);
+      await sleep(20);
+    }
+    return size;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** Undefined where the writer of a pipe has not written yet. */
+function readSome(fd: number, bytes: Uint8Array): number | undefined {
+  try {
+    return readSync(fd, bytes, 0, bytes.length, null);
+  } catch (error) {
+    if (systemCode(error) === 'EAGAIN') return undefined;
+    throw error;
+  }
+}
+
+function interrupted(): ReleaseError {
+  const what = 'interrupted while waiting for a password';
+  return new ReleaseError('INTERRUPTED', what, { exit: ExitCode.failed });
 }
 
 /** A password that others can read protects nothing. Looked at on the descriptor that is read. */
@@ -67,7 +113,7 @@ export function canPrompt(): boolean {
 
 /** The given password, or one typed now. Throws `ReleaseError` KEY_MISSING when there is neither. */
 export async function passwordFor(key: string): Promise<string> {
-  const given = givenPassword();
+  const given = await givenPassword();
   if (given !== undefined) return given;
   if (canPrompt()) return promptHidden(`password of '${key}': `);
   throw new ReleaseError(
@@ -100,25 +146,21 @@ async function promptHidden(question: string): Promise<string> {
   }
 }
 
-/** Collects characters up to return. Control-C and control-D give up. */
+/** Collects characters up to return. Control-C, control-D and signals give up. */
 function readLine(stdin: NodeJS.ReadStream): Promise<string> {
   return new Promise((resolve, reject) => {
     let typed = '';
     const finish = (act: () => void): void => {
       stdin.off('data', onData);
+      process.off('SIGINT', giveUp).off('SIGTERM', giveUp);
       act();
     };
+    const giveUp = (): void => finish(() => reject(interrupted()));
     const onData = (chunk: Buffer | string): void => {
       for (const character of chunk.toString()) {
         if (character === '\r' || character === '\n') return finish(() => resolve(typed));
         if (character === '\u0003' || character === '\u0004') {
-          return finish(() =>
-            reject(
-              new ReleaseError('INTERRUPTED', 'interrupted while asking for a password', {
-                exit: ExitCode.failed,
-              }),
-            ),
-          );
+          return giveUp();
         }
         typed =
           character === '\u007f' || character === '\b'
@@ -127,5 +169,6 @@ function readLine(stdin: NodeJS.ReadStream): Promise<string> {
       }
     };
     stdin.on('data', onData);
+    process.on('SIGINT', giveUp).on('SIGTERM', giveUp);
   });
 }

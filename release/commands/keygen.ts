@@ -65,7 +65,7 @@ export const keygenCommand: Command = {
 };
 
 async function newPassword(path: string): Promise<string> {
-  const given = givenPassword();
+  const given = await givenPassword();
   if (given !== undefined) return given;
   if (canPrompt()) return promptNewPassword(`'${path}'`);
   throw new ReleaseError('KEY_MISSING', 'no password for the new key, and no terminal to ask on', {

@@ -1,18 +1,19 @@
 /** Passwords of keys on a real terminal: asked for, never shown. `script` gives the terminal. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readLock } from '@landfall/durable';
 import { expect, it } from 'vitest';
 import { encryptKey } from '../harness/bad-input.ts';
 import { cleanEnvironment, launcherOf } from '../harness/command.ts';
 import { manifestOn } from '../harness/mirror-content.ts';
 import { type Project, useProject } from '../harness/project.ts';
 
-/** Runs `release` on a terminal and types each answer when its question has come. */
+/** Runs `release` on a terminal and types each answer, or does what it says, when its question has come. */
 async function onTerminal(
   site: Project,
   command: string,
-  answers: readonly [question: string, typed: string][],
+  answers: readonly [question: string, typed: string | (() => void)][],
 ): Promise<{ code: number | null; shown: string }> {
   const child = spawn(
     '/usr/bin/script',
@@ -32,7 +33,8 @@ async function onTerminal(
     from = shown.length;
     // Until it reads, the terminal itself would show what is typed.
     await sleep(50);
-    child.stdin.write(typed);
+    if (typeof typed === 'string') child.stdin.write(typed);
+    else typed();
   }
   const code = await ended;
   child.stdin.end();
@@ -65,6 +67,39 @@ it('ends at control-C, and gives the terminal and the lock back', async () => {
   expect(shown).toContain('interrupted');
   const env = { LANDFALL_KEY_PASSWORD: 'correct horse' };
   expect(await site.release(['ship'], { env })).toMatchObject({ code: 0 });
+});
+
+it('ends at SIGTERM, and gives the lock back', async () => {
+  const site = await useProject();
+  await encryptKey(site);
+  const { code, shown } = await onTerminal(site, 'ship', [
+    [
+      'password of',
+      () => {
+        const path = join(site.directory, '.release/lock');
+        process.kill(readLock(path)?.pid ?? 0, 'SIGTERM');
+      },
+    ],
+  ]);
+  expect(code).toBe(1);
+  expect(shown).toContain('interrupted');
+  const env = { LANDFALL_KEY_PASSWORD: 'correct horse' };
+  expect(await site.release(['ship'], { env })).toMatchObject({ code: 0 });
+});
+
+it.each([
+  ['at once', "printf 'correct horse\\n'"],
+  ['after a while, in two parts', "sleep 0.5; printf 'correct '; sleep 0.5; printf 'horse\\n'"],
+])('takes a password that a pipe gives %s', async (_, writer) => {
+  const site = await useProject();
+  await encryptKey(site);
+  const command = `LANDFALL_KEY_PASSWORD_FILE=<(${writer}) ${launcherOf('release')} ship`;
+  const { status, stderr } = spawnSync('bash', ['-c', command], {
+    cwd: site.directory,
+    env: cleanEnvironment(),
+    encoding: 'utf8',
+  });
+  expect(status, stderr).toBe(0);
 });
 
 it('makes a key with a password typed twice', async () => {
