@@ -101,11 +101,12 @@ function signedForAnyChannel(settings: Settings, version: string): Manifest | un
   const [path] = signedChannels(folder);
   const channel = path ?? settings.channel;
   const channelPath = channelPathOf(settings, channel);
-  const expected = expectedOf(settings, channel);
   try {
+    const expected = expectedOf(settings, channel);
     return readSigned(folder, channelPath, expected)?.verified.manifest;
   } catch (error) {
-    const outdated = readOutdated(settings, folder, channelPath, expected);
+    const { app } = settings;
+    const outdated = readOutdated(settings, folder, channelPath, { app, channel });
     if (outdated === undefined) throw error;
     return outdated.verified.manifest;
   }

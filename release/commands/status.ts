@@ -128,10 +128,16 @@ function localRows(settings: Settings): LocalRow[] {
 /** One row per manifest that waits for signatures. */
 function waitingRows(settings: Settings): LocalRow[] {
   return listDrafts(settings).map(({ path, bytes, manifest: { version, channel, sequence } }) => {
-    const policy = policyOf(settings, channel);
-    const { signers } = collectSignatures(path, bytes, policy);
-    const state = describeCount({ threshold: policy.threshold, signers });
-    return { version, channel, sequence, state };
+    const row = { version, channel, sequence };
+    try {
+      const policy = policyOf(settings, channel);
+      const { signers } = collectSignatures(path, bytes, policy);
+      return { ...row, state: describeCount({ threshold: policy.threshold, signers }) };
+    } catch (error) {
+      // Nobody may sign the channel any more.
+      if (!(error instanceof OtaError)) throw error;
+      return { ...row, state: `waits for signatures: ${error.message}` };
+    }
   });
 }
 
