@@ -23,6 +23,12 @@ export function sayDecision({ decision, version }: Shipment, show: Show): void {
   show.outcome(`${version} once more, sequence ${decision.place.sequence}`);
 }
 
+/** Says that what was signed is not given other steps by the way. */
+export function sayStepsStay({ steps }: Shipment, show: Show): void {
+  if (steps === undefined) return;
+  show.line(`its steps stay as they were signed; 'release rollout' gives it others`);
+}
+
 /** The same release with a later end. */
 export const decideRenewal: Decide = (shipment, show) => {
   const best = publishedOn(shipment);
@@ -64,7 +70,10 @@ export function decidePromotion(base: Manifest): Decide {
     const decision = decideHere(shipment);
     if (decision.kind === 'new')
       reissue(shipment, { ...base, rollout: { steps: [] } }, decision.place);
-    else shipment.decision = decision;
+    else {
+      shipment.decision = decision;
+      sayStepsStay(shipment, show);
+    }
     sayDecision(shipment, show);
   };
 }

@@ -41,7 +41,7 @@ import { composeManifest, signDraft, signManifest } from './steps/sign.ts';
 import { sourceOf } from './steps/source.ts';
 import { isDone, uploadArtifacts } from './steps/upload.ts';
 import { notesOf } from './notes.ts';
-import { sayDecision } from './reissue.ts';
+import { sayDecision, sayStepsStay } from './reissue.ts';
 import { decideHere, reuseArtifacts } from './situation.ts';
 import { describeCount, isWaiting } from './waiting.ts';
 import { versionFolder, writeSigned } from './workspace.ts';
@@ -121,9 +121,7 @@ const decideWhat: Decide = (shipment, show) => {
   const decision = decideHere(shipment);
   shipment.decision = decision;
   if (decision.kind !== 'new') {
-    if (shipment.steps !== undefined) {
-      show.line(`its steps stay as they were signed; 'release rollout' gives it others`);
-    }
+    sayStepsStay(shipment, show);
     return sayDecision(shipment, show);
   }
   show.outcome(`new release ${shipment.version}, sequence ${decision.place.sequence}`);

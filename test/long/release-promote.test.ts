@@ -35,6 +35,10 @@ describe('promote', () => {
     const again = await site.release(['promote', '1.0.0', '--from', 'beta']);
     expect(again.stdout).toContain('everything is already there');
     expect(manifestOn(site.mirror('lima'))?.sequence).toBe(1);
+    const steps = ['--steps', '10@now,100@+24h'];
+    const late = await site.release(['promote', '1.0.0', '--from', 'beta', ...steps]);
+    expect(late.stderr).toContain("its steps stay as they were signed; 'release rollout'");
+    expect(manifestOn(site.mirror('lima'))?.rollout.steps).toEqual([]);
   });
 
   it('works on another machine, which knows only the mirrors', async () => {
