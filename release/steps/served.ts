@@ -48,8 +48,10 @@ const GRACE_MS = 60_000;
  */
 export async function readServed(mirror: Mirror, options: ServedOptions): Promise<Verdict> {
   const { artifact, scratch, signal } = options;
-  mkdirSync(scratch, { recursive: true });
-  const path = join(scratch, `${mirror.name}-${artifact.file}.unverified`);
+  // A folder for each mirror: two names in one could be too long, or mean another pair.
+  const folder = join(scratch, mirror.name);
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${artifact.file}.unverified`);
   const { O_CREAT, O_NOFOLLOW, O_RDWR, O_TRUNC } = constants;
   const fd = openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
   try {

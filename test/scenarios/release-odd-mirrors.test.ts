@@ -102,3 +102,15 @@ describe('a hand-made archive with a 0700 root, validly signed', () => {
     expect(manifestOn(site.mirror('kyoto'))).toBeUndefined();
   });
 });
+
+describe('a mirror whose name is long', () => {
+  it('gets artifacts whose names are long too', async () => {
+    const site = await useProject({ mirrors: ['m'.repeat(64)] });
+    const [webUi] = site.config.components;
+    if (webUi !== undefined) webUi.name = 'c'.repeat(64);
+    site.writeConfig();
+    const shipped = await site.release(['ship', `1.0.0-${'a'.repeat(110)}`]);
+    expect(shipped.code, shipped.stderr).toBe(0);
+    expect(await site.release(['verify'])).toMatchObject({ code: 0 });
+  });
+});
