@@ -100,8 +100,11 @@ export function decideWithdrawal(withdrawal: Withdrawal): Decide {
     const best = publishedOn(shipment);
     const { manifest } = best;
     const names = ({ withdrawn }: Manifest): boolean => withdrawn.includes(version);
-    if (finishUnpublished(shipment, best, names)) return sayDecision(shipment, show);
+    const isWanted = (each: Manifest): boolean =>
+      names(each) && (to === undefined || each.version === to);
+    if (finishUnpublished(shipment, best, isWanted)) return sayDecision(shipment, show);
     if (names(manifest)) {
+      if (!isWanted(manifest)) throw goneAlready(version, manifest);
       show.line(`${version} is withdrawn already, since sequence ${manifest.sequence} or before`);
       turnTo(shipment, manifest.version);
       shipment.decision = decideHere(shipment);
@@ -186,6 +189,14 @@ function notCurrent(version: string, current: Manifest): ReleaseError {
     'NOTHING_GOOD',
     `--to: expected none, because ${version} is not the current release; found another than ${current.version}`,
     { hint: `nodes on ${version} go to ${current.version}: leave --to out` },
+  );
+}
+
+function goneAlready(version: string, current: Manifest): ReleaseError {
+  return new ReleaseError(
+    'NOTHING_GOOD',
+    `--to: ${version} is withdrawn already, and the channel has ${current.version} now: expected that or none`,
+    { hint: `to move nodes on from there: release withdraw ${current.version} --to VERSION` },
   );
 }
 

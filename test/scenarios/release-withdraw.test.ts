@@ -107,6 +107,22 @@ describe('withdrawing the current release', () => {
     }
   });
 
+  it('goes back to what is named, also where it was begun with another release', async () => {
+    const site = await shipped(['1.0.0', '1.1.0', '1.2.0']);
+    const env = { LANDFALL_CRASH_AT: 'ship-index-prepared' };
+    expect(await site.release(['withdraw', '1.2.0'], { env })).toMatchObject({ signal: 'SIGKILL' });
+    const withdraw = ['withdraw', '1.2.0', '--to'];
+    expect(await site.release([...withdraw, '1.0.0'])).toMatchObject({ code: 0 });
+    expectComplete(site, '1.0.0');
+    expect(manifestOn(site.mirror('oslo'))).toMatchObject({ sequence: 5, withdrawn: ['1.2.0'] });
+    const late = await site.release([...withdraw, '1.1.0']);
+    expect(late.code).toBe(3);
+    expect(late.stderr).toContain('1.2.0 is withdrawn already, and the channel has 1.0.0 now');
+    expect(await site.release([...withdraw, '1.0.0'])).toMatchObject({ code: 0 });
+    expect(await site.release(['ship', '1.0.0'])).toMatchObject({ code: 0 });
+    expect(await site.release(['verify'])).toMatchObject({ code: 0 });
+  });
+
   it('completes a mirror that was down with the command it names', async () => {
     const site = await shipped(['1.0.0', '1.1.0']);
     const plugIn = unplug(site.mirror('lima'));
