@@ -112,7 +112,7 @@ export function describeReport(shipment: Shipment, report: ShipReport): string[]
         ? `${release} is on ${allOf(total)}, ${formatDuration(report.durationMs)}`
         : `${release}: everything is already there, on ${allOf(total)}`
       : `${release} is on ${report.complete} of ${total} mirrors, ${report.quorum} needed`;
-  const lines = [head, '', ...mirrorTable(report)];
+  const lines = [head, ...describeEnd(shipment, manifest), '', ...mirrorTable(report)];
   const failed = report.mirrors.filter((mirror) => mirror.failed !== undefined);
   if (failed.length > 0) lines.push('');
   for (const { name, failed: why } of failed) {
@@ -121,6 +121,18 @@ export function describeReport(shipment: Shipment, report: ShipReport): string[]
   }
   if (report.next !== undefined) lines.push('', `this completes the rest: ${report.next}`);
   return lines;
+}
+
+/** What was signed long ago, or waited long for signatures, may have ended before it is out. */
+function describeEnd(
+  { channel, channelPath }: Shipment,
+  { expires, sequence }: Manifest,
+): string[] {
+  if (Date.parse(expires) > Date.now()) return [];
+  const renew = `release renew${channelPath === undefined ? '' : ` --channel ${channel}`}`;
+  return [
+    `sequence ${sequence} has ended at ${expires}, and nodes install nothing of it: ${renew}`,
+  ];
 }
 
 function allOf(total: number): string {
@@ -135,6 +147,7 @@ function wasPublished({ survey, signed }: Shipment): boolean {
 function describeDryRun(shipment: Shipment, report: ShipReport, manifest: Manifest): string[] {
   const lines = [
     `dry run, nothing was changed: would ship ${report.app} ${report.version} (channel ${report.channel}, sequence ${report.sequence})`,
+    ...describeEnd(shipment, manifest),
     '',
     ...formatTable(
       ['artifact', 'size', 'sha256'],

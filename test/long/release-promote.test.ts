@@ -1,10 +1,12 @@
 /** `release promote` and `release renew`: new manifests for artifacts that are there. */
+import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { useGiteaProject } from '../harness/gitea-project.ts';
 import { expectComplete, filesOf, manifestOn } from '../harness/mirror-content.ts';
 import { useProject, writeWebUi } from '../harness/project.ts';
+import { resign } from '../harness/resign.ts';
 
 const ARTIFACT = 'releases/download/v1.0.0/web-ui-1.0.0.tar.zst';
 
@@ -136,6 +138,29 @@ describe('renew', () => {
     expect(renewed.stderr).toContain("lima: 'web-ui-1.0.0.tar.zst' is damaged there");
     expect(readFileSync(path)).toEqual(good);
     expectComplete(site, '1.0.0');
+  });
+
+  it('is named where what is shipped has ended', async () => {
+    const site = await useProject();
+    await site.release(['ship']);
+    const signed = readFileSync(join(site.mirror('oslo'), 'releases/manifest.json'));
+    resign(site, signed, (manifest) => {
+      Object.assign(manifest, {
+        published: '2026-01-01T00:00:00Z',
+        expires: '2026-02-01T00:00:00Z',
+        sequence: 2,
+        previous: { sequence: 1, sha256: createHash('sha256').update(signed).digest('hex') },
+      });
+    });
+    const words = 'sequence 2 has ended at 2026-02-01T00:00:00Z, and nodes install nothing of it: ';
+    for (const args of [['ship', '--dry-run'], ['ship']]) {
+      const outcome = await site.release(args);
+      expect(outcome).toMatchObject({ code: 0 });
+      expect(outcome.stdout).toContain(`${words}release renew\n`);
+    }
+    const renewed = await site.release(['renew']);
+    expect(renewed).toMatchObject({ code: 0 });
+    expect(renewed.stdout).not.toContain('has ended');
   });
 
   it('finishes what a crash cut off, with one sequence', async () => {
