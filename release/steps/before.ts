@@ -3,7 +3,7 @@
  * to the program as it is: no shell, no quoting. What it prints goes to a log;
  * the end of the log is shown when it fails.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { childEnvironment, formatDuration } from '@landfall/cli';
@@ -12,6 +12,7 @@ import { ReleaseError } from '../errors.ts';
 import type { Show } from '../show.ts';
 
 const TAIL_LINES = 20;
+const TAIL_BYTES = 64 * 1024;
 
 /** What commands are told, where they log, and the signal that ends them. */
 export interface BeforeOptions {
@@ -110,7 +111,16 @@ function commandFailed(
   );
 }
 
+/** Of a log of any size no more than its end is read. */
 function lastLines(log: string): string[] {
-  const text = readFileSync(log, 'utf8').trimEnd();
+  const fd = openSync(log, 'r');
+  let text: string;
+  try {
+    const bytes = Buffer.alloc(TAIL_BYTES);
+    const from = Math.max(0, fstatSync(fd).size - bytes.length);
+    text = bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, from)).trimEnd();
+  } finally {
+    closeSync(fd);
+  }
   return text === '' ? [] : text.split('\n').slice(-TAIL_LINES);
 }

@@ -88,6 +88,19 @@ describe('build', () => {
     ]);
   });
 
+  it('shows the end also of a log that no text could hold', async () => {
+    const log = '.release/1.0.0/logs/1-web-ui.log';
+    const command = `truncate -s 600M ${log}; echo; echo 'no such module'; sleep 0.2; exit 7`;
+    const before = [['sh', '-c', command]];
+    const site = await useProject(
+      components({ name: 'web-ui', kind: 'tree', from: 'dist', before }),
+    );
+    const failed = await site.release(['build']);
+    expect(failed.stderr).toContain('no such module');
+    expect(failed.stderr).toContain('found exit code 7');
+    expect(failed.stderr).toContain(`the whole log is in '${log}'`);
+  });
+
   it('shows the end of the log when a command fails, and packs nothing', async () => {
     const site = await useProject(
       components({
