@@ -60,7 +60,7 @@ export async function compareMirrors(shipment: Shipment, show: Show): Promise<vo
       'BYTES_DIFFER',
       `release ${version} is on mirrors with other bytes than here: ${differing.join(', ')}`,
       {
-        hint: `choose a newer version; or ship from the machine that built those; or remove release v${version} from the mirrors if nobody can have it yet`,
+        hint: `choose a newer version; or ship from the machine that built those; or, if another channel has them, remove '.release/${version}' here and 'release promote' it; or remove release v${version} from the mirrors if nobody can have it yet`,
       },
     );
   }

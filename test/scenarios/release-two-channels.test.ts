@@ -32,6 +32,21 @@ it('is of the commit that it was built from, on the second channel too', async (
   expect(verified.code, verified.stdout).toBe(0);
 });
 
+it('is promoted where it was built anew by mistake, as the refusal says', async () => {
+  const site = await useProject();
+  expect(await site.release(['ship', '--channel', 'beta'])).toMatchObject({ code: 0 });
+  rmSync(join(site.directory, '.release'), { recursive: true });
+  writeWebUi(site, 'two');
+  for (const args of [['ship'], ['promote', '--from', 'beta']]) {
+    const refused = await site.release(args);
+    expect(refused.code).toBe(3);
+    expect(refused.stderr).toContain("remove '.release/1.0.0' here and 'release promote' it");
+  }
+  rmSync(join(site.directory, '.release/1.0.0'), { recursive: true });
+  expect(await site.release(['promote', '--from', 'beta'])).toMatchObject({ code: 0 });
+  expectComplete(site, '1.0.0');
+});
+
 it('is not built over while it waits for signatures of the other channel', async () => {
   const site = await useProject();
   const bo = await makeBo(site);
