@@ -15,6 +15,9 @@ const MAX_PASSWORD_FILE_BYTES = 1024;
 /** So long a pipe is waited for: whoever writes may be asking a person. */
 const PIPE_WAIT_MS = 120_000;
 
+/** What pipes gave, by their names: they give it once, and several keys may need it. */
+const fromPipes = new Map<string, string>();
+
 /** Names that commands we start must not inherit. */
 export const SECRET_VARIABLES: readonly string[] = [FROM_ENVIRONMENT, FROM_FILE];
 
@@ -36,14 +39,17 @@ export async function givenPassword(
   if (direct !== undefined) return direct;
   const file = givenPasswordFile(environment);
   if (file === undefined) return undefined;
+  const known = fromPipes.get(file);
+  if (known !== undefined) return known;
   let fd: number | undefined;
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
     refuseShared(fd, file);
     const bytes = Buffer.alloc(MAX_PASSWORD_FILE_BYTES);
-    const text = bytes.toString('utf8', 0, await readAll(fd, bytes));
+    const text = bytes.toString('utf8', 0, await readAll(fd, bytes)).replace(/\r?\n$/, '');
     bytes.fill(0);
-    return text.replace(/\r?\n$/, '');
+    if (fstatSync(fd).isFIFO()) fromPipes.set(file, text);
+    return text;
   } catch (error) {
     if (error instanceof ReleaseError) throw error;
     const system = describeSystemError(error);

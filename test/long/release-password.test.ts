@@ -3,11 +3,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readLock } from '@landfall/durable';
+import { generateKeyPair, publicKeyBase64, serializeSecretKey } from '@landfall/minisign';
 import { expect, it } from 'vitest';
 import { encryptKey } from '../harness/bad-input.ts';
 import { cleanEnvironment, launcherOf } from '../harness/command.ts';
 import { manifestOn } from '../harness/mirror-content.ts';
 import { type Project, useProject } from '../harness/project.ts';
+
+/** Of scrypt, for keys that guard nothing. */
+const CHEAP = { opslimit: 32_768, memlimit: 16_777_216 };
 
 /** Runs `release` on a terminal and types each answer, or does what it says, when its question has come. */
 async function onTerminal(
@@ -93,6 +97,13 @@ it.each([
 ])('takes a password that a pipe gives %s', async (_, writer) => {
   const site = await useProject();
   await encryptKey(site);
+  const second = generateKeyPair();
+  const text = await serializeSecretKey(second, { password: 'correct horse', ...CHEAP });
+  site.write('keys/second.key', text, 0o600);
+  site.config.keys.secret?.push('keys/second.key');
+  site.config.keys.public?.push(publicKeyBase64(second.publicKey));
+  site.config.keys.threshold = 2;
+  site.writeConfig();
   const command = `LANDFALL_KEY_PASSWORD_FILE=<(${writer}) ${launcherOf('release')} ship`;
   const { status, stderr } = spawnSync('bash', ['-c', command], {
     cwd: site.directory,
@@ -100,6 +111,7 @@ it.each([
     encoding: 'utf8',
   });
   expect(status, stderr).toBe(0);
+  expect(manifestOn(site.mirror('oslo'))?.version).toBe('1.0.0');
 });
 
 it('makes a key with a password typed twice', async () => {
