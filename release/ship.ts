@@ -12,10 +12,9 @@
  * A crash anywhere is finished by running the same command again: what was
  * signed is shipped as it is, and what mirrors hold already is not sent again.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { crashPoint } from '@landfall/cli';
+import { withScratchFolder } from '@landfall/mirrors';
 import { gate, pack, recordBuild, runCommands } from './build.ts';
 import { removeDrafts } from './drafts.ts';
 import { ReleaseError } from './errors.ts';
@@ -87,8 +86,14 @@ export async function ship(
   mode: ShowMode,
   decideHow: Decide = decideWhat,
 ): Promise<void> {
-  const temporary = shipment.dryRun ? mkdtempSync(join(tmpdir(), 'landfall-dry-run-')) : undefined;
-  if (temporary !== undefined) shipment.temporary = temporary;
+  if (!shipment.dryRun) return runList(shipment, mode, decideHow);
+  await withScratchFolder('dry-run', async (temporary) => {
+    shipment.temporary = temporary;
+    await runList(shipment, mode, decideHow);
+  });
+}
+
+async function runList(shipment: Shipment, mode: ShowMode, decideHow: Decide): Promise<void> {
   try {
     turnTo(shipment, shipment.version);
     await runSteps(shipSteps(shipment.dryRun, decideHow), shipment, mode);
@@ -100,7 +105,7 @@ export async function ship(
     });
   } finally {
     for (const key of shipment.keys ?? []) key.destroy();
-    rmSync(temporary ?? shipment.scratch, { recursive: true, force: true });
+    rmSync(shipment.scratch, { recursive: true, force: true });
   }
 }
 

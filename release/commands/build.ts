@@ -1,11 +1,9 @@
 /** `release build [VERSION]`. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Command, formatBytes, formatTable, interruptible } from '@landfall/cli';
+import { type Command, type Context, formatBytes, formatTable, interruptible } from '@landfall/cli';
 import { searchFor } from '../bases.ts';
 import { gate, pack, recordBuild, runCommands } from '../build.ts';
 import { deltasOf } from '@landfall/manifest';
+import { withScratchFolder } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
 import { listDrafts } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
@@ -32,47 +30,58 @@ export const buildCommand: Command = {
   async run(context) {
     const settings = await loadSettings(context.text('config'));
     const version = versionOf(context.positionals[0], settings.directory);
-    const dryRun = context.flag('dry-run');
-    const lock = dryRun ? undefined : lockWorkspace(settings, `release build ${version}`);
-    const folder = dryRun
-      ? mkdtempSync(join(tmpdir(), 'landfall-dry-run-'))
-      : versionFolder(settings, version);
-    try {
-      if (!dryRun) refuseSigned(settings, version);
-      const build = await interruptible(async (signal) => {
-        const source = await sourceOf(settings.directory, { requireClean: false });
-        const started: Build = { settings, version, folder, signal, source };
-        await runSteps([runCommands, pack, gate, deltas], started, showModeFor(context.json));
-        if (!dryRun) recordBuild(started);
-        return started;
-      });
-      const packed = need(build.packed, 'artifacts');
-      const made = need(build.components, 'components').flatMap(({ artifacts }) =>
-        artifacts.flatMap(deltasOf),
+    if (context.flag('dry-run')) {
+      return withScratchFolder('dry-run', (folder) =>
+        buildInto(context, settings, version, folder),
       );
-      const shown = { version, folder: dryRun ? null : folder, dryRun, artifacts: packed };
-      context.result({ ...shown, deltas: made }, [
-        ...formatTable(
-          ['component', 'file', 'size', 'entries', 'tree digest'],
-          packed.map(({ component, file, size, tree }) => [
-            component,
-            file,
-            formatBytes(size),
-            tree === undefined ? '-' : String(tree.entries),
-            tree?.digest ?? '-',
-          ]),
-        ),
-        ...made.map(
-          ({ file, size, from }) => `delta from ${from.version}: ${file}, ${formatBytes(size)}`,
-        ),
-        dryRun ? 'dry run: nothing was kept' : `in ${folder}`,
-      ]);
+    }
+    const lock = lockWorkspace(settings, `release build ${version}`);
+    try {
+      refuseSigned(settings, version);
+      await buildInto(context, settings, version, versionFolder(settings, version));
     } finally {
-      if (dryRun) rmSync(folder, { recursive: true, force: true });
-      lock?.release();
+      lock.release();
     }
   },
 };
+
+/** Builds into `folder` and reports. */
+async function buildInto(
+  context: Context,
+  settings: Settings,
+  version: string,
+  folder: string,
+): Promise<void> {
+  const dryRun = context.flag('dry-run');
+  const done = await interruptible(async (signal) => {
+    const source = await sourceOf(settings.directory, { requireClean: false });
+    const started: Build = { settings, version, folder, signal, source };
+    await runSteps([runCommands, pack, gate, deltas], started, showModeFor(context.json));
+    if (!dryRun) recordBuild(started);
+    return started;
+  });
+  const packed = need(done.packed, 'artifacts');
+  const made = need(done.components, 'components').flatMap(({ artifacts }) =>
+    artifacts.flatMap(deltasOf),
+  );
+  const shown = { version, folder: dryRun ? null : folder, dryRun, artifacts: packed };
+  context.result({ ...shown, deltas: made }, [
+    ...formatTable(
+      ['component', 'file', 'size', 'entries', 'tree digest'],
+      packed.map(({ component, file, size, tree }) => [
+        component,
+        file,
+        formatBytes(size),
+        tree === undefined ? '-' : String(tree.entries),
+        tree?.digest ?? '-',
+      ]),
+    ),
+    ...made.map(
+      ({ file, size, from }) => `delta from ${from.version}: ${file}, ${formatBytes(size)}`,
+    ),
+    dryRun ? 'dry run: nothing was kept' : `in ${folder}`,
+  ]);
+}
 
 const deltas: Step<Build> = {
   title: 'make deltas',

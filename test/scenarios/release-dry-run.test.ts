@@ -1,5 +1,5 @@
 /** A dry run of a release that was begun: it changes nothing here, and ends as the run itself would. */
-import { rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { filesOf } from '../harness/mirror-content.ts';
@@ -40,3 +40,18 @@ it('goes through where an artifact is missing here that mirrors have', async () 
   expect(lost.code).toBe(3);
   expect(lost.stderr).toContain(`'${join(site.directory, WEB_UI)}' is not what was signed`);
 });
+
+it.each(['ship', 'build'])(
+  'of %s leaves nothing for good in the temporary folder',
+  async (name) => {
+    const site = await useProject();
+    const TMPDIR = join(site.root, 'tmp');
+    mkdirSync(TMPDIR);
+    const env = { TMPDIR, LANDFALL_CRASH_AT: 'ship-artifact-packed' };
+    expect(await site.release([name, '--dry-run'], { env })).toMatchObject({ signal: 'SIGKILL' });
+    const made = (): string[] => readdirSync(TMPDIR).filter((each) => each.includes('dry-run'));
+    expect(made()).toHaveLength(1);
+    expect(await site.release([name, '--dry-run'], { env: { TMPDIR } })).toMatchObject({ code: 0 });
+    expect(made()).toEqual([]);
+  },
+);
