@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { Command } from '@landfall/cli';
 import { writeFileDurably } from '@landfall/durable';
+import { parsePublicKey, publicKeyBase64 } from '@landfall/minisign';
 import { CONFIG_FILE } from '../config-file.ts';
 import { exists, writeNewFile } from '../new-file.ts';
 import { configTemplate, DEFAULT_KEY, IGNORED } from '../template.ts';
@@ -71,8 +72,8 @@ function appName(directory: string): string {
 /** The public key that `release keygen` left beside the secret one. */
 function publicKeyBeside(directory: string): string | undefined {
   try {
-    const text = readFileSync(join(directory, DEFAULT_KEY.replace(/\.key$/, '.pub')), 'utf8');
-    return text.split('\n')[1];
+    const bytes = readFileSync(join(directory, DEFAULT_KEY.replace(/\.key$/, '.pub')));
+    return publicKeyBase64(parsePublicKey(bytes));
   } catch {
     return undefined;
   }

@@ -1,6 +1,14 @@
 /** `release build`, `init` and `keygen`: what is run, packed and printed. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cleanEnvironment, launcherOf, runCommand } from '../harness/command.ts';
@@ -249,6 +257,23 @@ describe('init and keygen', () => {
     expect(await runCommand('release', ['init'], { cwd: home })).toMatchObject({ code: 0 });
     const added = Buffer.from('\nkeys/*.key*\n/mirror/\n');
     expect(readFileSync(join(home, '.gitignore'))).toEqual(Buffer.concat([latin1, added]));
+  });
+
+  it('write a configuration that can be loaded, whatever the file of the public key holds', async () => {
+    const site = await useProject({ mirrors: [] });
+    const home = join(site.root, 'fresh');
+    mkdirSync(join(home, 'keys'), { recursive: true });
+    const pub = `untrusted comment: of minisign\r\n${site.publicKey}\r\n`;
+    writeFileSync(join(home, 'keys/release.pub'), pub);
+    expect(await runCommand('release', ['init'], { cwd: home })).toMatchObject({ code: 0 });
+    // Nothing of it is taken; the configuration has what 'release init' writes without a key.
+    const status = await runCommand('release', ['status'], { cwd: home });
+    expect(status.stderr).toContain("does not fit: 'keys.public.0': public key");
+    writeFileSync(join(home, 'keys/release.pub'), pub.replaceAll('\r', ''));
+    rmSync(join(home, 'release.config.ts'));
+    expect(await runCommand('release', ['init'], { cwd: home })).toMatchObject({ code: 0 });
+    const text = readFileSync(join(home, 'release.config.ts'), 'utf8');
+    expect(text).toContain(`public: ['${site.publicKey}'],`);
   });
 
   it('never overwrite', async () => {
