@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
@@ -55,6 +55,12 @@ export function listDrafts(settings: Settings): Draft[] {
   return readdirSync(folder)
     .flatMap((name) => readDraft(join(folder, name, MANIFEST)) ?? [])
     .toSorted((a, b) => b.manifest.sequence - a.manifest.sequence);
+}
+
+/** The folder of what waits for signatures of a version, from the project's; undefined when nothing does. */
+export function waitingFolder(settings: Settings, version: string): string | undefined {
+  const draft = listDrafts(settings).find(({ manifest }) => manifest.version === version);
+  return draft === undefined ? undefined : relative(settings.directory, dirname(draft.path));
 }
 
 /**

@@ -5,7 +5,7 @@ import { gate, pack, recordBuild, runCommands } from '../build.ts';
 import { deltasOf } from '@landfall/manifest';
 import { withScratchFolder } from '@landfall/mirrors';
 import type { Settings } from '../config.ts';
-import { listDrafts } from '../drafts.ts';
+import { waitingFolder } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { loadSettings } from '../load-config.ts';
 import { type Build, need } from '../shipment.ts';
@@ -92,13 +92,13 @@ const deltas: Step<Build> = {
 /** What was signed may be on a mirror already, or be signed by somebody right now: it is never built over. */
 function refuseSigned(settings: Settings, version: string): void {
   const folder = versionFolder(settings, version);
-  const waits = listDrafts(settings).some(({ manifest }) => manifest.version === version);
-  if (signedChannels(folder).length === 0 && !waits) return;
+  const waits = waitingFolder(settings, version);
+  if (signedChannels(folder).length === 0 && waits === undefined) return;
   throw new ReleaseError(
     'ALREADY_SIGNED',
-    `release ${version} is built and ${waits ? 'waits for signatures' : 'signed already'}: '${folder}'`,
+    `release ${version} is built and ${waits === undefined ? 'signed already' : 'waits for signatures'}: '${folder}'`,
     {
-      hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder if the release reached no mirror`,
+      hint: `'release ship ${version}' ships it; for other bytes raise the version, or remove that folder${waits === undefined ? '' : ` and '${waits}'`} if the release reached no mirror`,
     },
   );
 }

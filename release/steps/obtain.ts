@@ -4,13 +4,13 @@
  * first, the manifest last, as when they were made.
  */
 import { closeSync, rmSync, statSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { crashPoint } from '@landfall/cli';
 import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable';
 import { OtaError } from '@landfall/errors';
 import { artifactFiles, artifactsOf, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
-import { listDrafts } from '../drafts.ts';
+import { waitingFolder } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
 import { alive } from '../mirror-progress.ts';
@@ -191,15 +191,13 @@ async function fetchArtifact(
     if (shipment.signal.aborted || !(error instanceof OtaError)) throw error;
     const { settings, version } = shipment;
     const here = join(versionFolder(settings, version), file);
-    const draft = listDrafts(settings).find(({ manifest }) => manifest.version === version);
-    const waits =
-      draft === undefined ? '' : ` and '${relative(settings.directory, dirname(draft.path))}'`;
+    const waits = waitingFolder(settings, version);
     throw new ReleaseError(
       'DAMAGED',
       `'${here}' is not what was signed, and no mirror has it: ${error.message}`,
       {
         cause: error,
-        hint: `put the artifact back, or, if release ${version} reached no mirror, remove '.release/${version}'${waits} and ship again`,
+        hint: `put the artifact back, or, if release ${version} reached no mirror, remove '.release/${version}'${waits === undefined ? '' : ` and '${waits}'`} and ship again`,
       },
     );
   }

@@ -75,9 +75,11 @@ it('can be begun anew when its artifacts are lost before anybody has them', asyn
   site.writeConfig();
   await site.release(['ship', '--channel', 'beta']);
   rmSync(join(site.directory, '.release/1.0.0'), { recursive: true });
+  const folders = "'.release/to-sign/beta-1-1.0.0'";
+  expect((await site.release(['build'])).stderr).toContain(`that folder and ${folders} if the`);
   const lost = await site.release(['ship']);
   expect(lost.code).toBe(3);
-  expect(lost.stderr).toContain("remove '.release/1.0.0' and '.release/to-sign/beta-1-1.0.0'");
+  expect(lost.stderr).toContain(`remove '.release/1.0.0' and ${folders}`);
   rmSync(join(site.directory, '.release/to-sign/beta-1-1.0.0'), { recursive: true });
   const anew = await site.release(['ship']);
   expect(anew.code).toBe(3);
