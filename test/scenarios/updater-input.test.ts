@@ -9,9 +9,10 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { configText, EXAMPLE } from '../../updater/init/template.ts';
+import { serveDirectory } from '../../mirrors/serve.ts';
 import { runCommand } from '../harness/command.ts';
 import { startTlsServer } from '../harness/tls-server.ts';
 import { WebServer } from '../harness/web-server.ts';
@@ -250,6 +251,39 @@ describe('updater init', () => {
     expect(readFileSync(config, 'utf8')).toMatch(/^tls = "sha256:[0-9a-f]{64}"$/m);
   });
 
+  // One that is down, or has no release yet, is asked for good as what it is written down as.
+  it('takes a mirror that shows nothing for what the others are, else for a repository', async () => {
+    const { folder, node, ship, factory } = await makeWorld();
+    await ship('1.0.0');
+    const served = await serveDirectory(dirname(folder), { host: '127.0.0.1', port: 0 });
+    onTestFinished(() => served.close());
+    const there = `${served.address}${basename(folder)}/mirror`;
+    const down = 'http://127.0.0.1:9/you/app';
+    const init = async (...mirrors: string[]): Promise<string> => {
+      const outcome = await runCommand('updater', [
+        ...['init', '--config', join(node.folder, 'no.toml'), '--app', 'archipelago', '--dry-run'],
+        ...['--key', factory.publicKey, '--probe-url', 'http://127.0.0.1:9/', '--json'],
+        ...mirrors.flatMap((each) => ['--mirror', each]),
+      ]);
+      expect(outcome, outcome.stderr).toMatchObject({ code: 0 });
+      const { text, findings } = JSON.parse(outcome.stdout) as { text: string; findings: string[] };
+      const tables = text.match(/(?<=^\[\[mirrors\]\]\n)(?:.+\n)+/gm) ?? [];
+      return [...tables, ...findings].join('\n');
+    };
+    const repository = 'type = "gitea"\nurl = "http://127.0.0.1:9"\nrepository = "you/app"\n';
+    const alone = await init(down);
+    expect(alone).toContain(repository);
+    expect(alone).toContain('nothing told which: look at its [[mirrors]]');
+    expect(alone).toContain('http://127.0.0.1:9/ does not answer yet');
+    const told = await init(`gitea:${down}.git`);
+    expect(told).toContain(repository);
+    expect(told).not.toContain('nothing told which');
+    const beside = await init(there, down);
+    expect(beside).toContain(`type = "directory"\nurl = "${there}"`);
+    expect(beside).toContain(`type = "directory"\nurl = "${down}"`);
+    expect(beside).toContain('nothing told which');
+  });
+
   it('that a hint names shows every key, also where a configuration stands', async () => {
     const { node } = await makeWorld();
     writeFileSync(node.config, 'keep = \n', { mode: 0o600 });
@@ -274,6 +308,7 @@ describe('updater init', () => {
     [['--app', 'Archi Pelago', '--mirror', '/m', '--key', 'KEY'], '--app: expected the name'],
     [[...WELL, '--mirror', 'ftp://x/'], "http:// or https:// or file://, found 'ftp://x/'"],
     [['--app', 'archipelago', '--mirror', '/m', '--key', 'RWnope'], '--key 1'],
+    [[...WELL, '--mirror', 'gitea:/m'], "http:// or https:// or file://, found 'gitea:/m'"],
     [[...WELL, '--threshold', '2'], '--threshold: expected at most the number of public keys (1)'],
     [[...WELL, '--root', 'opt'], "--root: expected an absolute path, found 'opt'"],
     [[...WELL, '--state', 'lib'], "--state: expected an absolute path, found 'lib'"],

@@ -8,7 +8,7 @@ import { type Command, CliError, type Context, type OptionSpec } from '@landfall
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import { parsePublicKey } from '@landfall/minisign';
-import type { MirrorConfig, SignedRoot } from '@landfall/mirrors';
+import type { SignedRoot } from '@landfall/mirrors';
 import type { TrustPolicy, VerifiedRoot } from '@landfall/trust';
 import type { Config } from '../config.ts';
 import { DEFAULT_CONFIG_PATH } from '../program.ts';
@@ -20,7 +20,9 @@ import {
   detectServer,
   detectServiceManager,
   mirrorCandidates,
+  type PickedMirror,
   pickMirror,
+  settleGuess,
 } from '../init/detect.ts';
 import { configText, EXAMPLE, type Answers } from '../init/template.ts';
 import { placePin, readTrustedRoot } from '../trust/pin.ts';
@@ -31,7 +33,7 @@ const ANSWERS: Readonly<Record<string, OptionSpec>> = {
   mirror: {
     value: 'URL',
     multiple: true,
-    help: 'a Gitea repository, or a folder in our layout: https://, file:// or a path; repeatable',
+    help: 'a Gitea repository (https://, or gitea:https://) or a folder (https://, file://, a path); repeatable',
   },
   key: { value: 'RW…', multiple: true, help: "the maintainer's public key; repeatable" },
   'trusted-root': {
@@ -127,20 +129,15 @@ async function gather(
   };
   // A first reading without the network: what cannot be right is told before anybody is asked.
   checkAnswers(told, file);
-  const findings: string[] = [];
-  const mirrors: MirrorConfig[] = [];
-  for (const text of texts) {
-    const { config, finding } = await pickMirror(text, {
-      app,
-      channel: told.channel,
-      trust: believed,
-      signal,
-    });
-    mirrors.push(config);
-    findings.push(`mirror ${text} (${config.type}): ${finding}`);
-  }
+  const asked = { app, channel: told.channel, trust: believed, signal };
+  const picked: PickedMirror[] = [];
+  for (const text of texts) picked.push(await pickMirror(text, asked));
+  const settled = picked.map((each) => settleGuess(each, picked));
+  const findings = settled.map(
+    ({ config, finding }, index) => `mirror ${texts[index]} (${config.type}): ${finding}`,
+  );
   const server = await detectServer(told.probeUrl, signal);
-  findings.push(server?.finding ?? 'no web server answers on this machine yet: set [probe].url');
+  findings.push(server?.finding ?? noServer(told.probeUrl));
   const webUser = told.webUser ?? (isRoot() ? (await detectWebUser())?.name : undefined);
   findings.push(
     webUser === undefined
@@ -148,8 +145,20 @@ async function gather(
       : `web user: ${webUser}`,
   );
   const probeUrl = server?.url ?? told.probeUrl;
-  const answers = { ...told, mirrors, webUser, probeUrl, tls: server?.tls };
+  const answers = {
+    ...told,
+    mirrors: settled.map(({ config }) => config),
+    webUser,
+    probeUrl,
+    tls: server?.tls,
+  };
   return { answers, findings, pin };
+}
+
+function noServer(url: string | undefined): string {
+  return url === undefined
+    ? 'no web server answers on this machine yet: set [probe].url'
+    : `${url} does not answer yet: without a web server there no release passes`;
 }
 
 /** Whom the node is to believe: for its configuration, and for the look at the mirrors. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { messageOf } from '@landfall/errors';
 import {
+  MirrorError,
   openMirrors,
   surveyMirrors,
   walkRoot,
@@ -14,9 +15,16 @@ import { certificatePin, getBounded } from '../probe/request.ts';
 
 const ANSWER_TIMEOUT_MS = 5000;
 
+/** Says that an address is that of a repository, as with `mirrors --mirror`. */
+const GITEA = 'gitea:';
+
 /** What `--mirror` may mean: a repository of a Gitea server, or a folder in our layout, wherever it is served. */
 export function mirrorCandidates(text: string): MirrorConfig[] {
   if (text.startsWith('/')) return [{ type: 'directory', path: text }];
+  if (text.startsWith(GITEA)) {
+    const found = mirrorCandidates(text.slice(GITEA.length)).find(({ type }) => type === 'gitea');
+    return [found ?? { type: 'directory', url: text }];
+  }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const directory: MirrorConfig = { type: 'directory', url: text };
   if (url === undefined || url.protocol === 'file:') return [directory];
@@ -33,7 +41,16 @@ export function mirrorCandidates(text: string): MirrorConfig[] {
   return [{ type: 'gitea', url: base, repository }, directory];
 }
 
-/** The candidate that shows a release to believe, else the last; and what became of asking. */
+/** What `--mirror` was taken for. */
+export interface PickedMirror {
+  config: MirrorConfig;
+  /** What became of asking, for people. */
+  finding: string;
+  /** What else it may be, where nothing that it showed told. */
+  others: MirrorConfig[];
+}
+
+/** The candidate that shows a release, believed or not; else the first, and the others with it. */
 export async function pickMirror(
   text: string,
   options: {
@@ -42,18 +59,41 @@ export async function pickMirror(
     trust: TrustPolicy | VerifiedRoot;
     signal: AbortSignal;
   },
-): Promise<{ config: MirrorConfig; finding: string }> {
-  const candidates = mirrorCandidates(text);
-  let finding = 'not asked';
-  for (const config of candidates) {
+): Promise<PickedMirror> {
+  const [first, ...others] = mirrorCandidates(text);
+  let picked: PickedMirror | undefined;
+  for (const config of first === undefined ? [] : [first, ...others]) {
     const mirrors = openMirrors([config]);
     const { trust, ...asked } = options;
     const policy = 'root' in trust ? (await walkRoot(mirrors, trust, asked)).newest.root : trust;
     const survey = await surveyMirrors(mirrors, { ...asked, policy });
-    finding = describeSurvey(survey);
-    if (survey.best !== undefined) return { config, finding };
+    const finding = describeSurvey(survey);
+    const problem = survey.rows[0]?.problem;
+    // What is not believed was there all the same: another key or app, say.
+    const isThere = survey.best !== undefined || !(problem instanceof MirrorError);
+    if (isThere) return { config, finding, others: [] };
+    picked ??= { config, finding, others };
   }
-  return { config: candidates.at(-1) ?? { type: 'directory', url: text }, finding };
+  if (picked === undefined) throw new Error(`no candidate for '${text}'`);
+  return picked;
+}
+
+/**
+ * What showed nothing (it is down, or nothing was published there yet) is taken for what all
+ * others are that are asked by HTTP, else for a repository; and it is said.
+ */
+export function settleGuess(picked: PickedMirror, all: readonly PickedMirror[]): PickedMirror {
+  if (picked.others.length === 0) return picked;
+  const seen = all.filter((each) => each.others.length === 0).map((each) => each.config);
+  const kinds = new Set(seen.filter((each) => isHttp(each.url)).map(({ type }) => type));
+  const like = kinds.size === 1 ? picked.others.find(({ type }) => kinds.has(type)) : undefined;
+  const config = like ?? picked.config;
+  const doubt = 'a Gitea repository or a folder, nothing told which: look at its [[mirrors]]';
+  return { config, others: [], finding: `${picked.finding}; ${doubt}` };
+}
+
+function isHttp(url: string | undefined): boolean {
+  return url !== undefined && /^https?:/.test(url);
 }
 
 function describeSurvey({ rows, best }: Survey): string {
