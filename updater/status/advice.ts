@@ -116,9 +116,18 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
   if (wait !== undefined) {
     return { what: 'correct that, or wait', command: `updater apply ${wait.version}` };
   }
+  if (state.name === 'rolled-back' && running === null) {
+    // Nothing ever passed here: the node is as likely to be at fault as the release.
+    const { version } = state.failed;
+    const again = (view.lastCheck?.newest?.version ?? version) === version;
+    return {
+      what: 'look at the web server, its root and [probe] (if it is none of them, tell the maintainer); then try again',
+      command: again ? `updater apply ${version} --lift-quarantine` : 'updater apply',
+    };
+  }
   if (state.name === 'rolled-back') {
-    const next = running === null ? '' : '; a newer release is taken by itself';
-    return { what: `tell the maintainer why${next}`, command: 'updater history' };
+    const what = 'tell the maintainer why; a newer release is taken by itself';
+    return { what, command: 'updater history' };
   }
   if (running === null) return { what: 'install the first release', command: 'updater apply' };
   return undefined;
