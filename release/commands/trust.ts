@@ -159,8 +159,9 @@ async function publish(context: Context): Promise<ExitCode> {
   const settings = await loadSettings(context.text('config'));
   const version = settings.roots.at(-1)?.root.version;
   if (version === undefined) {
+    const { chain } = await placeOf(context);
     throw new ReleaseError('NO_ROOT', "there is nothing to publish: expected 'keys.root'", {
-      hint: "'release trust init' makes the first root document",
+      hint: nextOfFirst(chain),
     });
   }
   const quorum = quorumFrom(context, settings);
@@ -190,6 +191,14 @@ async function publish(context: Context): Promise<ExitCode> {
   } finally {
     lock?.release();
   }
+}
+
+/** What is to be done where the configuration names no folder of root documents yet. */
+function nextOfFirst({ steps, waiting }: RootChain): string {
+  if (steps.length > 0) return CONFIGURE;
+  return waiting === undefined
+    ? "'release trust init' makes the first root document"
+    : "'release trust show' tells whose signatures the first root document lacks";
 }
 
 type PublishedHalts = Pick<RootPublication, 'halts' | 'haltProblems'>;

@@ -9,6 +9,7 @@ import { generateKeyPair, publicKeyBase64, serializeSecretKey } from '@landfall/
 import { expect, it } from 'vitest';
 import { type BadInput, configure, encryptKey, tryBadInput } from '../harness/bad-input.ts';
 import { useProject } from '../harness/project.ts';
+import { writeKey } from '../harness/two-people.ts';
 
 const GATED =
   'no index was changed: run it again when they are back, or accept fewer with --quorum N';
@@ -245,4 +246,22 @@ it('never shows a secret, wherever it fails', async () => {
   const grep = (what: string): string => spawnSync('grep', ['-rl', what, folder]).stdout.toString();
   expect(grep('LANDFALL_VERSION')).toContain('logs/1-web-ui.log');
   expect(grep('planted')).toBe('');
+});
+
+it('root documents that the configuration does not name are no case for another first one', async () => {
+  const site = await useProject();
+  await writeKey(join(site.directory, 'keys'), 'root', generateKeyPair());
+  const hint = async (): Promise<string> => {
+    const outcome = await site.release(['trust', 'publish']);
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    return /hint: (.*)/.exec(outcome.stderr)?.[1] ?? '';
+  };
+  expect(await hint()).toContain("'release trust init' makes the first");
+  for (const [args, next] of [
+    [['trust', 'init', '--root-key', 'keys/root.pub'], "'release trust show' tells whose"],
+    [['sign', 'trust/root-1.json', '--key', 'keys/root.key'], "write keys: { root: 'trust' } in"],
+  ] as const) {
+    expect(await site.release([...args])).toMatchObject({ code: 0 });
+    expect(await hint()).toContain(next);
+  }
 });
