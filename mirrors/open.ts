@@ -63,7 +63,7 @@ export function openWritableMirrors(
     const { path } = config;
     if (path !== undefined) return new WritableDirectoryMirror({ ...config, path }, env);
     throw new MirrorError('CONFIG', config.name, "'path' is missing, and needed to publish there", {
-      hint: "set 'path' to the folder that is served at its 'url'",
+      hint: "set 'path' to the folder that is served at its 'url'; on a command line name that folder in place of the address, on the machine that has it",
     });
   });
 }

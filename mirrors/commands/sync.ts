@@ -160,7 +160,8 @@ function toLines({ goals, without }: SyncResult, rows: readonly Row[]): string[]
     String(kept),
     String(sent),
     String(lacking.length),
-    index.length === 0 ? 'current' : index.join(', '),
+    // Of one that failed nothing is known, or not all was written.
+    state === 'failed' ? '-' : index.length === 0 ? 'current' : index.join(', '),
   ]);
   const lacking = rows.flatMap(({ name, state, lacking: files }) =>
     state !== 'lacks'

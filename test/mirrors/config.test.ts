@@ -105,6 +105,8 @@ describe('a configuration', () => {
       openWritableMirrors([{ type: 'directory', url: 'http://x' }]),
     );
     expect(error.message).toContain("'path' is missing");
+    // Nobody who named it by its address has a configuration to correct.
+    expect(error.hint).toContain('name that folder in place of the address');
   });
 });
 

@@ -156,6 +156,14 @@ describe('mirrors sync between folders', () => {
     expect(readdirSync(empty)).toEqual(['landfall-mirror.json']);
   });
 
+  it('says nothing of the index of a folder that is no mirror', async () => {
+    const key = testKey();
+    const [whole, folder] = [mirrorFolder(smallRelease([key], 4)), temporaryFolder()];
+    const outcome = await sync(key, [whole], ['--to', folder]);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stdout).toMatch(/^\S+ +failed +0 +0 +0 +-$/m);
+  });
+
   it('copies no archive that the mode gate refuses, whoever signed it', async () => {
     const key = testKey();
     const bad = smallRelease([key], 4, () => undefined, 0o700);
