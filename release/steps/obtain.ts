@@ -10,7 +10,7 @@ import { makeDirectoryDurably, renameDurably, syncFile } from '@landfall/durable
 import { OtaError } from '@landfall/errors';
 import { artifactFiles, artifactsOf, type Manifest, type ReleaseFile } from '@landfall/manifest';
 import { downloadArtifact } from '@landfall/mirrors';
-import { waitingFolder } from '../drafts.ts';
+import { removeDrafts, waitingFolder } from '../drafts.ts';
 import { ReleaseError } from '../errors.ts';
 import { sha256File } from '../files.ts';
 import { alive } from '../mirror-progress.ts';
@@ -24,7 +24,12 @@ export async function resumeLocal(shipment: Shipment, show: Show): Promise<void>
   const local = need(shipment.local, 'local manifest');
   shipment.folder = await folderFor(shipment, local.verified.manifest);
   const fetched = await obtainArtifacts(shipment, local.verified.manifest, show);
-  if (!shipment.dryRun) finishSigned(shipment.folder, shipment.channelPath, local);
+  if (!shipment.dryRun) {
+    finishSigned(shipment.folder, shipment.channelPath, local);
+    // A crash right after signing left it where it waited for that.
+    const { channel, sequence } = local.verified.manifest;
+    removeDrafts(shipment.settings, channel, sequence);
+  }
   accept(shipment, local);
   show.outcome(
     `signed here, sequence ${local.verified.manifest.sequence}${fetched === 0 ? '' : `, ${fetched} artifacts fetched again`}`,

@@ -81,6 +81,17 @@ it('a release waits for the second person, and then goes on with the same bytes'
   expect(await site.release(['verify'])).toMatchObject({ code: 0 });
 });
 
+it('nothing waits any more after a kill right after the last signature', async () => {
+  const { site, bo } = await useTwo();
+  await site.release(['ship']);
+  await bo.sign(waitingIn(site));
+  const env = { LANDFALL_CRASH_AT: 'ship-signed' };
+  expect(await site.release(['ship'], { env })).toMatchObject({ signal: 'SIGKILL' });
+  expect(await site.release(['ship'])).toMatchObject({ code: 0 });
+  expect(readdirSync(join(site.directory, '.release/to-sign'))).toEqual([]);
+  expect((await site.release(['status'])).stdout).not.toContain('waits for');
+});
+
 it('a sequence that somebody may have signed is never given to another', async () => {
   const { site, bo } = await useTwo();
   await site.release(['ship']);
