@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { CliError, type Command, type Context, interruptible } from '@landfall/cli';
 import { ExitCode } from '@landfall/errors';
+import { ManifestError } from '@landfall/manifest';
 import { type RootDocument, serializeRoot } from '@landfall/trust';
 import type { LooseSettings, Settings } from '../config.ts';
 import { describeRoot } from '../documents.ts';
@@ -112,7 +113,7 @@ async function rotate(context: Context): Promise<void> {
 /** Puts the document where it is signed. Never over another: somebody may have signed that. */
 function write(context: Context, folder: string, root: RootDocument, before: RootChain): void {
   const path = rootFile(folder, root.version);
-  const bytes = serializeRoot(root);
+  const bytes = bytesOf(root);
   const lines = describeRoot(root).map((line) => `  ${line}`);
   if (context.flag('dry-run')) {
     context.result({ path, root, dryRun: true }, [`would write '${path}':`, ...lines]);
@@ -127,6 +128,16 @@ function write(context: Context, folder: string, root: RootDocument, before: Roo
     ...lines,
     ...(chain.waiting === undefined ? [] : describeWaitingRoot(chain.waiting, next)),
   ]);
+}
+
+/** The document, which options may have made one that could trust nobody. */
+function bytesOf(root: RootDocument): Uint8Array {
+  try {
+    return serializeRoot(root);
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    throw new CliError('USAGE', error.message, "see 'release trust --help'");
+  }
 }
 
 const CONFIGURE =

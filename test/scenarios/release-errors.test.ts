@@ -15,6 +15,8 @@ const GATED =
   'no index was changed: run it again when they are back, or accept fewer with --quorum N';
 const SHOW_EXAMPLE = "'release init --dry-run' shows a commented example";
 
+const PUBLIC_KEY = publicKeyBase64(generateKeyPair().publicKey);
+
 const ROWS: BadInput[] = [
   {
     name: 'an unknown command',
@@ -140,6 +142,20 @@ const ROWS: BadInput[] = [
     code: 2,
     error: "--channel: expected lower-case letters, digits, single dots and dashes, found 'Beta!'",
     hint: 'a channel is a name such as beta',
+  },
+  {
+    name: 'a root document that lasts for ever',
+    args: ['trust', 'init', '--root-key', PUBLIC_KEY, '--expires', '999999999'],
+    code: 2,
+    error: '--expires: expected at most 36500 days, found 999999999',
+    hint: 'for example: --expires 365',
+  },
+  {
+    name: 'a root document that asks for more keys than there are',
+    args: ['trust', 'init', '--root-key', PUBLIC_KEY, '--root-threshold', '2'],
+    code: 2,
+    error: 'root document 1: root asks for 2 signatures and lists 1 keys',
+    hint: "see 'release trust --help'",
   },
   {
     name: 'folders that are no mirrors',
