@@ -129,7 +129,9 @@ function afterFailure(view: Omit<StatusView, 'advice'>): Advice | undefined {
     const what = 'tell the maintainer why; a newer release is taken by itself';
     return { what, command: 'updater history' };
   }
-  if (running === null) return { what: 'install the first release', command: 'updater apply' };
+  if (running === null && view.refusal === null) {
+    return { what: 'install the first release', command: 'updater apply' };
+  }
   return undefined;
 }
 

@@ -87,6 +87,11 @@ const committed = (host: TestHost): void => {
 const SCENES: readonly Scene[] = [
   { name: 'nothing was installed yet', make: () => {} },
   {
+    name: 'nothing was installed yet, and its turn is to come',
+    make: (host) =>
+      check(host, { refusal: { code: 'waiting-rollout', reason: 'it goes out in steps' } }),
+  },
+  {
     name: 'committed and up to date',
     make: (host) => {
       runs(host, NEW);
