@@ -1,8 +1,8 @@
 /** `mirrors init DIR`: makes a folder a mirror. */
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Command } from '@landfall/cli';
+import { CliError, type Command } from '@landfall/cli';
 import { makeDirectoryDurably, writeFileDurably } from '@landfall/durable';
 import { MARKER_FILE } from '../layout.ts';
 
@@ -19,6 +19,7 @@ export const init: Command = {
   ],
   run(context) {
     const directory = resolve(context.positionals[0] ?? '.');
+    requireNoFile(directory);
     const marker = join(directory, MARKER_FILE);
     const there = lstatSync(marker, { throwIfNoEntry: false }) !== undefined;
     const data = { directory, address: pathToFileURL(directory).href, made: !there };
@@ -34,3 +35,10 @@ export const init: Command = {
     ]);
   },
 };
+
+/** What is there already must be a folder. Throws `CliError` USAGE. */
+export function requireNoFile(path: string): void {
+  const info = statSync(path, { throwIfNoEntry: false });
+  if (info === undefined || info.isDirectory()) return;
+  throw new CliError('USAGE', `'${path}': expected a folder, found a file`, 'check the path');
+}

@@ -4,6 +4,7 @@ import { CliError, type Command } from '@landfall/cli';
 import { describeSystemError, messageOf, systemCode } from '@landfall/errors';
 import { MirrorError } from '../errors.ts';
 import { isMirrorFolder } from '../folder.ts';
+import { requireNoFile } from './init.ts';
 import { MARKER_FILE } from '../layout.ts';
 import { type ServedDirectory, serveDirectory } from '../serve.ts';
 
@@ -48,6 +49,7 @@ async function start(
   directory: string,
   listen: { host: string; port: number },
 ): Promise<ServedDirectory> {
+  requireNoFile(directory);
   try {
     return await serveDirectory(directory, listen);
   } catch (error) {

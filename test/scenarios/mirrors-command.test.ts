@@ -213,6 +213,15 @@ describe('mirrors status', () => {
     expect(text.stdout).not.toContain('undefined');
   });
 
+  it.each(['init', 'serve'])('%s takes no file for a folder', async (command) => {
+    const file = join(mirrorFolder(), 'landfall-mirror.json');
+    const outcome = await runCommand('mirrors', [command, file]);
+    expect(outcome.stderr).toBe(
+      `error: '${file}': expected a folder, found a file\n  hint: check the path\n`,
+    );
+    expect(outcome.code).toBe(2);
+  });
+
   it('names every problem with a hint below the table', async () => {
     const key = testKey();
     const servers = [
