@@ -11,29 +11,48 @@ import { EMPTY_TREE, isAncestor, runGit } from './git.ts';
 import { HEAD_PATH } from './head.ts';
 
 /** Where everything stands that an index is made of, docs/formats.md. */
-const PARTS = ['releases', 'provenance', 'trust'].map((folder) => `:(glob)${folder}/**`);
+const FOLDERS = ['releases', 'provenance', 'trust'];
+const PARTS = FOLDERS.map((folder) => `:(glob)${folder}/**`);
+const OTHERS = FOLDERS.map((folder) => `:(exclude,glob)${folder}/**`);
 /** What a publication puts back by itself. */
 const RESTORED = ['releases/halt.json', 'releases/*/halt.json', HEAD_PATH].map(
   (path) => `:(exclude,glob)${path}`,
 );
-const OTHERS = ['releases', 'provenance', 'trust'].map((folder) => `:(exclude,glob)${folder}/**`);
 
-/** Those of `heads` that bring no other head what only people may, in their order and once each. */
+/**
+ * Those of `heads`, the heads of all mirrors, that may: in their order, once each. What more than
+ * one mirror has may go to the others, so that none that lags, or lies, keeps it from them.
+ */
 export async function fairHeads(repository: string, heads: readonly string[]): Promise<string[]> {
   const all = [...new Set(heads)];
   const fair: string[] = [];
-  for (const head of all) if (await isFair(repository, head, all)) fair.push(head);
+  for (const head of all) {
+    const isShared = (await countFrom(repository, head, heads)) > 1;
+    if (isShared || (await isFair(repository, head, all))) fair.push(head);
+  }
   return fair;
 }
 
+/** How many of `heads` are `head`, or have it in their history. */
+async function countFrom(
+  repository: string,
+  head: string,
+  heads: readonly string[],
+): Promise<number> {
+  let count = 0;
+  for (const each of heads) if (await isAncestor(repository, head, each)) count += 1;
+  return count;
+}
+
+/** Whether `head` brings none of `all` what only people may. */
 async function isFair(repository: string, head: string, all: readonly string[]): Promise<boolean> {
   for (const other of all) {
     if (other === head || !(await isAncestor(repository, other, head))) continue;
-    if (await hasChanges(repository, other, head, ['--diff-filter=D', '--', ...PARTS, ...RESTORED]))
-      return false;
-    const isIndex = !(await hasChanges(repository, EMPTY_TREE, other, ['--', '.', ...OTHERS]));
-    if (isIndex && (await hasChanges(repository, EMPTY_TREE, head, ['--', '.', ...OTHERS])))
-      return false;
+    const lost = ['--diff-filter=D', '--', ...PARTS, ...RESTORED];
+    if (await hasChanges(repository, other, head, lost)) return false;
+    const beside = ['--', '.', ...OTHERS];
+    const isIndex = !(await hasChanges(repository, EMPTY_TREE, other, beside));
+    if (isIndex && (await hasChanges(repository, EMPTY_TREE, head, beside))) return false;
   }
   return true;
 }

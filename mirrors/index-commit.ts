@@ -55,7 +55,9 @@ export async function prepareIndexUpdate(options: PrepareIndexOptions): Promise<
   const start = await writeStartCommit(repository);
   const fetched = await fetchHeads(options);
   if (fetched === undefined) return { files };
-  const fair = new Set(await fairHeads(repository, fetched));
+  // A mirror that has nothing yet takes whatever the others have.
+  const begun = fetched.filter((head) => head !== start);
+  const fair = new Set([start, ...(await fairHeads(repository, begun))]);
   const heads = fetched.filter((head) => fair.has(head));
   const blobs = await writeBlobs(repository, files);
   const holding: string[] = [];

@@ -198,6 +198,18 @@ describe('mirrors with different heads', () => {
     expect(head(b)).toBe(own);
   });
 
+  it('carry along what more than one mirror has, past one that lags', async () => {
+    const all = await scenes('a', 'b', 'c');
+    const [a, b, c] = all;
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no server');
+    await writeAll(all, await prepare(writersOf(all), 1));
+    const ours = commitFiles(a.server.repository(), 'main', { 'README.md': 'one\n' }, 'Ours');
+    copyHistory(a, b);
+    await writeAll(all, await prepare(writersOf(all), 2));
+    expect(all.map(head)).toEqual([head(a), head(a), head(a)]);
+    expect(show(c, '%P')).toBe(ours);
+  });
+
   it('report the one that has diverged with both heads, leave it alone, and go on', async () => {
     const all = await scenes('a', 'b', 'c');
     const [a, b, c] = all;
@@ -288,6 +300,16 @@ describe('an empty repository', () => {
     const update = await prepare(writersOf(all));
     await writeAll(all, update);
     expect(all.map(head)).toEqual([update.commit?.id, update.commit?.id]);
+  });
+
+  it('takes what the one mirror before it has beside its index', async () => {
+    const [old, fresh] = await scenes('old', 'fresh');
+    if (old === undefined || fresh === undefined) throw new Error('no server');
+    for (const { writer } of [old, fresh]) await writer.ensureRelease(release, {});
+    const beside = commitFiles(old.server.repository(), 'main', { 'README.md': 'one\n' }, 'Beside');
+    await writeAll([old, fresh], await prepare(writersOf([old, fresh])));
+    expect(show(fresh, '%P')).toBe(beside);
+    expect(head(fresh)).toBe(head(old));
   });
 
   it('joins the history of the others', async () => {
