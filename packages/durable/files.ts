@@ -86,7 +86,8 @@ function nameUnlessTaken(file: string, name: string): boolean {
     linkSync(file, name);
   } catch (error) {
     const code = systemCode(error);
-    if (code !== 'EEXIST' && !NO_LINKS.includes(code)) throw error;
+    if (code === 'EEXIST') return false;
+    if (!NO_LINKS.includes(code)) throw error;
     if (isThere(name)) return false;
     renameSync(file, name);
   }

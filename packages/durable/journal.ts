@@ -11,7 +11,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fstatSync,
   fsyncSync,
   openSync,
@@ -89,7 +88,6 @@ export class Journal {
   }
 
   #readFile(path: string): Record<string, unknown>[] {
-    if (!existsSync(path)) return [];
     const entries: Record<string, unknown>[] = [];
     for (const line of this.#tail(path).split('\n')) {
       const entry = parseLine(line);
@@ -111,7 +109,7 @@ export class Journal {
         closeSync(fd);
       }
     } catch (error) {
-      // Another process put it aside just now: what was in it is in the old one.
+      // There is none yet; or another process put it aside just now, and what was in it is in the old one.
       if (systemCode(error) === 'ENOENT') return '';
       throw writeFailed('read', path, error);
     }
