@@ -8,8 +8,15 @@ import { systemCode } from '@landfall/errors';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
-/** What stands for nothing that could be read: no such file, a link that is not followed, a socket. */
-const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']);
+const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG']);
+
+/**
+ * Whether an error stands for nothing that could be read: no such file, a link that is not followed,
+ * links in a circle, a socket, a name too long.
+ */
+export function isNothing(error: unknown): boolean {
+  return NOTHING.has(systemCode(error) ?? '');
+}
 
 /**
  * The bytes at `path`; undefined for what is not there, is no regular file or is larger
@@ -24,7 +31,7 @@ export function readRegular(
   try {
     fd = openSync(path, O_RDONLY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW));
   } catch (error) {
-    if (NOTHING.has(systemCode(error) ?? '')) return undefined;
+    if (isNothing(error)) return undefined;
     throw error;
   }
   try {

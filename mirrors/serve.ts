@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { systemCode } from '@landfall/errors';
+import { isNothing } from './regular-file.ts';
 import { parseRange } from './serve-range.ts';
 
 const IDLE_MS = 60_000;
@@ -96,9 +97,6 @@ function toPath(url: string): string | undefined {
   return plainly && !/[\0\\]/.test(path) ? segments.join('/') : undefined;
 }
 
-/** What stands for nothing that is served: no such file, links in a circle, a socket, a name too long. */
-const NOTHING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'ENAMETOOLONG']);
-
 /**
  * Opens first and asks afterwards what was opened, so that a link swapped in
  * between changes nothing. 404 for what is not a regular file inside, 403 for what we may not
@@ -110,8 +108,8 @@ async function openInside(root: string, path: string): Promise<OpenFile | 403 | 
   try {
     handle = await open(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const code = systemCode(error) ?? '';
-    if (NOTHING.has(code)) return 404;
+    if (isNothing(error)) return 404;
+    const code = systemCode(error);
     if (code === 'EACCES' || code === 'EPERM') return 403;
     throw error;
   }
