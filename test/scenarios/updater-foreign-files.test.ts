@@ -1,5 +1,5 @@
 /** Files that are not of a release, in its folders: a service wrote them, or a hand. They do it no harm. */
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TestNode } from '../harness/node.ts';
@@ -49,6 +49,20 @@ describe('a release with a foreign file', () => {
     const back = await node.updater(['rollback', '--reason', 'test']);
     expect(back, back.stdout).toMatchObject({ code: 0 });
     expect(node.current()).toBe(before);
+  });
+
+  it('is staged anew by the next run, where one was killed between the old and the new', async () => {
+    const { node, ship, before, running } = await makeSite();
+    await ship('1.0.0');
+    const env = { LANDFALL_CRASH_AT: 'stage-moved-aside' };
+    const killed = await node.updater(['apply', '1.0.0'], { env });
+    expect(killed.signal).toBe('SIGKILL');
+    expect(readdirSync(join(node.root, 'deployments'))).not.toContain(before);
+    expect([node.current(), node.page()]).toEqual([running, expect.stringContaining('1.1.0')]);
+    const applied = await node.updater(['apply', '1.0.0']);
+    expect(applied, applied.stdout).toMatchObject({ code: 0 });
+    expect(node.current()).toBe(before);
+    expect(readdirSync(join(node.root, 'deployments')).toSorted()).toEqual([before, running]);
   });
 
   it('gets its verdict after a crash', async () => {

@@ -13,10 +13,10 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ArchiveError, extractFile, extractTree, type ListingEntry } from '@landfall/archive';
 import { crashPoint, formatBytes } from '@landfall/cli';
-import { makeDirectoryDurably, renameDurably, syncDirectory, TreeSync } from '@landfall/durable';
+import { makeDirectoryDurably, syncDirectory, TreeSync } from '@landfall/durable';
 import { ExitCode } from '@landfall/errors';
 import type { Selected } from '@landfall/manifest';
-import { deploymentPath, isDirectory } from '../deployments.ts';
+import { isDirectory } from '../deployments.ts';
 import { ReleaseRefusal } from '../errors.ts';
 import { beFrugal } from '@landfall/archive/frugal';
 import { stopIfTold, timestamp, type Host } from '../host.ts';
@@ -30,7 +30,7 @@ import { bytesToFetch, stageFromBase } from './from-base.ts';
 import { makeFolder } from './make-folder.ts';
 import { traceOfWork, whileAtWork } from '../trace.ts';
 import { checkSpace } from './space.ts';
-import { removeDeployment, STAGING_PREFIX } from './tidy.ts';
+import { replaceDeployment, STAGING_PREFIX } from './tidy.ts';
 import { unpackAsTold } from './unpack-apart.ts';
 import { LookApart, type User } from './look-apart.ts';
 import { findWebUser, gateAsWebUser, isRoot } from './web-user.ts';
@@ -110,9 +110,7 @@ async function stageAnew(host: Host, offer: Stageable, webUser: WebUserLook): Pr
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   crashPoint('stage-synced');
   store.recordStaged(deployment, timestamp());
-  // What stood there and was not whole may be all there is to go back to, until now.
-  removeDeployment(host, id);
-  renameDurably(staging, deploymentPath(paths, id));
+  replaceDeployment(host, id, staging);
 }
 
 /** What else becomes of files that are unpacked. */

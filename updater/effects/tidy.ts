@@ -6,6 +6,7 @@
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { crashPoint } from '@landfall/cli';
 import { removeAllTemporaries, renameDurably } from '@landfall/durable';
 import { deploymentPath, isDirectory } from '../deployments.ts';
 import type { Host } from '../host.ts';
@@ -49,13 +50,28 @@ export function removeLeftovers({ paths }: Host, makeRoom = false): void {
 }
 
 /** Moves a deployment out of the way in one rename, then removes it. */
-export function removeDeployment({ paths }: Host, id: string): void {
+export function removeDeployment(host: Host, id: string): void {
+  rmSync(moveAside(host, id), { recursive: true, force: true });
+}
+
+/**
+ * Gives `made` the place of a deployment, whose old one may be all there is to go back to until
+ * then. A crash between the two renames leaves none, and it is staged anew.
+ */
+export function replaceDeployment(host: Host, id: string, made: string): void {
+  const aside = moveAside(host, id);
+  crashPoint('stage-moved-aside');
+  renameDurably(made, deploymentPath(host.paths, id));
+  rmSync(aside, { recursive: true, force: true });
+}
+
+/** Where the deployment is now, if there was one. */
+function moveAside({ paths }: Host, id: string): string {
   const from = deploymentPath(paths, id);
-  if (!existsSync(from)) return;
   const aside = join(paths.deployments, `${REMOVING_PREFIX}${id}`);
   rmSync(aside, { recursive: true, force: true });
-  renameDurably(from, aside);
-  rmSync(aside, { recursive: true, force: true });
+  if (existsSync(from)) renameDurably(from, aside);
+  return aside;
 }
 
 /** Recorded deployments that are neither protected nor among the `keep` newest that did not fail here. */
